@@ -1,0 +1,22 @@
+# databite: a PGXS extension. "./dev help" is the front door.
+MODULE_big = databite
+EXTENSION = databite
+DATA = databite--1.0.sql
+PGFILEDESC = "databite - keeps tables in step with HTTP/JSON APIs"
+
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --load-extension=databite
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --load-extension=databite --inputdir=test
+TAP_TESTS = $(if $(wildcard test/t/*.pl),1)
+PROVE_TESTS = test/t/*.pl
+
+PG_CPPFLAGS = -I$(CURDIR)/src $(shell pkg-config --cflags libcurl json-c)
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK = $(shell pkg-config --libs libcurl json-c)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)

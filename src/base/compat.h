@@ -1,0 +1,48 @@
+/*
+ * compat.h
+ *	  What differs between the supported PostgreSQL majors, 15 to 18.
+ *
+ * The only file that looks at PG_VERSION_NUM.
+ */
+#ifndef DATABITE_COMPAT_H
+#define DATABITE_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "databite needs PostgreSQL 15 or later"
+#endif
+
+#include "storage/latch.h"
+#include "utils/resowner.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+/* A wait event set belongs to a resource owner since 17; ours outlives transactions, so it has none. */
+static inline WaitEventSet *
+compat_create_wait_event_set(MemoryContext context, int nevents)
+{
+#if PG_VERSION_NUM >= 170000
+	(void) context;
+	return CreateWaitEventSet(NULL, nevents);
+#else
+	return CreateWaitEventSet(context, nevents);
+#endif
+}
+
+/* Custom wait events have names since 17; before, all of an extension are "Extension". */
+static inline uint32
+compat_wait_event(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+#endif

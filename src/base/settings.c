@@ -1,0 +1,101 @@
+/*
+ * settings.c
+ *	  All settings (GUCs) of databite.
+ *
+ * Who may set which is decided by what it could harm.  Where requests may go
+ * and whom they trust (hosts, TLS, proxy, user agent) is for superusers and the
+ * configuration file: a role that may schedule jobs must not be able to widen
+ * its own reach.  How many workers there are and how long history is kept is
+ * the server's business: the configuration file only.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "base/settings.h"
+#include "utils/guc.h"
+
+int			databite_max_workers = 4;
+char	   *databite_allowed_hosts = NULL;
+bool		databite_only_allowed_hosts = false;
+char	   *databite_ca_bundle = NULL;
+char	   *databite_proxy = NULL;
+char	   *databite_user_agent = NULL;
+int			databite_history_retention = 30 * 24 * 60;
+int			databite_launcher_interval = 60;
+
+void
+settings_define(void)
+{
+	/* Bounds the runs that a scheduler has going at once, so one database's jobs cannot take every worker slot. */
+	DefineCustomIntVariable("databite.max_workers",
+							"Sets the number of runs that may go on at once in a database.",
+							NULL,
+							&databite_max_workers,
+							4, 1, 64,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+
+	/* Private, loopback, link-local and metadata addresses are refused unless the host is named here. */
+	DefineCustomStringVariable("databite.allowed_hosts",
+							   "Names the hosts that may be private addresses.",
+							   "A comma-separated list of host names, \"*.suffix\" patterns and CIDR blocks.",
+							   &databite_allowed_hosts,
+							   "",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+
+	/* Turns the list above into the only hosts that are reached at all. */
+	DefineCustomBoolVariable("databite.only_allowed_hosts",
+							 "Refuses every host that databite.allowed_hosts does not name.",
+							 NULL,
+							 &databite_only_allowed_hosts,
+							 false,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	/* Whom TLS trusts; verification itself cannot be turned off. */
+	DefineCustomStringVariable("databite.ca_bundle",
+							   "Sets the file with the certificate authorities that are trusted.",
+							   "Empty: those of the operating system.",
+							   &databite_ca_bundle,
+							   "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	/* May hold a password, so it is shown to superusers only. */
+	DefineCustomStringVariable("databite.proxy",
+							   "Sets the proxy that requests go through.",
+							   "Empty: none. The proxy variables of the environment are never read.",
+							   &databite_proxy,
+							   "",
+							   PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
+	DefineCustomStringVariable("databite.user_agent",
+							   "Sets the User-Agent header of requests.",
+							   NULL,
+							   &databite_user_agent,
+							   "databite/1.0",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("databite.history_retention",
+							"Sets how long the history of runs is kept.",
+							"0 keeps it for ever.",
+							&databite_history_retention,
+							30 * 24 * 60, 0, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	/* A safety net only: schedulers are started at once by whoever creates the first job. */
+	DefineCustomIntVariable("databite.launcher_interval",
+							"Sets how often the launcher looks for databases that need a scheduler.",
+							NULL,
+							&databite_launcher_interval,
+							60, 1, 24 * 60 * 60,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("databite");
+}

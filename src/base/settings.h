@@ -1,0 +1,20 @@
+/*
+ * settings.h
+ *	  All settings (GUCs) of databite.
+ */
+#ifndef DATABITE_SETTINGS_H
+#define DATABITE_SETTINGS_H
+
+extern int	databite_max_workers;
+extern char *databite_allowed_hosts;
+extern bool databite_only_allowed_hosts;
+extern char *databite_ca_bundle;
+extern char *databite_proxy;
+extern char *databite_user_agent;
+extern int	databite_history_retention; /* minutes; 0 keeps for ever */
+extern int	databite_launcher_interval; /* seconds */
+
+/* Defines them; called once by _PG_init. */
+extern void settings_define(void);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * write_plan.h
+ *	  What one step writes: its table, the paths it needs, its one statement.
+ *
+ * Every function here needs a transaction and runs as the job's owner.
+ */
+#ifndef DATABITE_WRITE_PLAN_H
+#define DATABITE_WRITE_PLAN_H
+
+#include "base/problem.h"
+#include "item/item_reader.h"
+#include "job/definition.h"
+#include "utils/jsonb.h"
+
+typedef struct WritePlan WritePlan;
+
+typedef enum WritePlanPurpose
+{
+	WRITE_PLAN_CHECK,			/* validate and explain: nothing is created */
+	WRITE_PLAN_RUN				/* the table is created (NOTICE) where it is missing and its columns are known */
+} WritePlanPurpose;
+
+typedef struct WriteCounts
+{
+	int64		processed;		/* items read */
+	int64		inserted;
+	int64		updated;
+	int64		unchanged;		/* equal to what was there, or replaced by a later item of the batch */
+	int64		rejected;
+} WriteCounts;
+
+/*
+ * Finds the table by the search_path, resolves columns, key and mode, compiles
+ * the transform.  Problems are added with their pointer (unknown column, key
+ * without a unique index, template errors, ...); the plan is NULL then.
+ */
+extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpose,
+									ProblemList *problems, MemoryContext context);
+
+/*
+ * True while the columns or their types are not known: the table does not exist
+ * and the definition has no schema.  The paths are then the whole item, and
+ * write_plan_learn takes the first batch of whole items, creates the table
+ * (NOTICE with the CREATE TABLE) and compiles.  The caller then reads the same
+ * items again with the new paths.  With WRITE_PLAN_CHECK nothing is created and the plan can
+ * be shown and previewed only.
+ */
+extern bool write_plan_needs_sample(const WritePlan *plan);
+extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample);
+
+/* Paths for the item reader. */
+extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths);
+
+/* The statement, formatted for a person. */
+extern const char *write_plan_sql(const WritePlan *plan);
+
+/* "public.users", quoted where needed. */
+extern const char *write_plan_table(const WritePlan *plan);
+
+/*
+ * Writes one batch with one statement and adds to counts.  scopes is $1 of the
+ * compiled templates.  first_item: position in the run of the batch's first item, from 0.
+ * Raises the statement's error with an errcontext that names the item's
+ * position, the column and the value where they are known.
+ */
+extern void write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
+							   Jsonb *scopes, WriteCounts *counts);
+
+/*
+ * The rows of the batch as they would be written, without writing: one Jsonb
+ * (an object column -> value) or an error text for each item of the batch.
+ */
+extern void write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
+							   Jsonb **rows, char **errors);
+
+#endif

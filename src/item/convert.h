@@ -1,0 +1,33 @@
+/*
+ * convert.h
+ *	  A leaf of an item to a Datum of a column's type.
+ *
+ * Own fast paths for integers, numeric, booleans, text, ISO 8601 timestamps and
+ * dates, jsonb and json; everything else goes through the type's input function,
+ * looked up once.
+ *
+ * The rules (doc: template reference): null and a missing path are SQL NULL;
+ * a string goes to the type's input function; a number keeps its source text
+ * (never through double), and must be whole for an integer type; true and false
+ * fit boolean and text; objects and arrays fit json, jsonb and text, and an array
+ * fits a PostgreSQL array type.  Anything else is an error (22P02, 22003, ...)
+ * that shows the value, cut to a bound.
+ */
+#ifndef DATABITE_CONVERT_H
+#define DATABITE_CONVERT_H
+
+#include "item/item_reader.h"
+
+typedef struct CellConverter CellConverter;
+
+/* Needs a transaction (looks the type up). */
+extern CellConverter *cell_converter_create(Oid type, int32 typmod, MemoryContext context);
+
+/*
+ * Converts; the result is palloc'd in the current memory context where the
+ * type is by reference.  text need not outlive the call.  Raises the error of
+ * the conversion.
+ */
+extern Datum cell_convert(CellConverter *converter, CellKind kind, const char *text, size_t len, bool *isnull);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * item_reader.h
+ *	  Bytes of a JSON response in, projected items out: a push parser.
+ *
+ * The reader takes the body in pieces of any size, finds the list of items,
+ * and for each item extracts in one pass just the wanted paths, as raw leaves.
+ * It never holds the body: an item is finished into the batch, everything
+ * outside of the list is kept as the envelope (the response with the list
+ * emptied), up to a bound.  It gives the same items for any split of the bytes.
+ *
+ * It accepts and rejects what RFC 8259 says.  An item that PostgreSQL could not
+ * store (\u0000, a lone surrogate) or that is above the size bound is a bad
+ * item: it is delivered with a reason instead of cells, and the rest go on.
+ *
+ * The reader knows neither HTTP nor SQL and never raises an error itself (out
+ * of memory aside).
+ */
+#ifndef DATABITE_ITEM_READER_H
+#define DATABITE_ITEM_READER_H
+
+#include "job/path.h"
+
+typedef enum CellKind
+{
+	CELL_MISSING = 0,			/* the path leads nowhere */
+	CELL_NULL,
+	CELL_FALSE,
+	CELL_TRUE,
+	CELL_NUMBER,				/* source text of the number */
+	CELL_STRING,				/* unescaped, valid UTF-8, no NUL byte inside */
+	CELL_JSON					/* object or array: its source text, white space as it was */
+} CellKind;
+
+/* A leaf of an item; the text is at batch->arena + offset, NUL-terminated (length does not count the NUL). */
+typedef struct Cell
+{
+	uint32		kind;
+	uint32		length;
+	uint64		offset;
+} Cell;
+
+typedef struct BadItem
+{
+	int64		item;			/* position in the batch */
+	int			sqlstate;
+	char	   *reason;			/* errmsg style */
+} BadItem;
+
+/*
+ * A batch of items.  cells[item * npaths + path].  Filled by the reader, read
+ * and reset by the writer.
+ */
+typedef struct ItemBatch
+{
+	MemoryContext context;
+	int			npaths;
+	int			max_items;		/* full at this many items */
+	size_t		max_bytes;		/* or at this many bytes of arena */
+	int			nitems;
+	Cell	   *cells;			/* grows up to max_items * npaths */
+	char	   *arena;
+	size_t		arena_used;
+	size_t		arena_size;
+	List	   *bad;			/* of BadItem * */
+} ItemBatch;
+
+typedef struct ItemReaderOptions
+{
+	const JsonPath *data_path;	/* where the list is; NULL: a root array, else the one array under a usual name */
+	int			npaths;
+	const JsonPath *const *paths;	/* wanted paths; nsteps 0 is the whole item as CELL_JSON (or scalar) */
+	size_t		max_item_bytes; /* 16 MiB */
+	int			max_depth;		/* 512 */
+	size_t		max_envelope_bytes; /* 1 MiB; beyond it the envelope is given up */
+} ItemReaderOptions;
+
+typedef enum ItemReaderStatus
+{
+	ITEMS_MORE,					/* all bytes taken, give more (or finish) */
+	ITEMS_BATCH_FULL,			/* the batch is full: flush it and push the rest */
+	ITEMS_ERROR					/* not JSON, or no list: see item_reader_error */
+} ItemReaderStatus;
+
+typedef struct ItemReader ItemReader;
+
+extern ItemReader *item_reader_create(const ItemReaderOptions *options, MemoryContext context);
+
+/* Begins a new document; skip: that many items are read but not delivered (a page that is read again). */
+extern void item_reader_begin(ItemReader *reader, int64 skip);
+
+/* Takes bytes; *taken tells how many.  Delivers into batch. */
+extern ItemReaderStatus item_reader_push(ItemReader *reader, const char *data, size_t len,
+										 size_t *taken, ItemBatch *batch);
+
+/* The body has ended: ITEMS_MORE if the document is complete and the list was found (null counts as empty), else ITEMS_ERROR. */
+extern ItemReaderStatus item_reader_finish(ItemReader *reader, ItemBatch *batch);
+
+/* What is wrong: errmsg style, with the byte position in the body; hint may be NULL. */
+extern const char *item_reader_error(const ItemReader *reader, const char **hint);
+
+/* Items of the current document so far, those skipped included. */
+extern int64 item_reader_count(const ItemReader *reader);
+
+/* The response with the list emptied, NUL-terminated; NULL where it was above the bound. Valid until begin. */
+extern const char *item_reader_envelope(const ItemReader *reader, size_t *len);
+
+/* Where the list was found, printed as a path; NULL before. */
+extern const char *item_reader_list_path(const ItemReader *reader);
+
+extern ItemBatch *item_batch_create(int npaths, int max_items, size_t max_bytes, MemoryContext context);
+extern void item_batch_reset(ItemBatch *batch);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * fetch.h
+ *	  One page: a request sent, answered, and sent again where that is right.
+ *
+ * A SourceClient owns a curl multi handle, its connections and one wait event
+ * set (latch, postmaster death, all sockets).  A Fetch is one request with its
+ * retries.  Bytes are handed out as they come; the transfer is paused while
+ * the reader does not take them, so a response of any size needs the memory of
+ * one buffer.
+ *
+ * No function here raises an error for what the network or a server did; that
+ * is a FETCH_FAILED with a SourceError.  Waiting raises what
+ * CHECK_FOR_INTERRUPTS raises.
+ */
+#ifndef DATABITE_FETCH_H
+#define DATABITE_FETCH_H
+
+#include "job/definition.h"
+#include "source/request.h"
+
+typedef struct SourceClient SourceClient;
+typedef struct Fetch Fetch;
+
+typedef struct SourceError
+{
+	char		code[32];		/* "http_status", "timeout", "connect", "tls", "address_refused", "reset", "truncated", "redirect", "too_large", "bad_url", ... */
+	int			sqlstate;
+	char	   *message;		/* errmsg style, no secret, no query string */
+	char	   *detail;			/* or NULL: the first bytes of an error body are not shown, they may hold anything */
+	char	   *hint;			/* or NULL */
+	char	   *method;
+	char	   *url;			/* masked */
+	int			status;			/* or 0 */
+	int64		retry_after_ms; /* what the server asked for beyond the bound we wait, or 0 */
+} SourceError;
+
+/* Counted over the life of the client. */
+typedef struct SourceCounters
+{
+	int64		requests;		/* sent, retries and redirects included */
+	int64		retries;
+	int64		bytes_received; /* of bodies, decoded */
+} SourceCounters;
+
+typedef enum FetchStatus
+{
+	FETCH_DATA,					/* *data, *len: valid until the next call */
+	FETCH_RESTARTED,			/* tried again after bytes were handed out: the body begins anew */
+	FETCH_END,					/* the body is complete */
+	FETCH_FAILED				/* see fetch_error */
+} FetchStatus;
+
+/* Lives in context and is closed when context is reset or deleted. */
+extern SourceClient *source_client_create(MemoryContext context);
+extern const SourceCounters *source_client_counters(const SourceClient *client);
+
+/* Sends the request without waiting.  The request is copied. */
+extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const JobRetry *retry);
+
+/* Waits for the next bytes (or the end); serves all transfers of the client meanwhile. */
+extern FetchStatus fetch_read(Fetch *fetch, const char **data, size_t *len);
+
+/* Lets sockets and retries move on without waiting; call it between pieces of work. */
+extern void source_client_poll(SourceClient *client);
+
+extern const HttpResponse *fetch_response(const Fetch *fetch);
+extern const SourceError *fetch_error(const Fetch *fetch);
+
+/* Ends the transfer, whatever its state. */
+extern void fetch_close(Fetch *fetch);
+
+/* Versions for databite.version(): "libcurl 7.88.1 (OpenSSL/3.0.11, async DNS)". */
+extern char *source_library_version(void);
+
+#endif

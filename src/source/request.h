@@ -1,0 +1,58 @@
+/*
+ * request.h
+ *	  A request as it goes out, and what the answer said of itself.
+ */
+#ifndef DATABITE_REQUEST_H
+#define DATABITE_REQUEST_H
+
+#include "nodes/pg_list.h"
+
+typedef struct HttpHeader
+{
+	char	   *name;
+	char	   *value;
+} HttpHeader;
+
+typedef struct HttpRequest
+{
+	char	   *method;			/* "GET", "POST", ... */
+	char	   *url;			/* absolute, http or https, encoded */
+	List	   *headers;		/* of HttpHeader *; what the user named: dropped at another origin */
+	char	   *body;			/* NULL: none */
+	size_t		body_len;
+	int64		timeout_ms;		/* whole request */
+} HttpRequest;
+
+typedef struct HttpResponse
+{
+	int			status;			/* 0 before the header has come */
+	List	   *headers;		/* of HttpHeader *, in order, of the last response (redirects are followed) */
+	char	   *url;			/* where the response came from */
+} HttpResponse;
+
+/* Value of the first header of that name (case does not count), or NULL. */
+extern const char *http_header(const HttpResponse *response, const char *name);
+
+/* Deep copy into the current memory context. */
+extern HttpRequest *http_request_copy(const HttpRequest *request);
+
+/*
+ * Adds "name=value", both percent-encoded (RFC 3986), to the query of url and
+ * returns the new URL.  With replace, parameters of that name are removed
+ * first.
+ */
+extern char *url_add_parameter(const char *url, const char *name, const char *value, bool replace);
+
+/* The URL without its query. */
+extern char *url_without_query(const char *url);
+
+/* For messages and history: scheme, host, port and path; user info, query and fragment are masked. */
+extern char *url_masked(const char *url);
+
+/* Same scheme, host and port (RFC 6454)? */
+extern bool url_same_origin(const char *a, const char *b);
+
+/* Resolves a reference against a base (RFC 3986 section 5); NULL where either is not a URL. */
+extern char *url_resolve(const char *base, const char *reference);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * template.h
+ *	  {{ }} templates, compiled once to SQL expressions.
+ *
+ * A template is parsed, checked and translated to one SQL expression of a
+ * known type.  It never holds a value: what comes from an item is a typed
+ * column of the batch (b.p1, b.p2, ...), what comes from another scope is read
+ * from one jsonb parameter ($1), and a secret is databite.secret('name'), which
+ * answers only while databite itself renders a request.
+ */
+#ifndef DATABITE_TEMPLATE_H
+#define DATABITE_TEMPLATE_H
+
+#include "base/problem.h"
+#include "job/definition.h"
+#include "job/path.h"
+
+/* Scopes a template may use; a mask. */
+#define TEMPLATE_SCOPE_ITEM		(1 << 0)	/* item, index: columns of the batch */
+#define TEMPLATE_SCOPE_SECRETS	(1 << 1)	/* tokens, secrets: requests only */
+#define TEMPLATE_SCOPE_SYNC		(1 << 2)	/* last_sync_time, run.id, run.started_at */
+#define TEMPLATE_SCOPE_PAYLOAD	(1 << 3)	/* payload of enqueue_job */
+#define TEMPLATE_SCOPE_ANY		(1 << 4)	/* evaluate(): any name is looked up in $1 */
+
+/*
+ * One input column of the batch: a path into the item, delivered as a type.
+ * The same path with two types is two inputs.
+ */
+typedef struct TemplateInput
+{
+	char	   *name;			/* "p1", "p2", ... */
+	JsonPath   *path;			/* nsteps 0: the whole item */
+	bool		is_index;		/* not a path but the item's position in the list, from 0 (int8) */
+	Oid			type;			/* type the expression needs */
+	int32		typmod;
+	bool		undecided;		/* lone path into a column whose type is not known yet: delivered as jsonb */
+} TemplateInput;
+
+/* Collects the inputs of all templates of one statement. */
+typedef struct TemplateInputs
+{
+	List	   *inputs;			/* of TemplateInput * */
+} TemplateInputs;
+
+typedef struct TemplateCompiler
+{
+	int			scopes;			/* TEMPLATE_SCOPE_ mask */
+	TemplateInputs *inputs;		/* shared by all templates of a statement */
+	ProblemList *problems;
+} TemplateCompiler;
+
+/* A compiled template. */
+typedef struct TemplateExpr
+{
+	char	   *sql;			/* an expression without outer context: every name qualified, every literal quoted */
+	Oid			type;			/* its type; jsonb for an undecided lone path */
+	TemplateInput *lone;		/* the input, where the template is one lone item path, else NULL */
+} TemplateExpr;
+
+extern TemplateCompiler *template_compiler_create(int scopes, ProblemList *problems);
+
+/*
+ * Compiles one value of a definition for a place of the given type.
+ * want InvalidOid: the type is not known (table not yet created): the
+ * expression keeps its natural type and a lone path is jsonb, undecided.
+ * A value without templates is a literal.  Problems are added with
+ * value->pointer and the position in the template; NULL is returned then.
+ */
+extern TemplateExpr *template_compile(TemplateCompiler *compiler, const JobValue *value,
+									  Oid want, int32 typmod);
+
+/*
+ * Compiles a text for a URL: as a text, but every embedded value is
+ * percent-encoded (RFC 3986), except one at the very start, which is a base
+ * URL.  A NULL value makes the whole NULL.
+ */
+extern TemplateExpr *template_compile_url(TemplateCompiler *compiler, const JobValue *value);
+
+/*
+ * Compiles a JSON document (an object or array with templates in its strings)
+ * to an expression of type json; a lone template keeps its JSON type.
+ */
+extern TemplateExpr *template_compile_json(TemplateCompiler *compiler, const JobValue *value);
+
+/* True if the text holds {{ anywhere. */
+extern bool template_has_template(const char *text);
+
+#endif
