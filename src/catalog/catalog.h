@@ -1,0 +1,63 @@
+/*
+ * catalog.h
+ *	  Entry into databite's own tables.
+ *
+ * All SQL text about the tables of schema databite is in catalog/.  It runs
+ * as the extension's owner with search_path pinned, whoever the caller is, so
+ * callers check first what the user may do (catalog_check_owner).
+ *
+ * Everything here needs a transaction.  Texts that are returned live in the
+ * memory context that was current at the call.
+ */
+#ifndef DATABITE_CATALOG_H
+#define DATABITE_CATALOG_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+/* Lifecycle of a run; catalog_status_name gives the word of the contract. */
+typedef enum RunStatus
+{
+	RUN_QUEUED,					/* waits for a worker; next: RUNNING, FAILED (cannot be started), CANCELLED */
+	RUN_RUNNING,				/* next: any of those below */
+	RUN_COMPLETED,
+	RUN_PARTIAL,
+	RUN_FAILED,
+	RUN_CANCELLED,
+	RUN_CRASHED,				/* its process went away without a word */
+	RUN_SKIPPED					/* was due while the run before was still going on */
+} RunStatus;
+
+extern const char *catalog_status_name(RunStatus status);
+
+/* OID of extension databite in this database, InvalidOid where it is not (or no longer) there. */
+extern Oid	catalog_extension_oid(void);
+
+/*
+ * As catalog_extension_oid, but also takes a lock on the extension until the end of the
+ * transaction that makes DROP EXTENSION wait, and looks again after that.
+ */
+extern Oid	catalog_lock_extension(void);
+
+/* Raises 42501 unless the current user has the privileges of owner. */
+extern void catalog_check_owner(const char *job_id, Oid owner);
+
+/* For the files of catalog/ only. */
+
+typedef struct CatalogScope
+{
+	Oid			user;
+	int			security_context;
+	int			guc_level;
+	MemoryContext caller;		/* where results go */
+} CatalogScope;
+
+extern void catalog_enter(CatalogScope *scope);
+extern void catalog_leave(CatalogScope *scope);
+
+/* Runs one statement; nulls[i] 'n' is NULL.  Raises an error unless it ends with the expected SPI code. */
+extern int	catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
+							bool read_only, int expected);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * run_catalog.h
+ *	  Table databite.run: the queue, what runs now, and history.
+ */
+#ifndef DATABITE_RUN_CATALOG_H
+#define DATABITE_RUN_CATALOG_H
+
+#include "catalog/catalog.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+typedef struct RunCounters
+{
+	int64		processed;
+	int64		inserted;
+	int64		updated;
+	int64		unchanged;
+	int64		deleted;
+	int64		rejected;
+	int64		pages;
+	int64		requests;
+	int64		retries;
+	int64		bytes_received;
+} RunCounters;
+
+typedef struct RunRecord
+{
+	int64		id;
+	char	   *job_id;
+	Oid			owner;
+	RunStatus	status;
+	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume" */
+	char	   *payload;		/* JSON text or NULL */
+	int64		resumes;		/* the crashed run that this one continues, or 0 */
+	int			pid;			/* of the process it runs in, or 0 */
+	bool		cancel_requested;
+} RunRecord;
+
+/*
+ * Adds a run; scheduled_for 0: none; finished states get finished_at now.
+ * payload, message: may be NULL.  message becomes error {"code": sqlstate, "message"} text.
+ */
+extern int64 run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *trigger,
+							 TimestampTz scheduled_for, const char *payload, int64 resumes);
+
+extern RunRecord *run_catalog_get(int64 id);
+
+/* Queued -> running in this process; false where it is not queued any more. */
+extern bool run_catalog_start(int64 id, int pid);
+
+/* What is committed so far, and where: called in the transaction of every batch. total_items -1: not known. */
+extern void run_catalog_progress(int64 id, const char *step, const RunCounters *counters, int64 total_items);
+
+/* Adds a line to the run's notices ("list found at data.items"). */
+extern void run_catalog_notice(int64 id, const char *notice);
+
+/* Ends a run; error: JSON text or NULL; counters may be NULL (left as they are). */
+extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, const char *error);
+
+/* Marks the going or queued runs of a job for cancelling; a queued one is cancelled at once.  Number of runs; *pid of a running one, or 0. */
+extern int	run_catalog_request_cancel(const char *job_id, int *pid);
+extern bool run_catalog_cancel_requested(int64 id);
+
+/* Is there a queued or running run of the job? */
+extern bool run_catalog_active(const char *job_id);
+
+/*
+ * Queued runs whose job has none running, the longest-waiting first, one for each job, at
+ * most max.  List of RunRecord *.
+ */
+extern List *run_catalog_startable(int max);
+
+/* All runs with status running.  List of RunRecord *. */
+extern List *run_catalog_running(void);
+
+/* How many of the last runs of the job crashed in a row (at most 20 are looked at). */
+extern int	run_catalog_crashes_in_a_row(const char *job_id);
+
+/* Deletes up to max runs that ended more than "minutes" ago; number deleted. */
+extern int	run_catalog_expire(int minutes, int max);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * state_catalog.h
+ *	  Small state: cursors and checkpoints of steps, tokens, database settings.
+ */
+#ifndef DATABITE_STATE_CATALOG_H
+#define DATABITE_STATE_CATALOG_H
+
+#include "catalog/catalog.h"
+#include "datatype/timestamp.h"
+
+typedef struct StepState
+{
+	bool		has_last_sync_time;
+	TimestampTz last_sync_time; /* start of the last successful run */
+	char	   *checkpoint;		/* JSON text of a pass that has not ended, or NULL */
+} StepState;
+
+/* A step without state gets the empty one. */
+extern void state_catalog_get(const char *job_id, const char *step_id, StepState *state);
+extern void state_catalog_put(const char *job_id, const char *step_id, const StepState *state);
+
+/* step_id NULL: all steps of the job. */
+extern void state_catalog_reset(const char *job_id, const char *step_id);
+
+/* Forgets checkpoints, keeps last_sync_time (a definition was replaced). */
+extern void state_catalog_forget_checkpoints(const char *job_id);
+
+/* Tokens: of one role; a value leaves here only towards a request that is being rendered. */
+extern void token_catalog_set(Oid owner, const char *name, const char *value);
+extern bool token_catalog_delete(Oid owner, const char *name);
+extern char *token_catalog_get(Oid owner, const char *name);	/* NULL: none */
+
+/* Defaults of this database (databite.configure): JSON text or NULL. */
+extern char *setting_catalog_get(const char *name);
+extern void setting_catalog_set(const char *name, const char *value);
+
+#endif
