@@ -5,7 +5,7 @@
 #ifndef DATABITE_JOB_CATALOG_H
 #define DATABITE_JOB_CATALOG_H
 
-#include "catalog/catalog.h"
+#include "catalog/tables.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 

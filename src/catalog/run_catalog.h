@@ -5,7 +5,7 @@
 #ifndef DATABITE_RUN_CATALOG_H
 #define DATABITE_RUN_CATALOG_H
 
-#include "catalog/catalog.h"
+#include "catalog/tables.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
@@ -38,7 +38,7 @@ typedef struct RunRecord
 
 /*
  * Adds a run; scheduled_for 0: none; finished states get finished_at now.
- * payload, message: may be NULL.  message becomes error {"code": sqlstate, "message"} text.
+ * payload: JSON text or NULL.
  */
 extern int64 run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *trigger,
 							 TimestampTz scheduled_for, const char *payload, int64 resumes);
@@ -48,8 +48,11 @@ extern RunRecord *run_catalog_get(int64 id);
 /* Queued -> running in this process; false where it is not queued any more. */
 extern bool run_catalog_start(int64 id, int pid);
 
-/* What is committed so far, and where: called in the transaction of every batch. total_items -1: not known. */
-extern void run_catalog_progress(int64 id, const char *step, const RunCounters *counters, int64 total_items);
+/*
+ * What is committed so far, and where: called in the transaction of every batch.  total_items
+ * -1: not known.  True if the run shall end here because somebody cancelled it.
+ */
+extern bool run_catalog_progress(int64 id, const char *step, const RunCounters *counters, int64 total_items);
 
 /* Adds a line to the run's notices ("list found at data.items"). */
 extern void run_catalog_notice(int64 id, const char *notice);
@@ -59,7 +62,6 @@ extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *co
 
 /* Marks the going or queued runs of a job for cancelling; a queued one is cancelled at once.  Number of runs; *pid of a running one, or 0. */
 extern int	run_catalog_request_cancel(const char *job_id, int *pid);
-extern bool run_catalog_cancel_requested(int64 id);
 
 /* Is there a queued or running run of the job? */
 extern bool run_catalog_active(const char *job_id);

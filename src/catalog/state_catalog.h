@@ -5,7 +5,7 @@
 #ifndef DATABITE_STATE_CATALOG_H
 #define DATABITE_STATE_CATALOG_H
 
-#include "catalog/catalog.h"
+#include "catalog/tables.h"
 #include "datatype/timestamp.h"
 
 typedef struct StepState

@@ -1,5 +1,5 @@
 /*
- * catalog.h
+ * tables.h
  *	  Entry into databite's own tables.
  *
  * All SQL text about the tables of schema databite is in catalog/.  It runs
@@ -9,8 +9,8 @@
  * Everything here needs a transaction.  Texts that are returned live in the
  * memory context that was current at the call.
  */
-#ifndef DATABITE_CATALOG_H
-#define DATABITE_CATALOG_H
+#ifndef DATABITE_CATALOG_TABLES_H
+#define DATABITE_CATALOG_TABLES_H
 
 #include "postgres.h"
 
@@ -56,8 +56,8 @@ typedef struct CatalogScope
 extern void catalog_enter(CatalogScope *scope);
 extern void catalog_leave(CatalogScope *scope);
 
-/* Runs one statement; nulls[i] 'n' is NULL.  Raises an error unless it ends with the expected SPI code. */
+/* Runs one statement; nulls[i] 'n' is NULL.  Returns the number of rows; an error unless it ends with the expected SPI code. */
 extern int	catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
-							bool read_only, int expected);
+							int expected);
 
 #endif

@@ -1,0 +1,307 @@
+/*
+ * run_catalog.c
+ *	  Table databite.run: the queue, what runs now, and history.
+ *
+ * Lifecycle of a row: queued (enqueue_job, a job that is due) or running at once
+ * (run_job, execute_job); progress with every committed batch; one of the end
+ * states.  A row left running by a process that is gone is set to crashed by
+ * the scheduler, which can tell by the job's lock.
+ */
+#include "postgres.h"
+
+#include "catalog/row.h"
+#include "catalog/run_catalog.h"
+
+#define RUN_COLUMNS "run_id, job_id, owner::pg_catalog.oid, status, trigger, payload::pg_catalog.text," \
+	" resumes, pid, cancel_requested"
+
+static void arg_counters(CatalogArgs *args, const RunCounters *counters);
+static RunRecord *run_from_row(int row, MemoryContext context);
+static List *runs_from_result(MemoryContext context);
+static RunStatus status_from_name(const char *name);
+
+int64
+run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *trigger,
+				TimestampTz scheduled_for, const char *payload, int64 resumes)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int64		id;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_oid(&args, owner);
+	arg_text(&args, catalog_status_name(status));
+	arg_text(&args, trigger);
+	arg_time(&args, scheduled_for);
+	arg_jsonb(&args, payload);
+	arg_int8_or_null(&args, resumes, 0);
+	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at)"
+				" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6, $7,"
+				" CASE WHEN $3 NOT IN ('queued', 'running') THEN pg_catalog.clock_timestamp() END)"
+				" RETURNING run_id",
+				&args, SPI_OK_INSERT_RETURNING);
+	id = row_int8(0, 1, 0);
+	catalog_leave(&scope);
+	return id;
+}
+
+RunRecord *
+run_catalog_get(int64 id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	RunRecord  *run = NULL;
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	if (catalog_run("SELECT " RUN_COLUMNS " FROM databite.run WHERE run_id = $1", &args, SPI_OK_SELECT) > 0)
+		run = run_from_row(0, scope.caller);
+	catalog_leave(&scope);
+	return run;
+}
+
+bool
+run_catalog_start(int64 id, int pid)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		started;
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	arg_int4(&args, pid);
+	started = catalog_run("UPDATE databite.run SET status = 'running', pid = $2,"
+						  " started_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp()"
+						  " WHERE run_id = $1 AND status = 'queued'",
+						  &args, SPI_OK_UPDATE) > 0;
+	catalog_leave(&scope);
+	return started;
+}
+
+bool
+run_catalog_progress(int64 id, const char *step, const RunCounters *counters, int64 total_items)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		cancelled;
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	arg_text(&args, step);
+	arg_int8_or_null(&args, total_items, -1);
+	arg_counters(&args, counters);
+	catalog_run("UPDATE databite.run SET step = $2, total_items = $3, updated_at = pg_catalog.clock_timestamp(),"
+				" records_processed = $4, records_inserted = $5, records_updated = $6, records_unchanged = $7,"
+				" records_deleted = $8, records_rejected = $9, pages = $10, requests = $11, retries = $12,"
+				" bytes_received = $13 WHERE run_id = $1 RETURNING cancel_requested",
+				&args, SPI_OK_UPDATE_RETURNING);
+	cancelled = SPI_processed > 0 && row_bool(0, 1);
+	catalog_leave(&scope);
+	return cancelled;
+}
+
+void
+run_catalog_notice(int64 id, const char *notice)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	arg_text(&args, notice);
+	catalog_run("UPDATE databite.run SET notices = pg_catalog.array_append(notices, $2) WHERE run_id = $1",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+void
+run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, const char *error)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	arg_text(&args, catalog_status_name(status));
+	arg_jsonb(&args, error);
+	if (counters)
+		arg_counters(&args, counters);
+	catalog_run(counters ?
+				"UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
+				" updated_at = pg_catalog.clock_timestamp(), pid = NULL, records_processed = $4,"
+				" records_inserted = $5, records_updated = $6, records_unchanged = $7, records_deleted = $8,"
+				" records_rejected = $9, pages = $10, requests = $11, retries = $12, bytes_received = $13"
+				" WHERE run_id = $1"
+				: "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
+				" updated_at = pg_catalog.clock_timestamp(), pid = NULL WHERE run_id = $1",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+int
+run_catalog_request_cancel(const char *job_id, int *pid)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			count;
+
+	*pid = 0;
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	count = catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
+						" finished_at = pg_catalog.clock_timestamp()"
+						" WHERE job_id = $1 AND status = 'queued'",
+						&args, SPI_OK_UPDATE);
+	count += catalog_run("UPDATE databite.run SET cancel_requested = true"
+						 " WHERE job_id = $1 AND status = 'running' RETURNING pid",
+						 &args, SPI_OK_UPDATE_RETURNING);
+	if (SPI_processed > 0)
+		*pid = row_int4(0, 1, 0);
+	catalog_leave(&scope);
+	return count;
+}
+
+bool
+run_catalog_active(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		active;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	active = catalog_run("SELECT 1 FROM databite.run"
+						 " WHERE job_id = $1 AND status IN ('queued', 'running') LIMIT 1",
+						 &args, SPI_OK_SELECT) > 0;
+	catalog_leave(&scope);
+	return active;
+}
+
+List *
+run_catalog_startable(int max)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *runs;
+
+	catalog_enter(&scope);
+	arg_int4(&args, max);
+	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
+				" WHERE status = 'queued' AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
+				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
+				" AND (other.status = 'running' OR other.run_id < r.run_id))"
+				" ORDER BY run_id LIMIT $1",
+				&args, SPI_OK_SELECT);
+	runs = runs_from_result(scope.caller);
+	catalog_leave(&scope);
+	return runs;
+}
+
+List *
+run_catalog_running(void)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *runs;
+
+	catalog_enter(&scope);
+	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run"
+				" WHERE status IN ('queued', 'running') AND status = 'running' ORDER BY run_id",
+				&args, SPI_OK_SELECT);
+	runs = runs_from_result(scope.caller);
+	catalog_leave(&scope);
+	return runs;
+}
+
+int
+run_catalog_crashes_in_a_row(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			crashes = 0;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	catalog_run("SELECT status FROM databite.run WHERE job_id = $1"
+				" AND status NOT IN ('queued', 'skipped') ORDER BY run_id DESC LIMIT 20",
+				&args, SPI_OK_SELECT);
+	while (crashes < (int) SPI_processed &&
+		   strcmp(row_text(crashes, 1, CurrentMemoryContext), "crashed") == 0)
+		crashes++;
+	catalog_leave(&scope);
+	return crashes;
+}
+
+int
+run_catalog_expire(int minutes, int max)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			count;
+
+	catalog_enter(&scope);
+	arg_int4(&args, minutes);
+	arg_int4(&args, max);
+	count = catalog_run("DELETE FROM databite.run WHERE run_id IN (SELECT run_id FROM databite.run"
+						" WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+						" ORDER BY finished_at LIMIT $2)",
+						&args, SPI_OK_DELETE);
+	catalog_leave(&scope);
+	return count;
+}
+
+static void
+arg_counters(CatalogArgs *args, const RunCounters *counters)
+{
+	arg_int8(args, counters->processed);
+	arg_int8(args, counters->inserted);
+	arg_int8(args, counters->updated);
+	arg_int8(args, counters->unchanged);
+	arg_int8(args, counters->deleted);
+	arg_int8(args, counters->rejected);
+	arg_int8(args, counters->pages);
+	arg_int8(args, counters->requests);
+	arg_int8(args, counters->retries);
+	arg_int8(args, counters->bytes_received);
+}
+
+static List *
+runs_from_result(MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List	   *runs = NIL;
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+		runs = lappend(runs, run_from_row((int) row, context));
+	MemoryContextSwitchTo(old);
+	return runs;
+}
+
+static RunRecord *
+run_from_row(int row, MemoryContext context)
+{
+	RunRecord  *run = MemoryContextAllocZero(context, sizeof(RunRecord));
+
+	run->id = row_int8(row, 1, 0);
+	run->job_id = row_text(row, 2, context);
+	run->owner = row_oid(row, 3);
+	run->status = status_from_name(row_text(row, 4, CurrentMemoryContext));
+	run->trigger = row_text(row, 5, context);
+	run->payload = row_text(row, 6, context);
+	run->resumes = row_int8(row, 7, 0);
+	run->pid = row_int4(row, 8, 0);
+	run->cancel_requested = row_bool(row, 9);
+	return run;
+}
+
+static RunStatus
+status_from_name(const char *name)
+{
+	for (int status = RUN_QUEUED; status <= RUN_SKIPPED; status++)
+		if (strcmp(name, catalog_status_name(status)) == 0)
+			return status;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("unknown run status \"%s\"", name)));
+}
