@@ -1,0 +1,38 @@
+/*
+ * context.h
+ *	  What the files of run/ share about the run that is going on.
+ */
+#ifndef DATABITE_RUN_CONTEXT_H
+#define DATABITE_RUN_CONTEXT_H
+
+#include "job/definition.h"
+#include "run/run.h"
+#include "source/fetch.h"
+
+typedef struct RunContext
+{
+	MemoryContext memory;		/* lives as long as the run */
+	RunMode		mode;
+	const JobRecord *record;
+	Job		   *job;
+	int64		run_id;			/* 0: dry run, not in history */
+	bool		dry_run;
+	char	   *payload;		/* JSON text or NULL */
+	TimestampTz started_at;
+	RunCounters counters;		/* of what is committed */
+	SourceClient *client;
+
+	/* Where the run is, for errcontext and history. */
+	const JobStep *step;
+	int64		page;			/* from 1; 0 before the first */
+} RunContext;
+
+/*
+ * Runs work(run, arg) in a transaction of its own (worker, procedure) or a
+ * subtransaction (function), as the job's owner and with the job's search_path.
+ * Commits when it returns; when it raises an error, everything it did is undone
+ * and the error goes on.
+ */
+extern void run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * run_error.h
+ *	  What went wrong in a run: from an ERROR or a source's error to history.
+ */
+#ifndef DATABITE_RUN_ERROR_H
+#define DATABITE_RUN_ERROR_H
+
+#include "source/fetch.h"
+
+/*
+ * Raises what the source reported.  The request's place is kept aside, so that
+ * run_error_json finds it again when the error is caught.
+ */
+extern void run_raise_source_error(const SourceError *error) pg_attribute_noreturn();
+
+/* Forgets the place that run_raise_source_error kept. */
+extern void run_error_forget(void);
+
+/*
+ * {"code", "message", "detail", "hint", "context", "step", "request": {"method", "url", "status"}} in the current
+ * memory context; step may be NULL.
+ */
+extern char *run_error_json(const ErrorData *error, const char *step);
+
+/* The same for an end that was no ERROR. */
+extern char *run_error_json_simple(const char *code, const char *message, const char *hint);
+
+#endif

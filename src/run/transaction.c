@@ -1,0 +1,127 @@
+/*
+ * transaction.c
+ *	  The commit policy: what differs between the worker, CALL and execute_job.
+ *
+ * The work itself always runs in a subtransaction, so that an error inside of
+ * it (in a user's trigger, three SPI levels down) is cleaned up the one way that
+ * is right everywhere.  Around it:
+ *
+ * worker: a top-level transaction is begun before and committed after, and
+ * between two of them there is none at all.
+ *
+ * procedure: SPI_commit after the work.  PostgreSQL begins the next transaction
+ * at once, but it has no snapshot, no transaction id and no lock until the next
+ * piece of work.
+ *
+ * function: nothing; all of it belongs to the caller's transaction.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "run/context.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+static void begin(RunContext *run);
+static void commit(RunContext *run);
+static void become_owner(RunContext *run, Oid *user, int *security_context);
+
+void
+run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), void *arg)
+{
+	MemoryContext old_memory = CurrentMemoryContext;
+	ResourceOwner old_owner;
+	ErrorData  *error = NULL;
+
+	begin(run);
+	old_owner = CurrentResourceOwner;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old_memory);
+
+	PG_TRY();
+	{
+		Oid			user;
+		int			security_context;
+		int			guc_level = NewGUCNestLevel();
+
+		become_owner(run, &user, &security_context);
+		(void) set_config_option("search_path", run->record->search_path, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+		work(run, arg);
+		AtEOXact_GUC(true, guc_level);
+		SetUserIdAndSecContext(user, security_context);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old_memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(old_memory);
+	CurrentResourceOwner = old_owner;
+
+	/* After an error the transaction around is sound but empty; end it the same way. */
+	commit(run);
+	MemoryContextSwitchTo(old_memory);
+	if (error)
+		ReThrowError(error);
+}
+
+static void
+begin(RunContext *run)
+{
+	MemoryContext old_memory = CurrentMemoryContext;
+
+	if (run->mode == RUN_IN_WORKER)
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+	}
+	if (run->mode != RUN_IN_PROCEDURE)
+		(void) SPI_connect();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(old_memory);
+}
+
+static void
+commit(RunContext *run)
+{
+	PopActiveSnapshot();
+	switch (run->mode)
+	{
+		case RUN_IN_WORKER:
+			SPI_finish();
+			CommitTransactionCommand();
+			pgstat_report_stat(false);
+			break;
+		case RUN_IN_PROCEDURE:
+			SPI_commit();
+			break;
+		case RUN_IN_FUNCTION:
+			SPI_finish();
+			break;
+	}
+}
+
+/*
+ * Somebody else may run a job (a superuser, a member of the owner's role).  What
+ * the job then does must neither have more rights than its owner nor reach
+ * back into the session, through a trigger say.
+ */
+static void
+become_owner(RunContext *run, Oid *user, int *security_context)
+{
+	GetUserIdAndSecContext(user, security_context);
+	if (*user != run->record->owner)
+		SetUserIdAndSecContext(run->record->owner, *security_context |
+							   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
