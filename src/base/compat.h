@@ -13,7 +13,9 @@
 #error "databite needs PostgreSQL 15 or later"
 #endif
 
+#include "catalog/pg_database.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
@@ -42,6 +44,17 @@ compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* Is the role an owner of the database (superusers are)? */
+static inline bool
+compat_database_is_owned(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
 #endif
 }
 
