@@ -13,6 +13,8 @@
 #error "databite needs PostgreSQL 15 or later"
 #endif
 
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
@@ -42,6 +44,17 @@ compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* A lexer over a JSON text in the database's encoding; lives in the current memory context.  Its first argument is new in 17. */
+static inline JsonLexContext *
+compat_json_lexer(const char *text, size_t len)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
+#else
+	return makeJsonLexContextCstringLen((char *) text, (int) len, GetDatabaseEncoding(), true);
 #endif
 }
 
