@@ -147,7 +147,7 @@ databite_configure(PG_FUNCTION_ARGS)
 	JobSchedule *schedule = NULL;
 	ListCell   *lc;
 
-	if (!compat_database_is_owned(MyDatabaseId, GetUserId()))
+	if (!compat_database_ownercheck(MyDatabaseId, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of the database to set its defaults")));

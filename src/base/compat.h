@@ -14,6 +14,8 @@
 #endif
 
 #include "catalog/pg_database.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/resowner.h"
@@ -47,14 +49,35 @@ compat_wait_event(const char *name)
 #endif
 }
 
-/* Is the role an owner of the database (superusers are)? */
+/* Per-class permission functions became one for all classes in 16. */
 static inline bool
-compat_database_is_owned(Oid database, Oid role)
+compat_database_ownercheck(Oid database, Oid role)
 {
 #if PG_VERSION_NUM >= 160000
 	return object_ownercheck(DatabaseRelationId, database, role);
 #else
 	return pg_database_ownercheck(database, role);
+#endif
+}
+
+static inline AclResult
+compat_database_aclcheck(Oid database, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(DatabaseRelationId, database, role, mode);
+#else
+	return pg_database_aclcheck(database, role, mode);
+#endif
+}
+
+/* A lexer over a JSON text in the database's encoding; lives in the current memory context.  Its first argument is new in 17. */
+static inline JsonLexContext *
+compat_json_lexer(const char *text, size_t len)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
+#else
+	return makeJsonLexContextCstringLen((char *) text, (int) len, GetDatabaseEncoding(), true);
 #endif
 }
 
