@@ -192,7 +192,8 @@ check_constant(TemplateCompile *compile, const AstNode *node, Oid type, const ch
 		return true;
 	if (template_literal_fits(type, typmod, text, &error))
 		return true;
-	source_text_problem(node->source, node->position, error->sqlerrcode, error->hint,
+	source_text_problem(node->source, node->verbatim ? -1 : node->position,
+						error->sqlerrcode, error->hint,
 						"%s", source_text_clip(error->message, CLIP_MESSAGE));
 	return false;
 }

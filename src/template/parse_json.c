@@ -35,6 +35,8 @@ typedef struct Walker
 
 static AstNode *parse_scalar(SourceText *source, int start);
 static AstNode *parse_document(SourceText *source);
+static char *decode_string(SourceText *source, int position, int len);
+static AstNode *literal(AstLiteral kind, char *text, SourceText *source);
 static void walk_string(Walker *walker, int position, int len);
 static void walk_key(Walker *walker, int position, char *key);
 static void walk_template(Walker *walker, int position, int len, char *text);
@@ -66,35 +68,26 @@ template_parse_json(const char *text, const char *pointer, ProblemList *problems
 static AstNode *
 parse_scalar(SourceText *source, int start)
 {
-	char	   *text = pnstrdup(source->text + start,
-								strcspn(source->text + start, " \t\r\n"));
+	const char *value = source->text + start;
+	char	   *text;
 
+	if (value[0] == '"')
+	{
+		text = decode_string(source, start, quoted_length(value, source->len - start));
+		return text == NULL ? NULL :
+			template_parse(source_text_create(text, source->pointer, source->list), CONCAT_TEXT);
+	}
+
+	text = pnstrdup(value, strcspn(value, " \t\r\n"));
 	switch (text[0])
 	{
 		case 'n':
-			return ast_literal(LITERAL_NULL, text, source, start);
+			return literal(LITERAL_NULL, text, source);
 		case 't':
 		case 'f':
-			return ast_literal(LITERAL_BOOLEAN, text, source, start);
-		case '"':
-			{
-				const char *error;
-				int			error_at;
-				int			len;
-				const char *quoted = source->text + start;
-				char	   *string = quoted_decode(quoted + 1,
-												   quoted_length(quoted, source->len - start) - 2,
-												   &len, &error, &error_at);
-
-				if (string != NULL)
-					return template_parse(source_text_create(string, source->pointer, source->list),
-										  CONCAT_TEXT);
-				source_text_problem(source, start + 1 + error_at,
-									ERRCODE_INVALID_PARAMETER_VALUE, NULL, "%s in a string", error);
-				return NULL;
-			}
+			return literal(LITERAL_BOOLEAN, text, source);
 		default:
-			return ast_literal(LITERAL_NUMBER, text, source, start);
+			return literal(LITERAL_NUMBER, text, source);
 	}
 }
 
@@ -105,7 +98,6 @@ static AstNode *
 parse_document(SourceText *source)
 {
 	Walker		walker = {.source = source, .concat = ast_create(AST_CONCAT, source, 0)};
-	int			problems = list_length(source->list->problems);
 	int			len;
 
 	walker.concat->mode = CONCAT_JSON;
@@ -141,12 +133,41 @@ parse_document(SourceText *source)
 		}
 	}
 
-	if (list_length(source->list->problems) > problems)
-		return NULL;
 	if (walker.concat->operands == NIL)
-		return ast_literal(LITERAL_JSON, pstrdup(source->text), source, 0);
+		return literal(LITERAL_JSON, pstrdup(source->text), source);
 	copy_until(&walker, source->len);
 	return walker.concat;
+}
+
+/*
+ * The string at a place of the document, quotes included; NULL and a problem
+ * where PostgreSQL cannot store it.
+ */
+static char *
+decode_string(SourceText *source, int position, int len)
+{
+	const char *error;
+	int			error_at;
+	int			decoded_len;
+	char	   *string = quoted_decode(source->text + position + 1, len - 2,
+									   &decoded_len, &error, &error_at);
+
+	if (string == NULL)
+		source_text_problem(source, position + 1 + error_at, ERRCODE_INVALID_PARAMETER_VALUE,
+							NULL, "%s in a string", error);
+	return string;
+}
+
+/*
+ * A constant that stands in the definition itself.
+ */
+static AstNode *
+literal(AstLiteral kind, char *text, SourceText *source)
+{
+	AstNode    *node = ast_literal(kind, text, source, 0);
+
+	node->verbatim = true;
+	return node;
 }
 
 /*
@@ -155,17 +176,12 @@ parse_document(SourceText *source)
 static void
 walk_string(Walker *walker, int position, int len)
 {
-	const char *quoted = walker->source->text + position;
 	Container  *container = innermost(walker);
-	const char *error;
-	int			error_at;
-	int			decoded_len;
-	char	   *string = quoted_decode(quoted + 1, len - 2, &decoded_len, &error, &error_at);
+	char	   *string = decode_string(walker->source, position, len);
 
 	if (string == NULL)
-		source_text_problem(walker->source, position + 1 + error_at,
-							ERRCODE_INVALID_PARAMETER_VALUE, NULL, "%s in a string", error);
-	else if (container->expects_key)
+		return;
+	if (container->expects_key)
 		walk_key(walker, position, string);
 	else if (template_has_template(string))
 		walk_template(walker, position, len, string);
@@ -204,8 +220,6 @@ walk_template(Walker *walker, int position, int len, char *text)
 	copy_until(walker, position);
 	walker->copied = position + len;
 	node = template_parse(source, CONCAT_TEXT);
-	if (node == NULL)
-		return;
 	/* A text of nothing but a comment is a value like any other here. */
 	node->verbatim = false;
 	ast_add_operand(walker->concat, node);

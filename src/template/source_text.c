@@ -52,7 +52,8 @@ source_text_problem(SourceText *source, int position, int sqlstate, const char *
 		enlargeStringInfo(&message, needed);
 	}
 	problem_add(source->list, sqlstate, source->pointer,
-				format_place(source, position, hint), "%s", message.data);
+				position < 0 ? hint : format_place(source, position, hint),
+				"%s", message.data);
 }
 
 char *

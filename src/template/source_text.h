@@ -22,8 +22,9 @@ typedef struct SourceText
 extern SourceText *source_text_create(const char *text, const char *pointer, ProblemList *list);
 
 /*
- * Adds a problem at a byte offset of the text; hint may be NULL.  Only the
- * first few problems of a template are kept, the others are just counted.
+ * Adds a problem at a byte offset of the text, or with the whole text where that
+ * is -1; hint may be NULL.  Only the first few problems of a template are kept,
+ * the others are just counted.
  */
 extern void source_text_problem(SourceText *source, int position, int sqlstate, const char *hint,
 								const char *fmt,...) pg_attribute_printf(5, 6);
