@@ -27,8 +27,6 @@ static void check_required(ProblemList *problems, struct json_object *object, co
 						   const KeyRule *rules, unsigned variant);
 static void problem_unknown_key(ProblemList *problems, const KeyRule *rules, unsigned variant,
 								const char *key, const char *pointer);
-static const Choice *find_choice(ProblemList *problems, const Choice *choices, const char *what,
-								 const char *word, const char *pointer);
 static char *suggest_choice(const Choice *choices, const char *word);
 static char *list_choices(const Choice *choices, bool supported_only);
 static bool has_name(const List *names, const char *name);
@@ -356,6 +354,27 @@ pointer_index(const char *pointer, int index)
 	return psprintf("%s/%d", pointer, index);
 }
 
+const Choice *
+find_choice(ProblemList *problems, const Choice *choices, const char *what,
+			const char *word, const char *pointer)
+{
+	for (const Choice *choice = choices; choice->name != NULL; choice++)
+	{
+		if (strcmp(choice->name, word) != 0)
+			continue;
+		if (choice->unsupported)
+			problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer,
+						psprintf("This version supports %s.", list_choices(choices, true)),
+						"%s \"%s\" is not supported yet", what, word);
+		return choice;
+	}
+
+	problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+				suggest_choice(choices, word),
+				"unknown %s \"%s\"", what, clip_text(word));
+	return NULL;
+}
+
 void *
 rule_field(const KeyRule *rule, void *target)
 {
@@ -442,28 +461,6 @@ problem_unknown_key(ProblemList *problems, const KeyRule *rules, unsigned varian
 	problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
 				problem_suggest(key, candidates),
 				"unknown key \"%s\"", clip_text(key));
-}
-
-/* The choice that word names; a problem where there is none (NULL then) or it is not supported. */
-static const Choice *
-find_choice(ProblemList *problems, const Choice *choices, const char *what,
-			const char *word, const char *pointer)
-{
-	for (const Choice *choice = choices; choice->name != NULL; choice++)
-	{
-		if (strcmp(choice->name, word) != 0)
-			continue;
-		if (choice->unsupported)
-			problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer,
-						psprintf("This version supports %s.", list_choices(choices, true)),
-						"%s \"%s\" is not supported yet", what, word);
-		return choice;
-	}
-
-	problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-				suggest_choice(choices, word),
-				"unknown %s \"%s\"", what, clip_text(word));
-	return NULL;
 }
 
 /* The nearest choice, or all of them. */
