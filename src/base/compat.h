@@ -13,7 +13,9 @@
 #error "databite needs PostgreSQL 15 or later"
 #endif
 
+#include "catalog/pg_database.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
@@ -42,6 +44,27 @@ compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* Per-class permission functions became one for all classes in 16. */
+static inline bool
+compat_database_ownercheck(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
+#endif
+}
+
+static inline AclResult
+compat_database_aclcheck(Oid database, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(DatabaseRelationId, database, role, mode);
+#else
+	return pg_database_aclcheck(database, role, mode);
 #endif
 }
 
