@@ -258,7 +258,7 @@ do_rounds(Scheduler *scheduler)
 static bool
 try_round(Scheduler *scheduler)
 {
-	bool		ok = true;
+	volatile bool ok = true;
 
 	PG_TRY();
 	{
