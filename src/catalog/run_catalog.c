@@ -188,7 +188,9 @@ run_catalog_startable(int max)
 	catalog_enter(&scope);
 	arg_int4(&args, max);
 	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
-				" WHERE status = 'queued' AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
+				" WHERE status = 'queued'"
+				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
+				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
 				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
 				" AND (other.status = 'running' OR other.run_id < r.run_id))"
 				" ORDER BY run_id LIMIT $1",
@@ -196,6 +198,23 @@ run_catalog_startable(int max)
 	runs = runs_from_result(scope.caller);
 	catalog_leave(&scope);
 	return runs;
+}
+
+TimestampTz
+run_catalog_next_delayed(void)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	TimestampTz next = 0;
+
+	catalog_enter(&scope);
+	if (catalog_run("SELECT scheduled_for FROM databite.run"
+					" WHERE status IN ('queued', 'running') AND status = 'queued'"
+					" AND scheduled_for > pg_catalog.clock_timestamp() ORDER BY scheduled_for LIMIT 1",
+					&args, SPI_OK_SELECT) > 0)
+		next = row_time(0, 1);
+	catalog_leave(&scope);
+	return next;
 }
 
 List *

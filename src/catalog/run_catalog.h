@@ -67,10 +67,13 @@ extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 extern bool run_catalog_active(const char *job_id);
 
 /*
- * Queued runs whose job has none running, the longest-waiting first, one for each job, at
- * most max.  List of RunRecord *.
+ * Queued runs whose job has none running and whose scheduled_for has come, the
+ * longest-waiting first, one for each job, at most max.  List of RunRecord *.
  */
 extern List *run_catalog_startable(int max);
+
+/* When the first of the queued runs whose scheduled_for is still to come may start (after a crash they wait), or 0. */
+extern TimestampTz run_catalog_next_delayed(void);
 
 /* All runs with status running.  List of RunRecord *. */
 extern List *run_catalog_running(void);

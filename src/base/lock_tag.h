@@ -1,0 +1,28 @@
+/*
+ * lock_tag.h
+ *	  databite's own locks in PostgreSQL's lock manager.
+ *
+ * They are of the advisory kind, so that a session can hold one over many
+ * transactions and it goes away with its process, but carry a number in the
+ * last field that pg_advisory_lock cannot produce (it uses 1 and 2).
+ */
+#ifndef DATABITE_LOCK_TAG_H
+#define DATABITE_LOCK_TAG_H
+
+#include "postgres.h"
+
+#include "storage/lock.h"
+
+typedef enum LockPurpose
+{
+	LOCK_JOB = 0xDB01,			/* a run of one job; key: hash of its id */
+	LOCK_SCHEDULER = 0xDB02		/* the scheduler of this database; key: 0 */
+} LockPurpose;
+
+/* The tag of a lock in this database. */
+extern void lock_tag_set(LOCKTAG *tag, LockPurpose purpose, uint64 key);
+
+/* The process that holds the lock, or 0.  Copies the whole lock table: not for hot paths. */
+extern int	lock_tag_holder(const LOCKTAG *tag);
+
+#endif

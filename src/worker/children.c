@@ -1,0 +1,301 @@
+/*
+ * children.c
+ *	  The runners of a scheduler: at most databite.max_workers, one for a run.
+ *
+ * The scheduler is notified when one of its runners ends.  What became of the
+ * run stands in databite.run; here only those are looked after that the runner
+ * never took, because it could not even connect.
+ *
+ * Cases:
+ * - No worker slot is free: the run stays queued, the log says so once.
+ * - The owner is gone, may not log in or may not connect: the run fails, with
+ *   the reason, before a worker is spent on it.
+ * - The runner ends before it took the run: it is tried again, three times.
+ * - The job runs in a session (execute_job): the run waits for that.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "catalog/pg_authid.h"
+#include "catalog/run_catalog.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "run/job_lock.h"
+#include "run/run_error.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "worker/runner.h"
+#include "worker/scheduler.h"
+
+#define NO_SLOT_RETRY_MS 5000
+#define JOB_BUSY_RETRY_MS 5000
+
+/* How often a run's worker may end before it has taken the run, and how long it waits in between. */
+#define REFUSALS_MAX 3
+#define REFUSAL_RETRY_MS 2000
+
+/* A run that left the queue by itself (it was cancelled) is forgotten after that. */
+#define REFUSAL_FORGET_MS (10 * 60 * 1000)
+
+typedef struct Child
+{
+	int64		run_id;
+	BackgroundWorkerHandle *handle;
+} Child;
+
+typedef struct Refusal
+{
+	int64		run_id;
+	int			count;
+	TimestampTz not_before;
+} Refusal;
+
+static void note_end(Scheduler *scheduler, int64 run_id);
+static void note_refusal(Scheduler *scheduler, int64 run_id);
+static Refusal *find_refusal(const Scheduler *scheduler, int64 run_id);
+static void forget_refusal(Scheduler *scheduler, Refusal *refusal);
+static bool must_wait(Scheduler *scheduler, const RunRecord *run);
+static bool start_runner(Scheduler *scheduler, const RunRecord *run);
+static char *why_owner_cannot_run(Oid owner, char **hint);
+
+void
+children_reap(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *cell;
+
+	foreach(cell, scheduler->children)
+	{
+		Child	   *child = lfirst(cell);
+		int64		run_id = child->run_id;
+		pid_t		pid;
+
+		if (GetBackgroundWorkerPid(child->handle, &pid) != BGWH_STOPPED)
+			continue;
+		scheduler->children = foreach_delete_current(scheduler->children, cell);
+		pfree(child->handle);
+		pfree(child);
+		note_end(scheduler, run_id);
+	}
+
+	foreach(cell, scheduler->refusals)
+	{
+		Refusal    *refusal = lfirst(cell);
+
+		if (TimestampDifferenceExceeds(refusal->not_before, now, REFUSAL_FORGET_MS))
+		{
+			scheduler->refusals = foreach_delete_current(scheduler->refusals, cell);
+			pfree(refusal);
+		}
+	}
+}
+
+void
+children_start(Scheduler *scheduler)
+{
+	int			room = databite_max_workers - list_length(scheduler->children) - scheduler->strangers;
+	List	   *runs;
+	ListCell   *cell;
+
+	/* When one ends, there is another round. */
+	if (room <= 0)
+		return;
+
+	/* Some of the queued runs have a runner that has not taken them yet, or wait for another try. */
+	runs = run_catalog_startable(room + list_length(scheduler->children) + list_length(scheduler->refusals));
+	foreach(cell, runs)
+	{
+		RunRecord  *run = lfirst(cell);
+		char	   *hint = NULL;
+		char	   *reason;
+
+		if (room == 0)
+			break;
+		if (children_have(scheduler, run->id) || must_wait(scheduler, run))
+			continue;
+
+		reason = why_owner_cannot_run(run->owner, &hint);
+		if (reason)
+		{
+			run_catalog_finish(run->id, RUN_FAILED, NULL, run_error_json_simple("28000", reason, hint));
+			/* Another run of the job may be behind it. */
+			scheduler_wake_by(scheduler, GetCurrentTimestamp());
+		}
+		else if (start_runner(scheduler, run))
+			room--;
+		else
+			break;
+	}
+}
+
+bool
+children_have(const Scheduler *scheduler, int64 run_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, scheduler->children)
+	{
+		if (((Child *) lfirst(cell))->run_id == run_id)
+			return true;
+	}
+	return false;
+}
+
+/* A runner ended: did it at least take its run? */
+static void
+note_end(Scheduler *scheduler, int64 run_id)
+{
+	RunRecord  *run = run_catalog_get(run_id);
+	Refusal    *refusal = find_refusal(scheduler, run_id);
+
+	if (run && run->status == RUN_QUEUED)
+	{
+		/* Where the job runs somewhere else, the runner was right to leave. */
+		if (!job_lock_is_held(run->job_id))
+			note_refusal(scheduler, run_id);
+	}
+	else if (refusal)
+		forget_refusal(scheduler, refusal);
+}
+
+/* Gives the run another try, later, or gives it up. */
+static void
+note_refusal(Scheduler *scheduler, int64 run_id)
+{
+	Refusal    *refusal = find_refusal(scheduler, run_id);
+
+	if (refusal == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scheduler->memory);
+
+		refusal = palloc0(sizeof(Refusal));
+		refusal->run_id = run_id;
+		scheduler->refusals = lappend(scheduler->refusals, refusal);
+		MemoryContextSwitchTo(old);
+	}
+
+	refusal->count++;
+	if (refusal->count < REFUSALS_MAX)
+	{
+		refusal->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), refusal->count * REFUSAL_RETRY_MS);
+		return;
+	}
+	run_catalog_finish(run_id, RUN_FAILED, NULL,
+					   run_error_json_simple("worker_failed",
+											 psprintf("the worker of the run ended %d times before it could begin", REFUSALS_MAX),
+											 "The server log says why."));
+	forget_refusal(scheduler, refusal);
+}
+
+static Refusal *
+find_refusal(const Scheduler *scheduler, int64 run_id)
+{
+	ListCell   *cell;
+
+	foreach(cell, scheduler->refusals)
+	{
+		Refusal    *refusal = lfirst(cell);
+
+		if (refusal->run_id == run_id)
+			return refusal;
+	}
+	return NULL;
+}
+
+static void
+forget_refusal(Scheduler *scheduler, Refusal *refusal)
+{
+	scheduler->refusals = list_delete_ptr(scheduler->refusals, refusal);
+	pfree(refusal);
+}
+
+/* Is it too early for the run?  Sees to it that there is another round in time. */
+static bool
+must_wait(Scheduler *scheduler, const RunRecord *run)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Refusal    *refusal = find_refusal(scheduler, run->id);
+
+	if (refusal && refusal->not_before > now)
+	{
+		scheduler_wake_by(scheduler, refusal->not_before);
+		return true;
+	}
+
+	/* execute_job's run is not to be seen before it commits, but its lock is. */
+	if (job_lock_is_held(run->job_id))
+	{
+		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, JOB_BUSY_RETRY_MS));
+		return true;
+	}
+	return false;
+}
+
+/* False where no worker slot is free; then there is another round soon. */
+static bool
+start_runner(Scheduler *scheduler, const RunRecord *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(scheduler->memory);
+	BackgroundWorkerHandle *handle = runner_register(scheduler->database, run->owner, run->id, run->job_id);
+
+	if (handle)
+	{
+		Child	   *child = palloc0(sizeof(Child));
+
+		child->run_id = run->id;
+		child->handle = handle;
+		scheduler->children = lappend(scheduler->children, child);
+	}
+	MemoryContextSwitchTo(old);
+
+	if (handle == NULL)
+	{
+		if (!scheduler->no_slot_logged)
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("out of background worker slots for databite's runs"),
+					 errdetail("Runs wait in the queue. This is said once; databite goes on trying."),
+					 errhint("You might need to increase %s.", "max_worker_processes")));
+		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), NO_SLOT_RETRY_MS));
+	}
+	scheduler->no_slot_logged = handle == NULL;
+	return handle != NULL;
+}
+
+/* What keeps a worker from connecting as the role, with a hint; NULL: nothing. */
+static char *
+why_owner_cannot_run(Oid owner, char **hint)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
+	Form_pg_authid role;
+	char	   *reason = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		*hint = pstrdup("Schedule the job again as a role that exists, or remove it with databite.unschedule_job.");
+		return psprintf("role with OID %u, which owns the job, does not exist", owner);
+	}
+
+	role = (Form_pg_authid) GETSTRUCT(tuple);
+	if (!role->rolcanlogin)
+	{
+		reason = psprintf("role \"%s\", which owns the job, is not permitted to log in", NameStr(role->rolname));
+		*hint = psprintf("Run ALTER ROLE %s LOGIN, or schedule the job as another role.",
+						 quote_identifier(NameStr(role->rolname)));
+	}
+	else if (compat_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
+	{
+		char	   *database = get_database_name(MyDatabaseId);
+
+		reason = psprintf("role \"%s\", which owns the job, may not connect to database \"%s\"",
+						  NameStr(role->rolname), database);
+		*hint = psprintf("Run GRANT CONNECT ON DATABASE %s TO %s.",
+						 quote_identifier(database), quote_identifier(NameStr(role->rolname)));
+	}
+	ReleaseSysCache(tuple);
+	return reason;
+}

@@ -1,0 +1,155 @@
+/*
+ * due.c
+ *	  Turns jobs that are due into queued runs.
+ *
+ * A job is claimed by locking its row, and its next run is set in the
+ * transaction that queues this one, so neither can happen without the other.
+ * A scheduler that was away finds each job due once, however often it would have
+ * fired meanwhile.  A job whose last run is still queued or going on is not
+ * queued again; history says that it was skipped.
+ *
+ * A job that cannot be handled fails alone: its error is recorded as a failed
+ * run, and the others go on.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/jsonc.h"
+#include "catalog/job_catalog.h"
+#include "catalog/run_catalog.h"
+#include "catalog/state_catalog.h"
+#include "job/definition.h"
+#include "run/job_lock.h"
+#include "run/run_error.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "worker/scheduler.h"
+
+/* Jobs that one transaction handles; their rows are locked as long. */
+#define CLAIM_MAX 50
+
+/* After an error that may pass by itself. */
+#define RETRY_MS 60000
+
+#define SCHEDULE_MAX_DEPTH 16
+
+static void queue_or_record_error(const JobRecord *job, TimestampTz now);
+static void queue_run(const JobRecord *job, TimestampTz now);
+static TimestampTz next_fire(const JobRecord *job, TimestampTz now);
+static JobSchedule *default_schedule(ProblemList *problems);
+static void record_error(const JobRecord *job, TimestampTz now, const ErrorData *error);
+
+bool
+due_jobs_queue(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *jobs = job_catalog_claim_due(now, CLAIM_MAX);
+	ListCell   *cell;
+
+	foreach(cell, jobs)
+		queue_or_record_error(lfirst(cell), now);
+	return list_length(jobs) == CLAIM_MAX;
+}
+
+/* Handles one job in a subtransaction, so that its error leaves the claim on the others alone. */
+static void
+queue_or_record_error(const JobRecord *job, TimestampTz now)
+{
+	MemoryContext old_memory = CurrentMemoryContext;
+	ResourceOwner old_owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old_memory);
+	PG_TRY();
+	{
+		queue_run(job, now);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old_memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old_memory);
+	CurrentResourceOwner = old_owner;
+
+	if (error)
+		record_error(job, now, error);
+}
+
+static void
+queue_run(const JobRecord *job, TimestampTz now)
+{
+	int64		run_id;
+
+	job_catalog_set_next_run(job->id, next_fire(job, now));
+	if (!run_catalog_active(job->id) && !job_lock_is_held(job->id))
+	{
+		(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "schedule", job->next_run_at, NULL, 0);
+		return;
+	}
+
+	run_id = run_catalog_add(job->id, job->owner, RUN_SKIPPED, "schedule", job->next_run_at, NULL, 0);
+	run_catalog_finish(run_id, RUN_SKIPPED, NULL,
+					   run_error_json_simple("skipped",
+											 "the job was due while its run before had not ended",
+											 "A job never runs twice at once. Give it a longer interval if this happens often."));
+}
+
+/* When the job is due next; 0: never (it has no schedule any more). */
+static TimestampTz
+next_fire(const JobRecord *record, TimestampTz now)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *job = job_parse(record->definition, strlen(record->definition), problems);
+	JobSchedule *schedule;
+
+	problem_raise_first(problems);
+	schedule = job->schedule ? job->schedule : default_schedule(problems);
+	problem_raise_first(problems);
+	return schedule ? schedule_next(schedule, now, record->next_run_at) : 0;
+}
+
+/* The schedule of jobs that have none (databite.configure), or NULL. */
+static JobSchedule *
+default_schedule(ProblemList *problems)
+{
+	char	   *text = setting_catalog_get("schedule");
+	struct json_object *value;
+	char	   *error;
+
+	if (text == NULL)
+		return NULL;
+	if (!jsonc_parse(text, strlen(text), SCHEDULE_MAX_DEPTH, CurrentMemoryContext, &value, &error))
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "/schedule", NULL,
+					"the default schedule of the database is not JSON: %s", error);
+		return NULL;
+	}
+	return schedule_parse(value, "/schedule", problems);
+}
+
+/*
+ * Records why the job could not be queued.  What is wrong with its definition
+ * stays wrong, so it is not due again before somebody schedules it anew; anything
+ * else is tried again later.
+ */
+static void
+record_error(const JobRecord *job, TimestampTz now, const ErrorData *error)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+	bool		lasting = category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_FEATURE_NOT_SUPPORTED;
+	int64		run_id;
+
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("job \"%s\" was due but could not be queued: %s", job->id, error->message)));
+	run_id = run_catalog_add(job->id, job->owner, RUN_FAILED, "schedule", job->next_run_at, NULL, 0);
+	run_catalog_finish(run_id, RUN_FAILED, NULL, run_error_json(error, NULL));
+	job_catalog_set_next_run(job->id, lasting ? 0 : TimestampTzPlusMilliseconds(now, RETRY_MS));
+}

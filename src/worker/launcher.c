@@ -1,0 +1,405 @@
+/*
+ * launcher.c
+ *	  Keeps one scheduler in every database that has the extension.
+ *
+ * A static background worker that is connected to no database: it sees shared
+ * catalogs only, so it cannot tell by itself where the extension is.  It starts
+ * a scheduler, which looks, and goes away at once where there is nothing to
+ * do.  Such a database is looked at again when somebody asks (a transaction that
+ * scheduled a job has committed there) and every databite.launcher_interval.
+ *
+ * Cases:
+ * - CREATE EXTENSION, schedule_job: the commit requests a scheduler (wake.c).
+ * - DROP EXTENSION: the commit wakes the scheduler, which ends by itself.
+ * - CREATE DATABASE, ALTER DATABASE: hooks.c requests a scan of pg_database.
+ * - DROP DATABASE, or it becomes a template or refuses connections: hooks.c has
+ *   stopped its workers; a scan that does not find it any more stops them too.
+ * - A scheduler dies (an error, pg_terminate_backend): it is started again after
+ *   a second, and after twice as long each time it dies within a minute.
+ * - No worker slot: said once in the log, tried again every few seconds.
+ * - The launcher dies: the postmaster starts it again; schedulers go on
+ *   meanwhile, and the new one learns from shared memory where they are.
+ * - A crash of the server: everything starts from nothing.
+ * - A standby: the postmaster starts the launcher when it is promoted.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/settings.h"
+#include "catalog/pg_database.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/launcher.h"
+#include "worker/scheduler.h"
+#include "worker/shared.h"
+
+/* Seconds until the postmaster starts a launcher that has died again. */
+#define LAUNCHER_RESTART 2
+
+/* A scheduler that dies is started again after 1 s, 2 s, 4 s ... 60 s; a minute of life forgets what was before. */
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 60000
+#define HEALTHY_MS 60000
+
+#define NO_SLOT_RETRY_MS 5000
+
+/*
+ * How many schedulers may be on the way to their first look at once.  They
+ * need worker slots too: a server with many databases and few slots must not
+ * have all of them taken by schedulers that will find nothing.
+ */
+#define MAX_STARTING 3
+#define STARTING_MS 10000		/* one that takes longer (it waits for a lock, say) is not waited for */
+
+/* What the launcher knows about a database. */
+typedef struct Database
+{
+	Oid			oid;			/* hash key */
+	bool		exists;			/* in pg_database */
+	bool		eligible;		/* ... and can be connected to and is no template */
+	bool		wanted;			/* needs a scheduler or at least a look */
+	bool		alive;			/* its scheduler has been seen in shared memory */
+	BackgroundWorkerHandle *handle; /* of the scheduler, unless another launcher started it */
+	TimestampTz started_at;		/* or seen first */
+	TimestampTz not_before;		/* do not start another one before */
+	int			failures;		/* in a row */
+} Database;
+
+static void scan_databases(bool look_everywhere);
+static Database *remember_database(Oid oid);
+static void update_database(Database *database, const SharedDatabase *slot);
+static bool scheduler_has_ended(Database *database, const SharedDatabase *slot);
+static void note_end(Database *database, SchedulerEnd end);
+static bool is_starting(const Database *database, const SharedDatabase *slot, TimestampTz now);
+static void start_schedulers(const SharedDatabase *slots, int nslots);
+static bool start_scheduler(Database *database);
+static const SharedDatabase *find_slot(const SharedDatabase *slots, int nslots, Oid oid);
+static void wake_by(TimestampTz when);
+
+static HTAB *databases = NULL;
+static TimestampTz next_look = 0;	/* when the launcher has to look around again at the latest */
+static bool no_slot_logged = false;
+static bool no_room_logged = false;
+
+void
+launcher_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = LAUNCHER_RESTART;
+	strlcpy(worker.bgw_name, "databite launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "databite launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "databite_launcher_main", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+void
+databite_launcher_main(Datum arg)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(Database)};
+	SharedDatabase *slots;
+	TimestampTz next_interval = 0;
+	uint32		wait_event;
+
+	/* SIGUSR1 stays with PostgreSQL's handler: DROP DATABASE waits for every process to answer its barrier. */
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, SIG_IGN);
+	BackgroundWorkerUnblockSignals();
+	shared_enter_launcher();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	wait_event = compat_wait_event("DatabiteLauncher");
+
+	databases = hash_create("databite databases", 64, &control, HASH_ELEM | HASH_BLOBS);
+	slots = MemoryContextAlloc(TopMemoryContext, sizeof(SharedDatabase) * SHARED_MAX_DATABASES);
+
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		HASH_SEQ_STATUS scan;
+		Database   *database;
+		bool		scan_requested;
+		int			nslots;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			next_interval = Min(next_interval, TimestampTzPlusMilliseconds(now, databite_launcher_interval * INT64CONST(1000)));
+		}
+
+		next_look = TimestampTzPlusMilliseconds(now, databite_launcher_interval * INT64CONST(1000));
+		nslots = shared_read(slots, &scan_requested);
+		for (int i = 0; i < nslots; i++)
+		{
+			if (hash_search(databases, &slots[i].oid, HASH_FIND, NULL) == NULL)
+				scan_requested = true;
+		}
+
+		/* A clock that was set back must not put the next look off. */
+		if (now >= next_interval || next_interval > next_look)
+		{
+			scan_databases(true);
+			next_interval = next_look;
+		}
+		else if (scan_requested)
+			scan_databases(false);
+		wake_by(next_interval);
+
+		for (int i = 0; i < nslots; i++)
+			(void) remember_database(slots[i].oid);
+		hash_seq_init(&scan, databases);
+		while ((database = hash_seq_search(&scan)) != NULL)
+			update_database(database, find_slot(slots, nslots, database->oid));
+		start_schedulers(slots, nslots);
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Max(0, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_look)),
+						 wait_event);
+		ResetLatch(MyLatch);
+	}
+}
+
+/*
+ * Reads pg_database.  A database that was not known is wanted, so that a
+ * scheduler looks at it; look_everywhere: so is every other one.
+ */
+static void
+scan_databases(bool look_everywhere)
+{
+	Relation	relation;
+	TableScanDesc scan;
+	HeapTuple	tuple;
+	HASH_SEQ_STATUS sequence;
+	Database   *database;
+
+	hash_seq_init(&sequence, databases);
+	while ((database = hash_seq_search(&sequence)) != NULL)
+		database->exists = database->eligible = false;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(relation, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+
+		/* A negative limit other than -1 marks a database whose DROP was cut short. */
+		bool		eligible = form->datallowconn && !form->datistemplate && form->datconnlimit >= -1;
+
+		if (eligible)
+			database = remember_database(form->oid);
+		else
+			database = hash_search(databases, &form->oid, HASH_FIND, NULL);
+		if (database == NULL)
+			continue;
+		database->exists = true;
+		database->eligible = eligible;
+		if (look_everywhere)
+			database->wanted = true;
+	}
+	table_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+}
+
+/* What is known about the database; a new one is wanted, and eligible once a scan has found it. */
+static Database *
+remember_database(Oid oid)
+{
+	bool		found;
+	Database   *database = hash_search(databases, &oid, HASH_ENTER, &found);
+
+	if (!found)
+	{
+		memset(database, 0, sizeof(Database));
+		database->oid = oid;
+		database->wanted = true;
+	}
+	return database;
+}
+
+/* Brings what is known up to what shared memory (slot; NULL: nothing) says, and forgets databases that are gone. */
+static void
+update_database(Database *database, const SharedDatabase *slot)
+{
+	if (slot && slot->scheduler != 0)
+	{
+		if (!database->alive && database->handle == NULL)
+			database->started_at = GetCurrentTimestamp();
+		database->alive = true;
+		if (!database->eligible)
+			kill(slot->scheduler, SIGTERM);
+	}
+	else if (scheduler_has_ended(database, slot))
+		note_end(database, slot ? slot->end : ENDED_BY_ERROR);
+
+	if (slot && slot->requested)
+		database->wanted = true;
+	if (database->alive || database->handle != NULL)
+		return;
+	if (slot && (!database->wanted || !database->eligible))
+		shared_release(database->oid, database->exists);
+	if (slot == NULL && !database->eligible)
+		(void) hash_search(databases, &database->oid, HASH_REMOVE, NULL);
+}
+
+/* Called where no scheduler is in the slot: was there one until now? */
+static bool
+scheduler_has_ended(Database *database, const SharedDatabase *slot)
+{
+	pid_t		pid;
+
+	/* Only when the postmaster has seen the end too is the worker slot free for the next one. */
+	if (database->handle)
+		return GetBackgroundWorkerPid(database->handle, &pid) == BGWH_STOPPED;
+	return database->alive;
+}
+
+/* Decides whether and when the database gets another scheduler. */
+static void
+note_end(Database *database, SchedulerEnd end)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (database->handle)
+		pfree(database->handle);
+	database->handle = NULL;
+	database->alive = false;
+	database->wanted = end != ENDED_NO_EXTENSION;
+	database->not_before = 0;
+
+	if (end != ENDED_BY_ERROR || TimestampDifferenceExceeds(database->started_at, now, HEALTHY_MS))
+		database->failures = 0;
+	if (end == ENDED_BY_ERROR)
+	{
+		int64		wait = Min((int64) BACKOFF_MIN_MS << Min(database->failures, 10), BACKOFF_MAX_MS);
+
+		database->failures++;
+		database->not_before = TimestampTzPlusMilliseconds(now, wait);
+	}
+}
+
+/* Starts what is wanted and may be started, and sees to it that the launcher wakes for the rest. */
+static void
+start_schedulers(const SharedDatabase *slots, int nslots)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	HASH_SEQ_STATUS scan;
+	Database   *database;
+	int			starting = 0;
+
+	hash_seq_init(&scan, databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+	{
+		if (is_starting(database, find_slot(slots, nslots, database->oid), now))
+			starting++;
+	}
+
+	hash_seq_init(&scan, databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+	{
+		const SharedDatabase *slot = find_slot(slots, nslots, database->oid);
+
+		if (!database->wanted || !database->eligible || database->alive || database->handle != NULL)
+			continue;
+		if (slot && (slot->stopped || slot->blocked_by != 0))
+			continue;			/* whoever ends that wakes the launcher */
+
+		/* A clock that was set back must not keep a database waiting. */
+		if (database->not_before > now &&
+			database->not_before <= TimestampTzPlusMilliseconds(now, BACKOFF_MAX_MS))
+			wake_by(database->not_before);
+		else if (starting >= MAX_STARTING)
+			wake_by(TimestampTzPlusMilliseconds(now, STARTING_MS));
+		else if (start_scheduler(database))
+			starting++;
+		else
+			wake_by(database->not_before);
+	}
+}
+
+/* Is the database's scheduler on its way to its first look? */
+static bool
+is_starting(const Database *database, const SharedDatabase *slot, TimestampTz now)
+{
+	return database->handle != NULL && !(slot && slot->ready) &&
+		!TimestampDifferenceExceeds(database->started_at, now, STARTING_MS);
+}
+
+/* Registers a scheduler; where that is not possible, sets when to try again and logs why, once. */
+static bool
+start_scheduler(Database *database)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext old;
+
+	database->not_before = TimestampTzPlusMilliseconds(now, NO_SLOT_RETRY_MS);
+	if (!shared_prepare_start(database->oid))
+	{
+		if (!no_room_logged)
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("databite has schedulers in %d databases and starts no more", SHARED_MAX_DATABASES)));
+		no_room_logged = true;
+		return false;
+	}
+	no_room_logged = false;
+
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	database->handle = scheduler_register(database->oid, true);
+	MemoryContextSwitchTo(old);
+	if (database->handle == NULL)
+	{
+		if (!no_slot_logged)
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("out of background worker slots for databite's schedulers"),
+					 errdetail("This is said once; databite goes on trying."),
+					 errhint("You might need to increase %s.", "max_worker_processes")));
+		no_slot_logged = true;
+		return false;
+	}
+	no_slot_logged = false;
+	database->started_at = now;
+	return true;
+}
+
+static const SharedDatabase *
+find_slot(const SharedDatabase *slots, int nslots, Oid oid)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		if (slots[i].oid == oid)
+			return &slots[i];
+	}
+	return NULL;
+}
+
+static void
+wake_by(TimestampTz when)
+{
+	next_look = Min(next_look, when);
+}

@@ -1,0 +1,74 @@
+/*
+ * runner.c
+ *	  The process of one run.
+ *
+ * A dynamic worker that a scheduler starts for one queued run, connected as
+ * the job's owner, so that it can do nothing the owner could not.  It is never
+ * restarted: how the run ended is in databite.run, and where the process went
+ * away without a word (an error outside of the engine, pg_terminate_backend, a
+ * crash) the scheduler finds the run without its lock.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "run/run.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "worker/runner.h"
+#include "worker/shared.h"
+
+/* What a runner is told, in bgw_extra. */
+typedef struct RunnerOrder
+{
+	Oid			database;
+	Oid			owner;
+	int64		run_id;
+} RunnerOrder;
+
+StaticAssertDecl(sizeof(RunnerOrder) <= BGW_EXTRALEN, "a runner's order must fit into bgw_extra");
+
+BackgroundWorkerHandle *
+runner_register(Oid database, Oid owner, int64 run_id, const char *job_id)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+	RunnerOrder order = {.database = database, .owner = owner, .run_id = run_id};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	snprintf(worker.bgw_name, BGW_MAXLEN, "databite job %s", job_id);
+	strlcpy(worker.bgw_type, "databite runner", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "databite_runner_main", BGW_MAXLEN);
+	memcpy(worker.bgw_extra, &order, sizeof(order));
+	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+void
+databite_runner_main(Datum arg)
+{
+	RunnerOrder order;
+
+	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	/* Before connecting: callbacks run in reverse order, so we leave shared memory after leaving the database. */
+	if (shared_available() && !shared_enter_runner(order.database))
+		proc_exit(0);
+	BackgroundWorkerInitializeConnectionByOid(order.database, order.owner, 0);
+
+	/* Parallel workers would come out of the same pool of worker slots as other runs. */
+	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);
+	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
+
+	(void) run_queued(order.run_id);
+	proc_exit(0);
+}

@@ -1,0 +1,416 @@
+/*
+ * scheduler.c
+ *	  The scheduler of one database: its life, and the loop of rounds.
+ *
+ * A round finds runs whose process is gone (recovery.c), turns due jobs into
+ * queued runs (due.c), starts a runner for each queued run (children.c), and
+ * now and then deletes old history.  Then the process sleeps until the next job
+ * is due or somebody sets its latch: a transaction that changed a job or queued
+ * a run has committed (wake.c), a runner has ended, the configuration was
+ * reloaded.
+ *
+ * Every part of a round is a short transaction, as the bootstrap superuser, on
+ * databite's own tables only; no code of a user runs here.  An error ends the
+ * round, is logged, and the next round comes after a pause that grows.
+ *
+ * Cases:
+ * - Two schedulers: a session lock lets one of them live; the other one exits.
+ * - The extension is not there (any more): exits with code 0, which unregisters
+ *   the worker for good.
+ * - databite.stop() where databite is not preloaded: SIGUSR2, exits with code 0.
+ *   SIGTERM, as from pg_terminate_backend, means that it shall come back.
+ * - The database is gone when a scheduler that is not preloaded comes back: it
+ *   unregisters itself rather than fail for ever.
+ * - The database is read-only (default_transaction_read_only): it does nothing.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/lock_tag.h"
+#include "base/settings.h"
+#include "catalog/job_catalog.h"
+#include "catalog/run_catalog.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/scheduler.h"
+#include "worker/shared.h"
+
+/* Seconds after which the postmaster brings back a scheduler without a launcher that has died. */
+#define RESTART_SECONDS 5
+
+/* The longest sleep: a clock that was set, or rows that came by restoring a dump, are noticed after that. */
+#define MAX_SLEEP_MS (5 * 60 * 1000)
+
+/* A due job whose row is locked by somebody cannot be claimed; do not spin on it. */
+#define MIN_SLEEP_MS 1000
+
+#define ERROR_PAUSE_MIN_MS 1000
+#define ERROR_PAUSE_MAX_MS 60000
+
+#define EXPIRE_INTERVAL_MS (60 * 60 * 1000)
+#define EXPIRE_BATCH 1000
+#define EXPIRE_BATCHES 10		/* in one round, so that due jobs do not wait for a large clean-up */
+
+/* What a scheduler is told, in bgw_extra. */
+typedef struct SchedulerOrder
+{
+	Oid			database;
+	bool		launched;		/* by the launcher */
+	int			starter_pid;	/* the session that called databite.start() in a transaction that has written, or 0 */
+	VirtualTransactionId starter;	/* and that transaction, which may be creating the extension */
+} SchedulerOrder;
+
+StaticAssertDecl(sizeof(SchedulerOrder) <= BGW_EXTRALEN, "a scheduler's order must fit into bgw_extra");
+
+static void handle_stop(SIGNAL_ARGS);
+static void unregister_unless_connected(int code, Datum arg);
+static void connect_to_database(const SchedulerOrder *order);
+static void become_the_only_one(void);
+static void wait_for_starter(const SchedulerOrder *order);
+static void do_rounds(Scheduler *scheduler);
+static bool try_round(Scheduler *scheduler);
+static void do_round(Scheduler *scheduler);
+static bool begin_part(Scheduler *scheduler);
+static void end_part(void);
+static void expire_history(Scheduler *scheduler);
+static void sleep_until(TimestampTz when);
+static void finish(Scheduler *scheduler, SchedulerEnd end) pg_attribute_noreturn();
+
+static volatile sig_atomic_t stop_requested = false;
+static bool connected = false;
+
+BackgroundWorkerHandle *
+scheduler_register(Oid database, bool launched)
+{
+	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
+	SchedulerOrder order = {.database = database, .launched = launched};
+
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	{
+		order.starter_pid = MyProcPid;
+		GET_VXID_FROM_PGPROC(order.starter, *MyProc);
+	}
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = launched ? BGW_NEVER_RESTART : RESTART_SECONDS;
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_name, "databite scheduler", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "databite scheduler", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "databite_scheduler_main", BGW_MAXLEN);
+	memcpy(worker.bgw_extra, &order, sizeof(order));
+	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
+}
+
+int
+scheduler_pid_by_lock(void)
+{
+	LOCKTAG		tag;
+
+	lock_tag_set(&tag, LOCK_SCHEDULER, 0);
+	return lock_tag_holder(&tag);
+}
+
+void
+databite_scheduler_main(Datum arg)
+{
+	SchedulerOrder order;
+	Scheduler	scheduler = {0};
+
+	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
+
+	/* SIGUSR1 stays with PostgreSQL's handler: DROP DATABASE waits for every process to answer its barrier. */
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGUSR2, handle_stop);
+	BackgroundWorkerUnblockSignals();
+
+	scheduler.database = order.database;
+	scheduler.memory = TopMemoryContext;
+	connect_to_database(&order);
+	become_the_only_one();
+	wait_for_starter(&order);
+	do_rounds(&scheduler);
+}
+
+void
+scheduler_wake_by(Scheduler *scheduler, TimestampTz when)
+{
+	scheduler->wake_at = Min(scheduler->wake_at, when);
+}
+
+/* SIGUSR2 */
+static void
+handle_stop(SIGNAL_ARGS)
+{
+	int			saved_errno = errno;
+
+	stop_requested = true;
+	SetLatch(MyLatch);
+	errno = saved_errno;
+}
+
+/* Enters shared memory, where there is any, and then the database. */
+static void
+connect_to_database(const SchedulerOrder *order)
+{
+	/* Before connecting: callbacks run in reverse order, so we leave shared memory after leaving the database. */
+	if (shared_available() && !shared_enter_scheduler(order->database))
+		proc_exit(0);
+	if (!order->launched)
+		on_proc_exit(unregister_unless_connected, (Datum) 0);
+	BackgroundWorkerInitializeConnectionByOid(order->database, InvalidOid, 0);
+	connected = true;
+
+	SetConfigOption("application_name", "databite scheduler", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
+	/* A standby that is away must not hold up the scheduler, nor the server's shutdown behind it. */
+	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION);
+}
+
+/*
+ * At exit: a worker that the postmaster restarts, and whose database is not
+ * there any more, would fail every few seconds for as long as the server runs.
+ * Exit code 0 unregisters it.
+ */
+static void
+unregister_unless_connected(int code, Datum arg)
+{
+	if (!connected && code == 1)
+		proc_exit(0);
+}
+
+/* Takes the lock that a database's scheduler holds for its life; exits quietly where another one has it. */
+static void
+become_the_only_one(void)
+{
+	LOCKTAG		tag;
+
+	lock_tag_set(&tag, LOCK_SCHEDULER, 0);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		proc_exit(0);
+}
+
+/*
+ * BEGIN; CREATE EXTENSION databite; SELECT databite.start(); COMMIT;
+ * must not end with a scheduler that looked too early and went away.
+ */
+static void
+wait_for_starter(const SchedulerOrder *order)
+{
+	if (order->starter_pid == 0 || BackendPidGetProc(order->starter_pid) == NULL)
+		return;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	pgstat_report_activity(STATE_RUNNING, "waiting for the transaction that called databite.start()");
+	(void) VirtualXactLock(order->starter, true);
+	CommitTransactionCommand();
+}
+
+static void
+do_rounds(Scheduler *scheduler)
+{
+	int			errors = 0;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (stop_requested)
+			finish(scheduler, ENDED_AS_TOLD);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+
+		if (try_round(scheduler))
+			errors = 0;
+		else
+		{
+			int64		pause = Min((int64) ERROR_PAUSE_MIN_MS << Min(errors, 10), ERROR_PAUSE_MAX_MS);
+
+			errors++;
+			scheduler->wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
+		}
+		sleep_until(scheduler->wake_at);
+	}
+}
+
+/* One round; false where an error ended it, which is logged. */
+static bool
+try_round(Scheduler *scheduler)
+{
+	volatile bool ok = true;
+
+	PG_TRY();
+	{
+		do_round(scheduler);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(TopMemoryContext);
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		RESUME_INTERRUPTS();
+		ok = false;
+	}
+	PG_END_TRY();
+	return ok;
+}
+
+static void
+do_round(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due;
+	TimestampTz delayed;
+	bool		more = true;
+
+	/* From here on a request asks for another round, whatever this one will see. */
+	shared_scheduler_looks(scheduler->database);
+	scheduler->wake_at = TimestampTzPlusMilliseconds(now, MAX_SLEEP_MS);
+
+	if (!begin_part(scheduler))
+		return;
+	children_reap(scheduler);
+	recovery_find_crashed(scheduler);
+	end_part();
+
+	while (more)
+	{
+		if (!begin_part(scheduler))
+			return;
+		more = due_jobs_queue(scheduler);
+		end_part();
+		CHECK_FOR_INTERRUPTS();
+	}
+
+	if (!begin_part(scheduler))
+		return;
+	children_start(scheduler);
+	end_part();
+
+	expire_history(scheduler);
+
+	if (!begin_part(scheduler))
+		return;
+	due = job_catalog_next_due();
+	delayed = run_catalog_next_delayed();
+	end_part();
+	now = GetCurrentTimestamp();
+	if (due != 0)
+		scheduler_wake_by(scheduler, Max(due, TimestampTzPlusMilliseconds(now, due <= now ? MIN_SLEEP_MS : 0)));
+	if (delayed != 0)
+		scheduler_wake_by(scheduler, delayed);
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/*
+ * Begins the transaction of a part.  Ends the process where the extension is
+ * gone; false where the database is read-only.
+ */
+static bool
+begin_part(Scheduler *scheduler)
+{
+	static bool ready = false;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (XactReadOnly)
+	{
+		CommitTransactionCommand();
+		return false;
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "looking for jobs that are due");
+	if (!OidIsValid(catalog_lock_extension()))
+	{
+		end_part();
+		finish(scheduler, ENDED_NO_EXTENSION);
+	}
+
+	if (!ready)
+	{
+		ereport(LOG,
+				(errmsg("databite scheduler of database \"%s\" started", get_database_name(MyDatabaseId))));
+		shared_scheduler_is_ready(scheduler->database);
+		ready = true;
+	}
+	return true;
+}
+
+static void
+end_part(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	(void) pgstat_report_stat(true);
+}
+
+/* Once an hour: deletes runs that ended longer ago than databite.history_retention, in small transactions. */
+static void
+expire_history(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			deleted = EXPIRE_BATCH;
+
+	/* Due, never done, or the clock was set back. */
+	if (databite_history_retention > 0 &&
+		(now >= scheduler->expire_at ||
+		 scheduler->expire_at > TimestampTzPlusMilliseconds(now, EXPIRE_INTERVAL_MS)))
+	{
+		for (int i = 0; i < EXPIRE_BATCHES && deleted == EXPIRE_BATCH; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!begin_part(scheduler))
+				return;
+			deleted = run_catalog_expire(databite_history_retention, EXPIRE_BATCH);
+			end_part();
+		}
+		scheduler->expire_at = TimestampTzPlusMilliseconds(now, deleted == EXPIRE_BATCH ? MIN_SLEEP_MS : EXPIRE_INTERVAL_MS);
+	}
+	if (databite_history_retention > 0)
+		scheduler_wake_by(scheduler, scheduler->expire_at);
+}
+
+/* Sleeps until then or until somebody sets the latch. */
+static void
+sleep_until(TimestampTz when)
+{
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = compat_wait_event("DatabiteScheduler");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event);
+	ResetLatch(MyLatch);
+}
+
+/* Ends the process for good: exit code 0 unregisters it. */
+static void
+finish(Scheduler *scheduler, SchedulerEnd end)
+{
+	shared_scheduler_ends(scheduler->database, end);
+	proc_exit(0);
+}

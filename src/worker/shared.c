@@ -1,0 +1,473 @@
+/*
+ * shared.c
+ *	  All of databite's shared memory: who runs where.
+ *
+ * One lightweight lock guards all of it.  It is held for a walk over the slots
+ * at most, never while waiting, and no ERROR can be raised under it.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "worker/shared.h"
+
+typedef struct SharedState
+{
+	int			launcher;		/* pid, or 0 */
+	bool		scan_requested; /* the set of databases may have changed */
+	SharedDatabase databases[SHARED_MAX_DATABASES];
+} SharedState;
+
+static void request_memory(void);
+static void attach_memory(void);
+static void leave_launcher(int code, Datum arg);
+static void leave_scheduler(int code, Datum arg);
+static void leave_runner(int code, Datum arg);
+static SharedDatabase *find_database(Oid database);
+static SharedDatabase *find_or_add_database(Oid database);
+static bool is_blocked(const SharedDatabase *slot);
+static bool has_runner(const SharedDatabase *slot);
+static void wake_launcher(void);
+
+static SharedState *state = NULL;
+static LWLock *lock = NULL;
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+void
+shared_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = attach_memory;
+}
+
+bool
+shared_available(void)
+{
+	return state != NULL;
+}
+
+void
+shared_enter_launcher(void)
+{
+	before_shmem_exit(leave_launcher, (Datum) 0);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	state->launcher = MyProcPid;
+	LWLockRelease(lock);
+}
+
+bool
+shared_enter_scheduler(Oid database)
+{
+	SharedDatabase *slot;
+	bool		entered = false;
+
+	before_shmem_exit(leave_scheduler, ObjectIdGetDatum(database));
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot && slot->scheduler == 0)
+	{
+		slot->end = ENDED_AS_TOLD;
+		entered = !slot->stopped && !is_blocked(slot);
+	}
+	if (entered)
+	{
+		slot->scheduler = MyProcPid;
+		slot->ready = false;
+		slot->end = ENDED_BY_ERROR;
+	}
+	LWLockRelease(lock);
+	return entered;
+}
+
+bool
+shared_enter_runner(Oid database)
+{
+	SharedDatabase *slot;
+	bool		entered = false;
+
+	before_shmem_exit(leave_runner, ObjectIdGetDatum(database));
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot && !is_blocked(slot))
+	{
+		for (int i = 0; i < SHARED_MAX_RUNNERS && !entered; i++)
+		{
+			if (slot->runners[i] == 0)
+			{
+				slot->runners[i] = MyProcPid;
+				entered = true;
+			}
+		}
+	}
+	LWLockRelease(lock);
+	return entered;
+}
+
+void
+shared_scheduler_looks(Oid database)
+{
+	SharedDatabase *slot;
+
+	if (state == NULL)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(database);
+	if (slot)
+		slot->requested = false;
+	LWLockRelease(lock);
+}
+
+void
+shared_scheduler_is_ready(Oid database)
+{
+	SharedDatabase *slot;
+
+	if (state == NULL)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(database);
+	if (slot)
+		slot->ready = true;
+	wake_launcher();
+	LWLockRelease(lock);
+}
+
+void
+shared_scheduler_ends(Oid database, SchedulerEnd end)
+{
+	SharedDatabase *slot;
+
+	if (state == NULL)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(database);
+	if (slot)
+		slot->end = end;
+	LWLockRelease(lock);
+}
+
+int
+shared_read(SharedDatabase *databases, bool *scan_requested)
+{
+	int			count = 0;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
+	{
+		if (OidIsValid(state->databases[i].oid))
+			databases[count++] = state->databases[i];
+	}
+	*scan_requested = state->scan_requested;
+	state->scan_requested = false;
+	LWLockRelease(lock);
+	return count;
+}
+
+bool
+shared_prepare_start(Oid database)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot)
+	{
+		/* A request from now on asks for another look, whatever the new scheduler finds. */
+		slot->requested = false;
+		slot->end = ENDED_BY_ERROR;
+	}
+	LWLockRelease(lock);
+	return slot != NULL;
+}
+
+void
+shared_release(Oid database, bool exists)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(database);
+	if (slot && slot->scheduler == 0 && !is_blocked(slot) && !has_runner(slot) &&
+		(!exists || (!slot->requested && !slot->stopped)))
+		slot->oid = InvalidOid;
+	LWLockRelease(lock);
+}
+
+void
+shared_request_scheduler(Oid database)
+{
+	SharedDatabase *slot;
+	int			scheduler = 0;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot)
+	{
+		slot->requested = true;
+		scheduler = slot->scheduler;
+	}
+	if (scheduler != 0)
+		shared_wake_process(scheduler);
+	else
+		wake_launcher();
+	LWLockRelease(lock);
+}
+
+bool
+shared_set_stopped(Oid database, bool stopped)
+{
+	SharedDatabase *slot;
+	bool		changed = false;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot && slot->stopped != stopped)
+	{
+		slot->stopped = stopped;
+		changed = true;
+		if (stopped && slot->scheduler != 0)
+			kill(slot->scheduler, SIGTERM);
+	}
+	LWLockRelease(lock);
+	return changed;
+}
+
+bool
+shared_is_stopped(Oid database)
+{
+	SharedDatabase *slot;
+	bool		stopped;
+
+	LWLockAcquire(lock, LW_SHARED);
+	slot = find_database(database);
+	stopped = slot && slot->stopped;
+	LWLockRelease(lock);
+	return stopped;
+}
+
+int
+shared_scheduler_pid(Oid database)
+{
+	SharedDatabase *slot;
+	int			pid;
+
+	LWLockAcquire(lock, LW_SHARED);
+	slot = find_database(database);
+	pid = slot ? slot->scheduler : 0;
+	LWLockRelease(lock);
+	return pid;
+}
+
+void
+shared_terminate_runners(Oid database)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_SHARED);
+	slot = find_database(database);
+	for (int i = 0; slot && i < SHARED_MAX_RUNNERS; i++)
+	{
+		if (slot->runners[i] != 0)
+			kill(slot->runners[i], SIGTERM);
+	}
+	LWLockRelease(lock);
+}
+
+void
+shared_block(Oid database)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_or_add_database(database);
+	if (slot)
+	{
+		slot->blocked_by = MyProcPid;
+		if (slot->scheduler != 0)
+			kill(slot->scheduler, SIGTERM);
+		for (int i = 0; i < SHARED_MAX_RUNNERS; i++)
+		{
+			if (slot->runners[i] != 0)
+				kill(slot->runners[i], SIGTERM);
+		}
+	}
+	LWLockRelease(lock);
+}
+
+bool
+shared_is_empty(Oid database)
+{
+	SharedDatabase *slot;
+	bool		empty;
+
+	LWLockAcquire(lock, LW_SHARED);
+	slot = find_database(database);
+	empty = slot == NULL || (slot->scheduler == 0 && !has_runner(slot));
+	LWLockRelease(lock);
+	return empty;
+}
+
+void
+shared_unblock(void)
+{
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
+	{
+		if (OidIsValid(state->databases[i].oid) && state->databases[i].blocked_by == MyProcPid)
+			state->databases[i].blocked_by = 0;
+	}
+	state->scan_requested = true;
+	wake_launcher();
+	LWLockRelease(lock);
+}
+
+void
+shared_wake_process(int pid)
+{
+	PGPROC	   *process = BackendPidGetProc(pid);
+
+	/* Should the process end just now, its latch belongs to nobody or to another one, which is not harmed. */
+	if (process)
+		SetLatch(&process->procLatch);
+}
+
+/* shmem_request_hook: memory and lock can only be asked for here. */
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(sizeof(SharedState));
+	RequestNamedLWLockTranche("databite", 1);
+}
+
+/* shmem_startup_hook: at server start and after a crash. */
+static void
+attach_memory(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	state = ShmemInitStruct("databite", sizeof(SharedState), &found);
+	if (!found)
+		memset(state, 0, sizeof(SharedState));
+	lock = &GetNamedLWLockTranche("databite")->lock;
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* At exit of the launcher. */
+static void
+leave_launcher(int code, Datum arg)
+{
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	if (state->launcher == MyProcPid)
+		state->launcher = 0;
+	LWLockRelease(lock);
+}
+
+/* At exit of a scheduler; also of one that was not let in, so that only "if it is me". */
+static void
+leave_scheduler(int code, Datum arg)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(DatumGetObjectId(arg));
+	if (slot && slot->scheduler == MyProcPid)
+	{
+		slot->scheduler = 0;
+		slot->ready = false;
+		if (slot->stopped || is_blocked(slot))
+			slot->end = ENDED_AS_TOLD;
+		if (slot->blocked_by != 0)
+			shared_wake_process(slot->blocked_by);
+	}
+	wake_launcher();
+	LWLockRelease(lock);
+}
+
+/* At exit of a runner. */
+static void
+leave_runner(int code, Datum arg)
+{
+	SharedDatabase *slot;
+
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	slot = find_database(DatumGetObjectId(arg));
+	for (int i = 0; slot && i < SHARED_MAX_RUNNERS; i++)
+	{
+		if (slot->runners[i] == MyProcPid)
+			slot->runners[i] = 0;
+	}
+	if (slot && slot->blocked_by != 0)
+		shared_wake_process(slot->blocked_by);
+	LWLockRelease(lock);
+}
+
+/* The slot of a database, or NULL.  The lock is held. */
+static SharedDatabase *
+find_database(Oid database)
+{
+	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
+	{
+		if (state->databases[i].oid == database)
+			return &state->databases[i];
+	}
+	return NULL;
+}
+
+/* The same, made where there is none; NULL where there is no room.  The lock is held exclusively. */
+static SharedDatabase *
+find_or_add_database(Oid database)
+{
+	SharedDatabase *slot = find_database(database);
+
+	if (slot == NULL)
+	{
+		slot = find_database(InvalidOid);
+		if (slot)
+		{
+			memset(slot, 0, sizeof(SharedDatabase));
+			slot->oid = database;
+		}
+	}
+	return slot;
+}
+
+/* Is the database blocked by a process that is still there?  The lock is held. */
+static bool
+is_blocked(const SharedDatabase *slot)
+{
+	return slot->blocked_by != 0 && BackendPidGetProc(slot->blocked_by) != NULL;
+}
+
+static bool
+has_runner(const SharedDatabase *slot)
+{
+	for (int i = 0; i < SHARED_MAX_RUNNERS; i++)
+	{
+		if (slot->runners[i] != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The lock is held. */
+static void
+wake_launcher(void)
+{
+	if (state->launcher != 0)
+		shared_wake_process(state->launcher);
+}
