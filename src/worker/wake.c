@@ -4,14 +4,16 @@
  *
  * A scheduler that is woken earlier would not see the new job; one that is
  * woken although the transaction was rolled back would look for nothing.  So the
- * wish is kept until the end of the transaction: on commit latches are set,
- * on abort it is forgotten.  A subtransaction that is rolled back does not take
+ * wish is kept until the end of the transaction: on commit latches are set
+ * and signals sent, on abort it is forgotten.  A subtransaction that is rolled back does not take
  * its wish along; a wake-up too many does no harm.
  *
  * After PREPARE TRANSACTION the scheduler finds the work when it next looks
  * around by itself.
  */
 #include "postgres.h"
+
+#include <signal.h>
 
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -26,7 +28,7 @@ static void at_end(XactEvent event, void *arg);
 
 static bool scheduler_wanted = false;
 static int	scheduler_pid = 0;	/* found before the commit, where there is no shared memory to look in */
-static List *processes = NIL;	/* of pids; lives in TopTransactionContext */
+static List *cancelled_processes = NIL;	/* of pids; lives in TopTransactionContext */
 
 void
 worker_wake_scheduler_at_commit(void)
@@ -36,12 +38,12 @@ worker_wake_scheduler_at_commit(void)
 }
 
 void
-worker_wake_process_at_commit(int pid)
+worker_cancel_process_at_commit(int pid)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
 	listen_for_end();
-	processes = list_append_unique_int(processes, pid);
+	cancelled_processes = list_append_unique_int(cancelled_processes, pid);
 	MemoryContextSwitchTo(old);
 }
 
@@ -73,8 +75,8 @@ at_end(XactEvent event, void *arg)
 				shared_request_scheduler(MyDatabaseId);
 			else if (scheduler_pid != 0)
 				shared_wake_process(scheduler_pid);
-			foreach(cell, processes)
-				shared_wake_process(lfirst_int(cell));
+			foreach(cell, cancelled_processes)
+				(void) kill(lfirst_int(cell), SIGINT);
 			break;
 
 		case XACT_EVENT_ABORT:
@@ -86,5 +88,5 @@ at_end(XactEvent event, void *arg)
 	}
 	scheduler_wanted = false;
 	scheduler_pid = 0;
-	processes = NIL;
+	cancelled_processes = NIL;
 }
