@@ -49,6 +49,7 @@ reading_begin(Reading *reading, int64 skip)
 	item_batch_reset(reading->batch);
 	resetStringInfo(&reading->items);
 	reading->accepted = true;
+	reading->disagreed = false;
 }
 
 bool
@@ -118,6 +119,8 @@ take_items(Reading *reading)
 							 bad->sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ? "54000" :
 							 bad->sqlstate == ERRCODE_SQL_JSON_MEMBER_NOT_FOUND ? "2203A" : "XX000",
 							 bad->reason);
+			if (bad->sqlstate == ERRCODE_INTERNAL_ERROR)
+				reading->disagreed = true;
 			nbad++;
 			continue;
 		}

@@ -28,6 +28,7 @@ typedef struct Reading
 	int			npaths;
 	StringInfoData items;		/* a line for each item */
 	bool		accepted;
+	bool		disagreed;		/* a bad item that only a bug explains */
 } Reading;
 
 extern void reading_create(Reading *reading, const ReadingSetup *setup);
