@@ -16,6 +16,9 @@
 #include "template/parse_json.h"
 #include "template/parser.h"
 
+/* Bytes of a JSON pointer. */
+#define MAX_POINTER 1000
+
 /* An object or array that is open. */
 typedef struct Container
 {
@@ -75,7 +78,7 @@ parse_scalar(SourceText *source, int start)
 	{
 		text = decode_string(source, start, quoted_length(value, source->len - start));
 		return text == NULL ? NULL :
-			template_parse(source_text_create(text, source->pointer, source->list), CONCAT_TEXT);
+			template_parse(source_text_create_inner(source, text, source->pointer), CONCAT_TEXT);
 	}
 
 	text = pnstrdup(value, strcspn(value, " \t\r\n"));
@@ -205,7 +208,6 @@ walk_key(Walker *walker, int position, char *key)
 static void
 walk_template(Walker *walker, int position, int len, char *text)
 {
-	SourceText *source = source_text_create(text, current_pointer(walker), walker->source->list);
 	AstNode    *node;
 
 	if (walker->source->len > TEMPLATE_MAX_BYTES)
@@ -219,7 +221,11 @@ walk_template(Walker *walker, int position, int len, char *text)
 
 	copy_until(walker, position);
 	walker->copied = position + len;
-	node = template_parse(source, CONCAT_TEXT);
+	node = template_parse(source_text_create_inner(walker->source, text, current_pointer(walker)),
+						  CONCAT_TEXT);
+	if (node == NULL)
+		return;
+
 	/* A text of nothing but a comment is a value like any other here. */
 	node->verbatim = false;
 	ast_add_operand(walker->concat, node);
@@ -239,7 +245,8 @@ copy_until(Walker *walker, int position)
 }
 
 /*
- * The JSON pointer (RFC 6901) of the value the walker is at.
+ * The JSON pointer (RFC 6901) of the value the walker is at; cut where keys or
+ * depth are out of all proportion, since every template has one.
  */
 static char *
 current_pointer(const Walker *walker)
@@ -253,10 +260,13 @@ current_pointer(const Walker *walker)
 	{
 		Container  *container = lfirst(lc);
 
+		if (out.len > MAX_POINTER)
+			break;
 		appendStringInfoChar(&out, '/');
 		if (!container->is_object)
 			appendStringInfo(&out, "%d", container->index);
-		for (const char *p = container->key; p != NULL && *p != '\0'; p++)
+		for (const char *p = container->key;
+			 p != NULL && *p != '\0' && out.len <= MAX_POINTER; p++)
 		{
 			if (*p == '~')
 				appendStringInfoString(&out, "~0");
@@ -266,7 +276,7 @@ current_pointer(const Walker *walker)
 				appendStringInfoChar(&out, *p);
 		}
 	}
-	return out.data;
+	return source_text_clip(out.data, MAX_POINTER);
 }
 
 static Container *
