@@ -105,3 +105,348 @@ CREATE POLICY own_runs ON databite.run FOR SELECT
 SELECT pg_catalog.pg_extension_config_dump('databite.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.step_state', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.setting', '');
+
+/*
+ * Views: what a user may see.  Each shows the jobs of roles whose privileges the
+ * caller has, and everything to members of pg_monitor.  They can be read by
+ * anybody who was given USAGE on the schema, and by nobody else.
+ */
+
+CREATE VIEW databite.jobs WITH (security_barrier) AS
+SELECT j.job_id,
+	j.definition ->> 'name' AS name,
+	j.definition ->> 'description' AS description,
+	j.owner,
+	j.enabled,
+	CASE
+		WHEN r.status IS NOT NULL THEN r.status
+		WHEN NOT j.enabled THEN 'paused'
+		ELSE 'idle'
+	END AS state,
+	j.definition -> 'schedule' AS schedule,
+	j.next_run_at,
+	j.definition,
+	j.created_at,
+	j.updated_at
+FROM databite.job AS j
+	LEFT JOIN LATERAL (
+		SELECT a.status
+		FROM databite.run AS a
+		WHERE a.job_id OPERATOR(pg_catalog.=) j.job_id
+			AND a.status IN ('queued', 'running')
+		ORDER BY a.status DESC
+		LIMIT 1) AS r ON true
+WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.jobs IS 'your jobs';
+
+CREATE VIEW databite.runs WITH (security_barrier) AS
+SELECT r.run_id,
+	r.job_id,
+	r.owner,
+	r.status,
+	r.trigger,
+	r.scheduled_for,
+	r.queued_at,
+	r.started_at,
+	r.finished_at,
+	r.finished_at OPERATOR(pg_catalog.-) r.started_at AS duration,
+	r.resumes,
+	r.payload,
+	r.step,
+	r.records_processed,
+	r.records_inserted,
+	r.records_updated,
+	r.records_unchanged,
+	r.records_deleted,
+	r.records_rejected,
+	r.pages,
+	r.requests,
+	r.retries,
+	r.bytes_received,
+	r.notices,
+	r.error
+FROM databite.run AS r
+WHERE pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.runs IS 'runs of your jobs: waiting, going on, and history';
+
+CREATE VIEW databite.progress WITH (security_barrier) AS
+SELECT r.run_id,
+	r.job_id,
+	r.owner,
+	r.pid,
+	r.step,
+	r.pages,
+	r.records_processed AS items,
+	r.total_items,
+	r.bytes_received,
+	pg_catalog.round(r.records_processed
+		OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM t.elapsed), 0), 1) AS items_per_second,
+	t.elapsed,
+	CASE
+		WHEN r.records_processed OPERATOR(pg_catalog.>) 0 AND r.total_items OPERATOR(pg_catalog.>) r.records_processed
+		THEN t.elapsed OPERATOR(pg_catalog.*) ((r.total_items OPERATOR(pg_catalog.-) r.records_processed)::pg_catalog.float8
+			OPERATOR(pg_catalog./) r.records_processed::pg_catalog.float8)
+	END AS remaining,
+	r.started_at,
+	r.updated_at
+FROM databite.run AS r
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.started_at AS elapsed) AS t
+WHERE r.status OPERATOR(pg_catalog.=) 'running'
+	AND (pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+COMMENT ON VIEW databite.progress IS 'what runs now, as of the last batch that was committed';
+
+CREATE VIEW databite.cursors WITH (security_barrier) AS
+SELECT s.job_id, s.step_id, s.last_sync_time, s.checkpoint
+FROM databite.step_state AS s
+	JOIN databite.job AS j ON j.job_id OPERATOR(pg_catalog.=) s.job_id
+WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.cursors IS 'how far each step of your jobs has come';
+
+GRANT SELECT ON databite.jobs, databite.runs, databite.progress, databite.cursors TO PUBLIC;
+
+/* Types */
+
+CREATE TYPE databite.job_result AS (
+	run_id pg_catalog.int8,
+	job_id pg_catalog.text,
+	status pg_catalog.text,
+	success pg_catalog.bool,
+	records_processed pg_catalog.int8,
+	records_inserted pg_catalog.int8,
+	records_updated pg_catalog.int8,
+	records_unchanged pg_catalog.int8,
+	records_deleted pg_catalog.int8,
+	records_rejected pg_catalog.int8,
+	pages pg_catalog.int8,
+	requests pg_catalog.int8,
+	retries pg_catalog.int8,
+	bytes_received pg_catalog.int8,
+	duration pg_catalog.interval,
+	error pg_catalog.jsonb
+);
+
+CREATE TYPE databite.job_status AS (
+	job_id pg_catalog.text,
+	name pg_catalog.text,
+	enabled pg_catalog.bool,
+	state pg_catalog.text,
+	schedule pg_catalog.jsonb,
+	next_run_at pg_catalog.timestamptz,
+	last_run_id pg_catalog.int8,
+	last_status pg_catalog.text,
+	last_started_at pg_catalog.timestamptz,
+	last_finished_at pg_catalog.timestamptz,
+	last_records_processed pg_catalog.int8,
+	last_error pg_catalog.jsonb,
+	last_sync_time pg_catalog.timestamptz,
+	cursor pg_catalog.jsonb,
+	progress pg_catalog.jsonb
+);
+
+CREATE TYPE databite.job_metrics AS (
+	runs pg_catalog.int8,
+	success_rate pg_catalog.float8,
+	average_duration pg_catalog.interval,
+	p95_duration pg_catalog.interval,
+	records_processed pg_catalog.int8,
+	records_per_second pg_catalog.float8,
+	bytes_received pg_catalog.int8,
+	requests pg_catalog.int8,
+	retries pg_catalog.int8,
+	rejected pg_catalog.int8,
+	last_error pg_catalog.jsonb
+);
+
+/* Jobs */
+
+CREATE FUNCTION databite.schedule_job(job pg_catalog.jsonb) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_schedule_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.schedule_job(pg_catalog.jsonb) IS 'checks, compiles and stores a job';
+
+CREATE FUNCTION databite.unschedule_job(job_id pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_unschedule_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.unschedule_job(pg_catalog.text) IS 'removes a job and its state';
+
+CREATE FUNCTION databite.pause_job(job_id pg_catalog.text) RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_pause_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.pause_job(pg_catalog.text) IS 'stops a job''s schedule';
+
+CREATE FUNCTION databite.resume_job(job_id pg_catalog.text) RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_resume_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.resume_job(pg_catalog.text) IS 'starts a job''s schedule again';
+
+CREATE FUNCTION databite.reset_job(job_id pg_catalog.text, step_id pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_reset_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.reset_job(pg_catalog.text, pg_catalog.text) IS 'forgets cursors, so that the next run is a full one';
+
+CREATE FUNCTION databite.configure(settings pg_catalog.jsonb) RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_configure' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.configure(pg_catalog.jsonb) IS 'sets defaults for all jobs of this database';
+
+/* Runs */
+
+CREATE FUNCTION databite.execute_job(job_id pg_catalog.text, dry_run pg_catalog.bool DEFAULT false)
+	RETURNS databite.job_result
+	AS 'MODULE_PATHNAME', 'databite_execute_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.execute_job(pg_catalog.text, pg_catalog.bool) IS 'runs a job inside this transaction';
+
+CREATE PROCEDURE databite.run_job(job_id pg_catalog.text)
+	AS 'MODULE_PATHNAME', 'databite_run_job' LANGUAGE C;
+COMMENT ON PROCEDURE databite.run_job(pg_catalog.text) IS 'runs a job in this session, committing every batch';
+
+CREATE FUNCTION databite.enqueue_job(job_id pg_catalog.text, payload pg_catalog.jsonb DEFAULT NULL)
+	RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_enqueue_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.enqueue_job(pg_catalog.text, pg_catalog.jsonb) IS 'has the worker run a job at once';
+
+CREATE FUNCTION databite.cancel_job(job_id pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_cancel_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.cancel_job(pg_catalog.text) IS 'stops the run that is going on';
+
+/* Looking and trying */
+
+CREATE FUNCTION databite.validate_job(job pg_catalog.jsonb,
+		OUT pointer pg_catalog.text, OUT message pg_catalog.text, OUT hint pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'databite_validate_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.validate_job(pg_catalog.jsonb) IS 'all problems of a definition';
+
+CREATE FUNCTION databite.explain_job(job pg_catalog.jsonb) RETURNS SETOF pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_explain_job_definition' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.explain_job(pg_catalog.jsonb) IS 'requests and statements of a definition';
+
+CREATE FUNCTION databite.explain_job(job_id pg_catalog.text) RETURNS SETOF pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_explain_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.explain_job(pg_catalog.text) IS 'requests and statements of a job';
+
+CREATE FUNCTION databite.preview_job(job pg_catalog.jsonb, max_items pg_catalog.int4 DEFAULT 10,
+		OUT step_id pg_catalog.text, OUT item pg_catalog.jsonb, OUT target_row pg_catalog.jsonb,
+		OUT error pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'databite_preview_job_definition' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.preview_job(pg_catalog.jsonb, pg_catalog.int4) IS 'items of the first page and the rows they would be';
+
+CREATE FUNCTION databite.preview_job(job_id pg_catalog.text, max_items pg_catalog.int4 DEFAULT 10,
+		OUT step_id pg_catalog.text, OUT item pg_catalog.jsonb, OUT target_row pg_catalog.jsonb,
+		OUT error pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'databite_preview_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.preview_job(pg_catalog.text, pg_catalog.int4) IS 'items of the first page and the rows they would be';
+
+CREATE FUNCTION databite.evaluate(template pg_catalog.text, item pg_catalog.jsonb DEFAULT '{}',
+		scopes pg_catalog.jsonb DEFAULT '{}')
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_evaluate' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.evaluate(pg_catalog.text, pg_catalog.jsonb, pg_catalog.jsonb) IS 'the value of a template';
+
+CREATE FUNCTION databite.next_run(schedule pg_catalog.jsonb,
+		after pg_catalog.timestamptz DEFAULT pg_catalog.now())
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_next_run' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.next_run(pg_catalog.jsonb, pg_catalog.timestamptz) IS 'when a schedule fires next';
+
+CREATE FUNCTION databite.version() RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_version' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.version() IS 'versions of databite and its libraries';
+
+/* Watching */
+
+CREATE FUNCTION databite.get_job_history(job_id pg_catalog.text, max_runs pg_catalog.int4 DEFAULT 20,
+		status pg_catalog.text DEFAULT NULL)
+	RETURNS SETOF databite.runs
+	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT r.*
+	FROM databite.runs AS r
+	WHERE r.job_id = get_job_history.job_id
+		AND (get_job_history.status IS NULL OR r.status = get_job_history.status)
+	ORDER BY r.run_id DESC
+	LIMIT max_runs;
+END;
+COMMENT ON FUNCTION databite.get_job_history(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS 'runs of a job, newest first';
+
+CREATE FUNCTION databite.get_job_metrics(job_id pg_catalog.text, period pg_catalog.interval DEFAULT '7 days')
+	RETURNS databite.job_metrics
+	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT ROW(
+			count(*),
+			avg(CASE WHEN r.status IN ('completed', 'partial') THEN 1.0 ELSE 0.0 END)::float8,
+			avg(r.duration),
+			percentile_cont(0.95) WITHIN GROUP (ORDER BY r.duration),
+			coalesce(sum(r.records_processed), 0)::int8,
+			(sum(r.records_processed) / nullif(extract(epoch FROM sum(r.duration)), 0))::float8,
+			coalesce(sum(r.bytes_received), 0)::int8,
+			coalesce(sum(r.requests), 0)::int8,
+			coalesce(sum(r.retries), 0)::int8,
+			coalesce(sum(r.records_rejected), 0)::int8,
+			(SELECT e.error
+				FROM databite.runs AS e
+				WHERE e.job_id = get_job_metrics.job_id AND e.error IS NOT NULL
+					AND e.finished_at >= now() - period
+				ORDER BY e.run_id DESC
+				LIMIT 1))::databite.job_metrics
+	FROM databite.runs AS r
+	WHERE r.job_id = get_job_metrics.job_id
+		AND r.status IN ('completed', 'partial', 'failed', 'cancelled', 'crashed')
+		AND r.finished_at >= now() - period;
+END;
+COMMENT ON FUNCTION databite.get_job_metrics(pg_catalog.text, pg_catalog.interval) IS 'how a job has done lately';
+
+CREATE FUNCTION databite.get_job_status(job_id pg_catalog.text) RETURNS databite.job_status
+	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT ROW(j.job_id, j.name, j.enabled, j.state, j.schedule, j.next_run_at,
+			r.run_id, r.status, r.started_at, r.finished_at, r.records_processed, r.error,
+			(SELECT min(c.last_sync_time) FROM databite.cursors AS c WHERE c.job_id = j.job_id),
+			(SELECT jsonb_object_agg(c.step_id, jsonb_build_object('last_sync_time', c.last_sync_time,
+																   'checkpoint', c.checkpoint))
+				FROM databite.cursors AS c WHERE c.job_id = j.job_id),
+			(SELECT to_jsonb(p) FROM databite.progress AS p WHERE p.job_id = j.job_id LIMIT 1))::databite.job_status
+	FROM databite.jobs AS j
+		LEFT JOIN LATERAL (
+			SELECT h.*
+			FROM databite.runs AS h
+			WHERE h.job_id = j.job_id AND h.status NOT IN ('queued', 'running', 'skipped')
+			ORDER BY h.run_id DESC
+			LIMIT 1) AS r ON true
+	WHERE j.job_id = get_job_status.job_id;
+END;
+COMMENT ON FUNCTION databite.get_job_status(pg_catalog.text) IS 'where a job stands, in one row';
+
+/* Tokens: a value goes in and is used; no function gives it back. */
+
+CREATE FUNCTION databite.set_token(name pg_catalog.text, value pg_catalog.text) RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_set_token' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.set_token(pg_catalog.text, pg_catalog.text) IS 'stores a secret for the requests of your jobs';
+
+CREATE FUNCTION databite.delete_token(name pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_delete_token' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.delete_token(pg_catalog.text) IS 'removes a secret';
+
+/* The scheduler of this database, where databite is not preloaded */
+
+CREATE FUNCTION databite.start() RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_start' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.start() IS 'starts the scheduler of this database';
+
+CREATE FUNCTION databite.stop() RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_stop' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.stop() IS 'stops the scheduler of this database';
+
+/* What compiled statements call: both answer only while databite itself runs such a statement. */
+
+CREATE FUNCTION databite.batch() RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'databite_batch' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE ROWS 1000;
+COMMENT ON FUNCTION databite.batch() IS 'items of the batch that is being written';
+
+CREATE FUNCTION databite.secret(name pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_secret' LANGUAGE C STRICT STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.secret(pg_catalog.text) IS 'a secret, for the request that is being rendered';
+
+-- template filters --
+
+/* Who may do what is the administrator's to say: nothing can be called until it is granted. */
+REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;

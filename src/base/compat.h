@@ -14,6 +14,8 @@
 #endif
 
 #include "catalog/pg_database.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/resowner.h"
@@ -65,6 +67,17 @@ compat_database_aclcheck(Oid database, Oid role, AclMode mode)
 	return object_aclcheck(DatabaseRelationId, database, role, mode);
 #else
 	return pg_database_aclcheck(database, role, mode);
+#endif
+}
+
+/* A lexer over a JSON text in the database's encoding; lives in the current memory context.  Its first argument is new in 17. */
+static inline JsonLexContext *
+compat_json_lexer(const char *text, size_t len)
+{
+#if PG_VERSION_NUM >= 170000
+	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
+#else
+	return makeJsonLexContextCstringLen((char *) text, (int) len, GetDatabaseEncoding(), true);
 #endif
 }
 

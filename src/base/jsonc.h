@@ -20,9 +20,11 @@
 
 /*
  * Parses one complete JSON document, strictly (RFC 8259), at most max_depth
- * levels deep.  The object lives as long as context.  Returns false with
- * *error set (palloc'd, lower case) where the text is not JSON; a JSON null is
- * true with *result NULL.
+ * levels deep, in the database's encoding.  The object lives as long as context.
+ * Returns false with *error set (palloc'd, lower case) where the text is not
+ * JSON; a JSON null is true with *result NULL.  A number that is no int64 is a
+ * json_type_double whose text, as json_object_get_string gives it, is that of
+ * the source.
  */
 extern bool jsonc_parse(const char *text, size_t len, int max_depth, MemoryContext context,
 						struct json_object **result, char **error);

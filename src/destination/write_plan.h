@@ -48,6 +48,9 @@ extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpos
 extern bool write_plan_needs_sample(const WritePlan *plan);
 extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample);
 
+/* True where writing the same items twice leaves the table as writing them once does. */
+extern bool write_plan_is_upsert(const WritePlan *plan);
+
 /* Paths for the item reader. */
 extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths);
 

@@ -19,6 +19,7 @@
 #define DATABITE_ITEM_READER_H
 
 #include "job/path.h"
+#include "nodes/pg_list.h"
 
 typedef enum CellKind
 {
@@ -58,6 +59,7 @@ typedef struct ItemBatch
 	size_t		max_bytes;		/* or at this many bytes of arena */
 	int			nitems;
 	Cell	   *cells;			/* grows up to max_items * npaths */
+	int			cells_size;		/* items that cells has room for */
 	char	   *arena;
 	size_t		arena_used;
 	size_t		arena_size;

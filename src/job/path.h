@@ -7,6 +7,9 @@
 #ifndef DATABITE_PATH_H
 #define DATABITE_PATH_H
 
+/* No item is deeper than this, so no longer path leads anywhere. */
+#define JSON_PATH_MAX_STEPS 512
+
 typedef enum JsonPathStepKind
 {
 	PATH_KEY,					/* member of an object */

@@ -25,6 +25,9 @@ typedef struct RunContext
 	/* Where the run is, for errcontext and history. */
 	const JobStep *step;
 	int64		page;			/* from 1; 0 before the first */
+
+	List	   *notices;		/* of char *, not yet in history */
+	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
 } RunContext;
 
 /*
@@ -34,5 +37,11 @@ typedef struct RunContext
  * and the error goes on.
  */
 extern void run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), void *arg);
+
+/* A line for the run's history; written with the next transaction of the step. */
+extern void run_note(RunContext *run, const char *notice);
+
+/* ISO 8601 in UTC, whole seconds: "2024-05-01T10:00:00Z"; in the current memory context. */
+extern char *run_time_text(TimestampTz time);
 
 #endif

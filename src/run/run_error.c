@@ -42,6 +42,12 @@ run_raise_source_error(const SourceError *error)
 			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
+int64
+run_error_retry_after(void)
+{
+	return source_error ? source_error->retry_after_ms : 0;
+}
+
 void
 run_error_forget(void)
 {

@@ -13,6 +13,9 @@
  */
 extern void run_raise_source_error(const SourceError *error) pg_attribute_noreturn();
 
+/* How long the server of the last run_raise_source_error asked us to stay away, in ms, beyond what a run waits; or 0. */
+extern int64 run_error_retry_after(void);
+
 /* Forgets the place that run_raise_source_error kept. */
 extern void run_error_forget(void);
 

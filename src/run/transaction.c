@@ -36,7 +36,7 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 {
 	MemoryContext old_memory = CurrentMemoryContext;
 	ResourceOwner old_owner;
-	ErrorData  *error = NULL;
+	ErrorData  *volatile error = NULL;
 
 	begin(run);
 	old_owner = CurrentResourceOwner;

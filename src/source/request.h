@@ -52,6 +52,16 @@ extern char *url_masked(const char *url);
 /* Same scheme, host and port (RFC 6454)? */
 extern bool url_same_origin(const char *a, const char *b);
 
+/*
+ * Why url cannot be fetched: NULL, or errmsg style without the URL's text.
+ * It must be absolute, http or https, have a host and no user info (which
+ * would show up where URLs do).
+ */
+extern const char *url_problem(const char *url);
+
+/* The host of url as libcurl will connect to it, in the current memory context; NULL where it has none. */
+extern char *url_host(const char *url);
+
 /* Resolves a reference against a base (RFC 3986 section 5); NULL where either is not a URL. */
 extern char *url_resolve(const char *base, const char *reference);
 

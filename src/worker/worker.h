@@ -21,7 +21,7 @@ extern bool worker_scheduler_expected(void);
 extern bool worker_scheduler_start(void);
 extern bool worker_scheduler_stop(void);
 
-/* Sets the latch of a process of this cluster, so that it looks around (a runner: was it cancelled?); at commit. */
-extern void worker_wake_process_at_commit(int pid);
+/* Cancels what a process of this cluster does (SIGINT), at commit: it runs a job that was cancelled. */
+extern void worker_cancel_process_at_commit(int pid);
 
 #endif

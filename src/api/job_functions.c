@@ -1,0 +1,276 @@
+/*
+ * job_functions.c
+ *	  SQL functions that change jobs: schedule, unschedule, pause, resume, reset,
+ *	  configure; enqueue and cancel runs.
+ */
+#include "postgres.h"
+
+#include "catalog/job_catalog.h"
+#include "base/compat.h"
+#include "catalog/run_catalog.h"
+#include "catalog/state_catalog.h"
+#include "fmgr.h"
+#include "job/definition.h"
+#include "miscadmin.h"
+#include "run/inspect.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+#include "worker/worker.h"
+
+static char *jsonb_text(Jsonb *jsonb);
+static JobSchedule *effective_schedule(const Job *job);
+static JobSchedule *default_schedule(void);
+static TimestampTz first_run(const JobSchedule *schedule);
+static bool same_schedule(const char *a, const char *b);
+static void tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at);
+
+PG_FUNCTION_INFO_V1(databite_schedule_job);
+PG_FUNCTION_INFO_V1(databite_unschedule_job);
+PG_FUNCTION_INFO_V1(databite_pause_job);
+PG_FUNCTION_INFO_V1(databite_resume_job);
+PG_FUNCTION_INFO_V1(databite_reset_job);
+PG_FUNCTION_INFO_V1(databite_configure);
+PG_FUNCTION_INFO_V1(databite_enqueue_job);
+PG_FUNCTION_INFO_V1(databite_cancel_job);
+
+/*
+ * schedule_job(job jsonb) returns text: checks, compiles and stores the job of
+ * the current user; 22023, 0A000 and others with the place of the first problem.
+ * A job that is replaced keeps its last_sync_time, and its next run where the
+ * schedule is the same; the checkpoint of an unfinished pass is forgotten.
+ */
+Datum
+databite_schedule_job(PG_FUNCTION_ARGS)
+{
+	char	   *definition = jsonb_text(PG_GETARG_JSONB_P(0));
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *job = job_parse(definition, strlen(definition), problems);
+	JobRecord	record = {0};
+	JobRecord  *old;
+	JobSchedule *schedule;
+
+	problem_raise_first(problems);
+	inspect_check(job, problems);
+	problem_raise_first(problems);
+
+	old = job_catalog_get(job->id, true);
+	if (old != NULL)
+		catalog_check_owner(job->id, old->owner);
+
+	schedule = effective_schedule(job);
+	record.id = job->id;
+	record.owner = GetUserId();
+	record.definition = definition;
+	record.search_path = pstrdup(GetConfigOption("search_path", false, false));
+	record.enabled = job->enabled;
+	if (job->enabled && old != NULL && old->next_run_at != 0 && same_schedule(old->definition, definition))
+		record.next_run_at = old->next_run_at;
+	else if (job->enabled)
+		record.next_run_at = first_run(schedule);
+	job_catalog_put(&record);
+	if (old != NULL && strcmp(old->definition, definition) != 0)
+		state_catalog_forget_checkpoints(job->id);
+
+	worker_wake_scheduler_at_commit();
+	tell_next_run(job, schedule, record.next_run_at);
+	PG_RETURN_TEXT_P(cstring_to_text(job->id));
+}
+
+/* unschedule_job(job_id text) returns boolean: false where there is no such job. */
+Datum
+databite_unschedule_job(PG_FUNCTION_ARGS)
+{
+	char	   *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	JobRecord  *job = job_catalog_get(id, true);
+	int			pid;
+
+	if (job == NULL)
+		PG_RETURN_BOOL(false);
+	catalog_check_owner(id, job->owner);
+	(void) run_catalog_request_cancel(id, &pid);
+	PG_RETURN_BOOL(job_catalog_delete(id));
+}
+
+/* pause_job(job_id text): its schedule stands still; a run that is going on goes on. */
+Datum
+databite_pause_job(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+
+	job_catalog_set_enabled(job->id, false, 0);
+	PG_RETURN_VOID();
+}
+
+/* resume_job(job_id text): runs next when its schedule says so from now. */
+Datum
+databite_resume_job(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *parsed = job_parse(job->definition, strlen(job->definition), problems);
+
+	problem_raise_first(problems);
+	if (!job->enabled)
+	{
+		job_catalog_set_enabled(job->id, true, first_run(effective_schedule(parsed)));
+		worker_wake_scheduler_at_commit();
+	}
+	PG_RETURN_VOID();
+}
+
+/* reset_job(job_id text, step_id text = null): the next run is a full one. */
+Datum
+databite_reset_job(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("job_id must not be null")));
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	state_catalog_reset(job->id, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/*
+ * configure(settings jsonb): defaults of this database, for its owner (and
+ * superusers).  Jobs without a schedule of their own follow the new one from now.
+ */
+Datum
+databite_configure(PG_FUNCTION_ARGS)
+{
+	char	   *settings = jsonb_text(PG_GETARG_JSONB_P(0));
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	JobSchedule *schedule = NULL;
+	ListCell   *lc;
+
+	if (!compat_database_ownercheck(MyDatabaseId, GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of the database to set its defaults")));
+
+	job_parse_settings(settings, strlen(settings), &schedule, problems);
+	problem_raise_first(problems);
+	setting_catalog_set("defaults", settings);
+	foreach(lc, job_catalog_without_schedule())
+	{
+		JobRecord  *job = lfirst(lc);
+
+		job_catalog_set_next_run(job->id, first_run(schedule));
+	}
+	worker_wake_scheduler_at_commit();
+	PG_RETURN_VOID();
+}
+
+/* enqueue_job(job_id text, payload jsonb = null) returns bigint: the run that the worker starts at once. */
+Datum
+databite_enqueue_job(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job;
+	int64		run_id;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("job_id must not be null")));
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	run_id = run_catalog_add(job->id, job->owner, RUN_QUEUED, "enqueue", 0,
+							 PG_ARGISNULL(1) ? NULL : jsonb_text(PG_GETARG_JSONB_P(1)), 0);
+	worker_wake_scheduler_at_commit();
+	PG_RETURN_INT64(run_id);
+}
+
+/* cancel_job(job_id text) returns boolean: false where nothing of it runs or waits. */
+Datum
+databite_cancel_job(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	int			pid;
+	int			runs = run_catalog_request_cancel(job->id, &pid);
+
+	if (pid != 0)
+		worker_cancel_process_at_commit(pid);
+	PG_RETURN_BOOL(runs > 0);
+}
+
+static char *
+jsonb_text(Jsonb *jsonb)
+{
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/* The job's own schedule, else the database's default, else none. */
+static JobSchedule *
+effective_schedule(const Job *job)
+{
+	return job->schedule ? job->schedule : default_schedule();
+}
+
+static JobSchedule *
+default_schedule(void)
+{
+	char	   *settings = setting_catalog_get("defaults");
+	JobSchedule *schedule = NULL;
+	ProblemList *problems;
+
+	if (settings == NULL)
+		return NULL;
+	problems = problem_list_create(CurrentMemoryContext);
+	job_parse_settings(settings, strlen(settings), &schedule, problems);
+	problem_raise_first(problems);
+	return schedule;
+}
+
+static TimestampTz
+first_run(const JobSchedule *schedule)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return schedule ? schedule_next(schedule, now, now) : 0;
+}
+
+/* Do two definitions say the same about when to run? */
+static bool
+same_schedule(const char *a, const char *b)
+{
+	Datum		schedules[2];
+	const char *texts[] = {a, b};
+
+	for (int i = 0; i < 2; i++)
+	{
+		Datum		definition = DirectFunctionCall1(jsonb_in, CStringGetDatum(texts[i]));
+		JsonbValue	key = {.type = jbvString, .val.string = {.len = 8, .val = "schedule"}};
+		JsonbValue *value = findJsonbValueFromContainer(&DatumGetJsonbP(definition)->root, JB_FOBJECT, &key);
+
+		schedules[i] = value ? JsonbPGetDatum(JsonbValueToJsonb(value)) : (Datum) 0;
+	}
+	if (schedules[0] == (Datum) 0 || schedules[1] == (Datum) 0)
+		return schedules[0] == schedules[1];
+	return DatumGetBool(DirectFunctionCall2(jsonb_eq, schedules[0], schedules[1]));
+}
+
+static void
+tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at)
+{
+	if (!job->enabled)
+		ereport(NOTICE,
+				(errmsg("job \"%s\" is not enabled", job->id),
+				 errhint("Start its schedule with databite.resume_job.")));
+	else if (next_run_at == 0)
+		ereport(NOTICE,
+				(errmsg("job \"%s\" has no schedule", job->id),
+				 errhint("Run it with databite.execute_job, CALL databite.run_job or databite.enqueue_job.")));
+	else if (!worker_scheduler_expected())
+		ereport(NOTICE,
+				(errmsg("job \"%s\" runs next at %s, but no scheduler runs in this database", job->id,
+						timestamptz_to_str(next_run_at)),
+				 errdetail("Its schedule is %s.", schedule_describe(schedule)),
+				 errhint("Start one with SELECT databite.start(), or add databite to shared_preload_libraries.")));
+	else
+		ereport(NOTICE,
+				(errmsg("job \"%s\" runs next at %s", job->id, timestamptz_to_str(next_run_at)),
+				 errdetail("Its schedule is %s.", schedule_describe(schedule))));
+}

@@ -1,0 +1,223 @@
+/*
+ * tool_functions.c
+ *	  SQL functions to try things: validate_job, evaluate, next_run, version; and
+ *	  tokens, start and stop.
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+#include "catalog/pg_type.h"
+#include "catalog/state_catalog.h"
+#include "destination/batch.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "job/definition.h"
+#include "miscadmin.h"
+#include "run/inspect.h"
+#include "source/fetch.h"
+#include "template/template.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/worker.h"
+
+#define DATABITE_VERSION "1.0"
+#define TOKEN_NAME_MAX 63
+#define TOKEN_VALUE_MAX (64 * 1024)
+
+static ItemBatch *batch_of_item(const char *item, const List *inputs);
+static void check_token_name(const char *name);
+
+PG_FUNCTION_INFO_V1(databite_validate_job);
+PG_FUNCTION_INFO_V1(databite_evaluate);
+PG_FUNCTION_INFO_V1(databite_next_run);
+PG_FUNCTION_INFO_V1(databite_version);
+PG_FUNCTION_INFO_V1(databite_set_token);
+PG_FUNCTION_INFO_V1(databite_delete_token);
+PG_FUNCTION_INFO_V1(databite_start);
+PG_FUNCTION_INFO_V1(databite_stop);
+
+/* validate_job(job jsonb) returns setof (pointer, message, hint): all problems, no error. */
+Datum
+databite_validate_job(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *definition = PG_GETARG_JSONB_P(0);
+	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *job = job_parse(text, strlen(text), problems);
+	ListCell   *lc;
+
+	/* Templates and tables can be looked at only in a definition that has its shape. */
+	if (problems->problems == NIL)
+		inspect_check(job, problems);
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, problems->problems)
+	{
+		const Problem *problem = lfirst(lc);
+		Datum		values[] = {
+			CStringGetTextDatum(problem->pointer),
+			CStringGetTextDatum(problem->message),
+			problem->hint ? CStringGetTextDatum(problem->hint) : (Datum) 0,
+		};
+		bool		nulls[] = {false, false, problem->hint == NULL};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	PG_RETURN_NULL();
+}
+
+/*
+ * evaluate(template text, item jsonb = '{}', scopes jsonb = '{}') returns jsonb:
+ * the value by the same way that a job takes, from the item's text through
+ * reader, conversion and SQL.
+ */
+Datum
+databite_evaluate(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *item = PG_GETARG_JSONB_P(1);
+	JobValue	value = {.text = text_to_cstring(PG_GETARG_TEXT_PP(0)), .pointer = ""};
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_ANY, problems);
+	TemplateExpr *expr = template_compile(compiler, &value, InvalidOid, -1);
+	List	   *inputs = compiler->inputs->inputs;
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[] = {JSONBOID};
+	Datum		values[] = {PG_GETARG_DATUM(2)};
+	Datum		result;
+	bool		isnull;
+
+	problem_raise_first(problems);
+	(void) SPI_connect();
+	batch_bind(batch_binding_create(inputs, CurrentMemoryContext),
+			   batch_of_item(JsonbToCString(NULL, &item->root, VARSIZE(item)), inputs), 0);
+	if (SPI_execute_with_args(psprintf("SELECT pg_catalog.to_jsonb(%s) FROM %s,"
+									   " (SELECT $1::pg_catalog.jsonb) AS scopes",
+									   expr->sql, batch_from_clause(inputs)),
+							  1, types, values, NULL, false, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not evaluate the template")));
+	batch_unbind();
+	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull)
+	{
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		result = PointerGetDatum(PG_DETOAST_DATUM_COPY(result));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	if (isnull)
+		PG_RETURN_NULL();
+	return result;
+}
+
+/* next_run(schedule jsonb, after timestamptz = now()) returns timestamptz */
+Datum
+databite_next_run(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *jsonb = PG_GETARG_JSONB_P(0);
+	TimestampTz after = PG_GETARG_TIMESTAMPTZ(1);
+	char	   *text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	struct json_object *value;
+	JobSchedule *schedule;
+	char	   *error;
+
+	if (!jsonc_parse(text, strlen(text), 32, CurrentMemoryContext, &value, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the schedule is not JSON: %s", error)));
+	schedule = schedule_parse(value, "", problems);
+	problem_raise_first(problems);
+	PG_RETURN_TIMESTAMPTZ(schedule_next(schedule, after, after));
+}
+
+/* version() returns text: databite and the libraries it works with. */
+Datum
+databite_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("databite %s, PostgreSQL %s, %s, json-c %s", DATABITE_VERSION,
+											  PG_VERSION, source_library_version(), json_c_version())));
+}
+
+/* set_token(name text, value text): a secret of the current user; replaces one of that name. */
+Datum
+databite_set_token(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	check_token_name(name);
+	if (strlen(value) > TOKEN_VALUE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the value of token \"%s\" is longer than %d bytes", name, TOKEN_VALUE_MAX)));
+	token_catalog_set(GetUserId(), name, value);
+	PG_RETURN_VOID();
+}
+
+/* delete_token(name text) returns boolean: false where the current user has none of that name. */
+Datum
+databite_delete_token(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+/* start() returns boolean: false where a scheduler is running already. */
+Datum
+databite_start(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(worker_scheduler_start());
+}
+
+/* stop() returns boolean: false where none was running. */
+Datum
+databite_stop(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(worker_scheduler_stop());
+}
+
+/* The item as a page of one. */
+static ItemBatch *
+batch_of_item(const char *item, const List *inputs)
+{
+	const JsonPath *const *paths;
+	int			npaths = batch_paths(inputs, &paths);
+	ItemReaderOptions options = {
+		.npaths = npaths,
+		.paths = paths,
+		.max_item_bytes = MaxAllocSize,
+		.max_depth = 512,
+	};
+	ItemReader *reader = item_reader_create(&options, CurrentMemoryContext);
+	ItemBatch  *batch = item_batch_create(npaths, 1, MaxAllocHugeSize, CurrentMemoryContext);
+	size_t		taken;
+
+	item_reader_begin(reader, 0);
+	(void) item_reader_push(reader, "[", 1, &taken, batch);
+	if (item_reader_push(reader, item, strlen(item), &taken, batch) == ITEMS_ERROR ||
+		item_reader_push(reader, "]", 1, &taken, batch) == ITEMS_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_internal("%s", item_reader_error(reader, &(const char *) {NULL}))));
+	return batch;
+}
+
+/* What {{tokens.name}} can name. */
+static void
+check_token_name(const char *name)
+{
+	size_t		len = strlen(name);
+
+	if (len == 0 || len > TOKEN_NAME_MAX ||
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != len)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid token name \"%s\"", name),
+				 errdetail("A name has 1 to %d letters, digits and underscores.", TOKEN_NAME_MAX)));
+}

@@ -1,0 +1,253 @@
+/*
+ * behaviour_definition.c
+ *	  Keys of a definition whose behaviour is that of later versions.
+ *
+ * They are known, so that a mistyped one is told from one that is not there
+ * yet, and what is wrong inside of them is found.  A value that asks for what
+ * happens anyway is taken: {"strategy": "fail_fast"}, {"enabled": false}.
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+
+#include "job/definition_parts.h"
+
+#define MAX_CONCURRENCY		100
+#define MAX_RETRIES			100
+#define MAX_RATE			1000000
+#define MIN_MEMORY			(INT64CONST(64) << 10)
+#define MAX_MEMORY			(INT64CONST(1) << 40)
+
+/* errorHandling */
+
+static const Choice strategies[] = {
+	{"fail_fast"},
+	{"retry_with_backoff", 0, true},
+	{"partial_success", 0, true},
+	{NULL}
+};
+
+static const Choice item_error_actions[] = {
+	{"fail"},
+	{"log_and_continue", 0, true},
+	{NULL}
+};
+
+static const Choice batch_error_actions[] = {
+	{"fail"},
+	{"retry_batch", 0, true},
+	{"log_and_continue", 0, true},
+	{NULL}
+};
+
+const KeyRule error_handling_rules[] = {
+	{.name = "strategy", .types = VALUE_STRING, .parse = read_choice, .choices = strategies},
+	{.name = "maxRetries", .types = VALUE_NUMBER, .parse = read_int, .flags = KEY_UNSUPPORTED, .min = 0, .max = MAX_RETRIES},
+	{.name = "retryDelay", .types = VALUE_TIME, .parse = read_duration, .flags = KEY_UNSUPPORTED, .min = 0, .max = MAX_TIME_MS},
+	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_UNSUPPORTED, .choices = backoff_choices},
+	{.name = "onFailure", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
+	{.name = "onItemError", .types = VALUE_STRING, .parse = read_choice, .choices = item_error_actions},
+	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice, .choices = batch_error_actions},
+	{NULL}
+};
+
+/* performance */
+
+const KeyRule performance_rules[] = {
+	{.name = "concurrency", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
+	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .min = 1, .max = 7 * MAX_TIME_MS},
+	{.name = "memoryLimit", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_size, .min = MIN_MEMORY, .max = MAX_MEMORY},
+	{NULL}
+};
+
+/* logging and hooks */
+
+static const Choice log_levels[] = {{"debug"}, {"info"}, {"warning"}, {"error"}, {NULL}};
+static const Choice log_destinations[] = {{"database"}, {NULL}};
+
+const KeyRule logging_rules[] = {
+	{.name = "level", .types = VALUE_STRING, .parse = read_choice, .choices = log_levels},
+	{.name = "destination", .types = VALUE_STRING, .parse = read_choice, .choices = log_destinations},
+	{.name = "table", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{NULL}
+};
+
+const KeyRule hooks_rules[] = {
+	{.name = "onJobStart", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{.name = "onJobComplete", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{.name = "onJobError", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{NULL}
+};
+
+/* trigger */
+
+#define TRIGGER_WEBHOOK 0
+#define TRIGGER_EVENT	1
+
+static const Choice trigger_types[] = {
+	{"webhook", TRIGGER_WEBHOOK},
+	{"event", TRIGGER_EVENT},
+	{NULL}
+};
+
+static const KeyRule trigger_rules[] = {
+	{.name = "type", .types = VALUE_STRING},
+	{.name = "endpoint", .types = VALUE_STRING, .parse = read_string, .flags = KEY_REQUIRED, .variants = 1 << TRIGGER_WEBHOOK, .min = 1},
+	{.name = "secret", .types = VALUE_STRING, .parse = read_string, .variants = 1 << TRIGGER_WEBHOOK, .min = 1},
+	{.name = "signature", .types = VALUE_STRING | VALUE_OBJECT, .variants = 1 << TRIGGER_WEBHOOK},
+	{.name = "event", .types = VALUE_STRING, .parse = read_string, .flags = KEY_REQUIRED, .variants = 1 << TRIGGER_EVENT, .min = 1},
+	{.name = "source", .types = VALUE_STRING, .parse = read_string, .variants = 1 << TRIGGER_EVENT, .min = 1},
+	{NULL}
+};
+
+/* source */
+
+const KeyRule rate_limit_rules[] = {
+	{.name = "requestsPerMinute", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
+	{.name = "requestsPerSecond", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
+	{.name = "burstLimit", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
+	{.name = "key", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{NULL}
+};
+
+const KeyRule incremental_rules[] = {
+	{.name = "cursorField", .types = VALUE_STRING, .parse = read_string, .min = 1},
+	{.name = "format", .types = VALUE_STRING},
+	{.name = "initialValue", .types = VALUE_SCALAR},
+	{.name = "lookback", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = 3650 * MAX_TIME_MS},
+	{.name = "end", .types = VALUE_SCALAR},
+	{NULL}
+};
+
+const KeyRule cache_rules[] = {
+	{.name = "conditional", .types = VALUE_BOOLEAN},
+	{NULL}
+};
+
+static const KeyRule parallel_rules[] = {
+	{.name = "enabled", .types = VALUE_BOOLEAN},
+	{.name = "maxConcurrency", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
+	{.name = "chunkSize", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_BATCH_SIZE},
+	{NULL}
+};
+
+#define AUTH_BEARER		0
+#define AUTH_BASIC		1
+#define AUTH_API_KEY	2
+#define AUTH_OPEN		3		/* oauth2, login and aws_sigv4: their keys are not all settled */
+
+static const Choice auth_types[] = {
+	{"bearer", AUTH_BEARER},
+	{"basic", AUTH_BASIC},
+	{"api_key", AUTH_API_KEY},
+	{"oauth2", AUTH_OPEN},
+	{"login", AUTH_OPEN},
+	{"aws_sigv4", AUTH_OPEN},
+	{NULL}
+};
+
+static const Choice auth_places[] = {{"header"}, {"query"}, {"cookie"}, {NULL}};
+
+static const KeyRule auth_rules[] = {
+	{.name = "type", .types = VALUE_STRING},
+	{.name = "token", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BEARER},
+	{.name = "username", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
+	{.name = "password", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
+	{.name = "in", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY, .choices = auth_places},
+	{.name = "name", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
+	{.name = "value", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
+	{NULL}
+};
+
+static const Choice status_actions[] = {{"empty"}, {"fail"}, {"retry"}, {"skip"}, {NULL}};
+
+/* destination */
+
+static const Choice delete_modes[] = {{"hard"}, {"soft"}, {NULL}};
+
+const KeyRule deletes_rules[] = {
+	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, .choices = delete_modes},
+	{.name = "when", .types = VALUE_STRING},
+	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .choices = delete_modes},
+	{.name = "maxFraction", .types = VALUE_NUMBER},
+	{NULL}
+};
+
+const KeyRule connection_pool_rules[] = {
+	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, .min = 0, .max = MAX_CONCURRENCY},
+	{.name = "max", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
+	{.name = "idleTimeout", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = MAX_TIME_MS},
+	{NULL}
+};
+
+/* {type: "webhook", ...} or {type: "event", ...} */
+void
+check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			  const char *pointer, void *target)
+{
+	ObjectType	type;
+
+	read_type(problems, value, pointer, trigger_types, &type);
+	read_object(problems, value, pointer, trigger_rules, type.variant, type.label, NULL);
+}
+
+/* {required: [columns], <column>: a template or an object of checks} */
+void
+check_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				 const char *pointer, void *target)
+{
+	json_object_object_foreach(value, name, check)
+	{
+		char	   *place = pointer_key(pointer, name);
+
+		if (strcmp(name, "required") == 0 && value_is(check, VALUE_ARRAY))
+			read_names(problems, check, "a column of \"required\"", place);
+		else if (check_column_name(problems, name, place))
+			check_type(problems, check, VALUE_STRING | VALUE_OBJECT,
+					   psprintf("the check of \"%s\"", name), place);
+	}
+}
+
+/* {type: "bearer", token} and its like */
+void
+check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		   const char *pointer, void *target)
+{
+	ObjectType	type;
+
+	read_type(problems, value, pointer, auth_types, &type);
+	if (type.value != AUTH_OPEN)
+		read_object(problems, value, pointer, auth_rules, type.variant, type.label, NULL);
+}
+
+/* {"404": "empty"} */
+void
+check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				const char *pointer, void *target)
+{
+	static const KeyRule action_rule = {.name = "action", .choices = status_actions};
+
+	json_object_object_foreach(value, status, action)
+	{
+		char	   *place = pointer_key(pointer, status);
+
+		if (strlen(status) != 3 || strspn(status, "0123456789") != 3)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, place, NULL,
+						"\"%s\" is not a status", status);
+		else if (check_type(problems, action, VALUE_STRING, "an action", place))
+			read_choice(problems, &action_rule, action, place, NULL);
+	}
+}
+
+/* {enabled: false} is what happens anyway. */
+void
+read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			  const char *pointer, void *target)
+{
+	struct json_object *enabled;
+
+	if (!jsonc_get(value, "enabled", &enabled) || json_object_get_boolean(enabled))
+		problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer, NULL,
+					"\"%s\" is not supported yet", rule->name);
+	read_object(problems, value, pointer, parallel_rules, ~0U, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/*
+ * definition.c
+ *	  The job definition: JSON in, typed and checked structs out.
+ *
+ * This file has the job and its steps; the objects in them have files of their
+ * own (see definition_parts.h), and reader.c the means they share.
+ *
+ * The definition is the user's to get wrong in several places at once, so
+ * parsing never stops at a problem: each is added to the list and what is wrong
+ * is left out of the Job, which nobody uses then.
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+
+#include "job/definition_parts.h"
+
+#define MAX_DEPTH		512
+#define MAX_STEPS		1000
+#define MAX_NAME_LEN	1000
+
+/* A job has either the keys of one step, or steps. */
+#define ONE_STEP	(1 << 0)
+#define STEPS		(1 << 1)
+
+/* A job as it is read, with the step that a job without "steps" is. */
+typedef struct JobReading
+{
+	Job			job;
+	JobStep		step;
+} JobReading;
+
+typedef struct SettingsReading
+{
+	JobSchedule *schedule;
+} SettingsReading;
+
+static struct json_object *parse_root(const char *json, size_t len, const char *what, ProblemList *problems);
+static void finish_step(struct json_object *object, const char *id, const char *pointer, JobStep *step);
+static void read_id(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					const char *pointer, void *target);
+static bool is_id(const char *text);
+static void read_schedule(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						  const char *pointer, void *target);
+static void read_steps(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					   const char *pointer, void *target);
+static void read_source(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						const char *pointer, void *target);
+static void read_destination(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							 const char *pointer, void *target);
+static void read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						   const char *pointer, void *target);
+static void check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							 const char *pointer, void *target);
+
+static const KeyRule job_rules[] = {
+	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobReading, job.id)},
+	{.name = "name", .types = VALUE_STRING, .parse = read_string, FIELD(JobReading, job.name), .max = MAX_NAME_LEN},
+	{.name = "description", .types = VALUE_STRING, .parse = read_string, FIELD(JobReading, job.description)},
+	{.name = "enabled", .types = VALUE_BOOLEAN, .parse = read_boolean, FIELD(JobReading, job.enabled)},
+	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, .variants = ONE_STEP,
+	FIELD(JobReading, step.source)},
+	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, .variants = ONE_STEP,
+	FIELD(JobReading, step.destination)},
+	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, .variants = ONE_STEP,
+	FIELD(JobReading, step.transform)},
+	{.name = "validation", .types = VALUE_OBJECT, .parse = check_validation, .flags = KEY_UNSUPPORTED, .variants = ONE_STEP},
+	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .flags = KEY_UNSUPPORTED, .variants = STEPS,
+	FIELD(JobReading, job.steps)},
+	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
+	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
+	/* Not unsupported as a whole: it may say what happens anyway. */
+	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_members, .members = error_handling_rules},
+	{.name = "performance", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = performance_rules},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
+	{NULL}
+};
+
+static const KeyRule step_rules[] = {
+	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobStep, id)},
+	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = check_depends_on},
+	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, FIELD(JobStep, source)},
+	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, FIELD(JobStep, destination)},
+	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, FIELD(JobStep, transform)},
+	{.name = "validation", .types = VALUE_OBJECT, .parse = check_validation, .flags = KEY_UNSUPPORTED},
+	{NULL}
+};
+
+static const KeyRule settings_rules[] = {
+	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(SettingsReading, schedule)},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
+	{.name = "retry", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = retry_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = rate_limit_rules},
+	{NULL}
+};
+
+Job *
+job_parse(const char *json, size_t len, ProblemList *problems)
+{
+	struct json_object *root = parse_root(json, len, "a job definition", problems);
+	JobReading *reading;
+	bool		has_steps;
+
+	if (root == NULL)
+		return NULL;
+
+	reading = palloc0(sizeof(JobReading));
+	reading->job.enabled = true;
+	has_steps = json_object_object_get_ex(root, "steps", NULL);
+
+	read_object(problems, root, "", job_rules, has_steps ? STEPS : ONE_STEP, "\"steps\"", reading);
+
+	if (!has_steps)
+	{
+		finish_step(root, "main", "", &reading->step);
+		reading->job.steps = list_make1(&reading->step);
+	}
+	return &reading->job;
+}
+
+void
+job_parse_settings(const char *json, size_t len, JobSchedule **schedule, ProblemList *problems)
+{
+	struct json_object *root = parse_root(json, len, "settings", problems);
+	SettingsReading reading = {NULL};
+
+	if (root != NULL)
+		read_object(problems, root, "", settings_rules, ~0U, NULL, &reading);
+	*schedule = reading.schedule;
+}
+
+/* The object that the text is, or a problem and NULL. */
+static struct json_object *
+parse_root(const char *json, size_t len, const char *what, ProblemList *problems)
+{
+	struct json_object *root;
+	char	   *error;
+
+	if (!jsonc_parse(json, len, MAX_DEPTH, CurrentMemoryContext, &root, &error))
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "", NULL,
+					"%s must be JSON: %s", what, error);
+		return NULL;
+	}
+	return check_type(problems, root, VALUE_OBJECT, what, "") ? root : NULL;
+}
+
+/* What a step has beside its keys; its own id wins. */
+static void
+finish_step(struct json_object *object, const char *id, const char *pointer, JobStep *step)
+{
+	if (step->id == NULL)
+		step->id = pstrdup(id);
+	step->pointer = pstrdup(pointer);
+	step->has_transform = json_object_object_get_ex(object, "transform", NULL);
+}
+
+/* Ids stand in URLs, file names and log lines, so they are plain. */
+static void
+read_id(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		const char *pointer, void *target)
+{
+	const char *id = json_object_get_string(value);
+	char	  **field = rule_field(rule, target);
+
+	if (is_id(id))
+		*field = pstrdup(id);
+	else
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					psprintf("An id has letters, digits, \"_\", \"-\" and \".\" only, at least 1 and at most %d of them.", JOB_ID_MAX),
+					"\"%s\" is not an id", clip_text(id));
+}
+
+static bool
+is_id(const char *text)
+{
+	size_t		len = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+							 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+							 "0123456789_-.");
+
+	return text[len] == '\0' && len >= 1 && len <= JOB_ID_MAX;
+}
+
+static void
+read_schedule(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			  const char *pointer, void *target)
+{
+	JobSchedule **field = rule_field(rule, target);
+
+	*field = schedule_parse(value, pointer, problems);
+}
+
+static void
+read_steps(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		   const char *pointer, void *target)
+{
+	List	  **steps = rule_field(rule, target);
+	int			nsteps = json_object_array_length(value);
+
+	if (nsteps == 0 || nsteps > MAX_STEPS)
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+					"\"%s\" must have between 1 and %d elements", rule->name, MAX_STEPS);
+		return;
+	}
+
+	for (int i = 0; i < nsteps; i++)
+	{
+		struct json_object *object = json_object_array_get_idx(value, i);
+		char	   *place = pointer_index(pointer, i);
+		JobStep    *step;
+
+		if (!check_type(problems, object, VALUE_OBJECT, "a step", place))
+			continue;
+		step = palloc0(sizeof(JobStep));
+		read_object(problems, object, place, step_rules, ~0U, NULL, step);
+		finish_step(object, place, place, step);
+		*steps = lappend(*steps, step);
+	}
+}
+
+static void
+read_source(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			const char *pointer, void *target)
+{
+	source_definition_parse(problems, value, pointer, rule_field(rule, target));
+}
+
+static void
+read_destination(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				 const char *pointer, void *target)
+{
+	destination_definition_parse(problems, value, pointer, rule_field(rule, target));
+}
+
+/* {column: template or literal}.  None at all would write rows of defaults, which nobody means. */
+static void
+read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			   const char *pointer, void *target)
+{
+	List	  **columns = rule_field(rule, target);
+
+	if (check_column_count(problems, rule, json_object_object_length(value), MAX_COLUMNS,
+						   "Without it, items map to columns by name.", pointer))
+	{
+		json_object_object_foreach(value, name, column)
+		{
+			char	   *place = pointer_key(pointer, name);
+
+			if (check_column_name(problems, name, place))
+				*columns = lappend(*columns, job_named_value(name, column, place));
+		}
+	}
+}
+
+static void
+check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				 const char *pointer, void *target)
+{
+	read_names(problems, value, "a step of \"dependsOn\"", pointer);
+}

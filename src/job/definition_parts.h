@@ -1,0 +1,57 @@
+/*
+ * definition_parts.h
+ *	  What the files that parse a definition offer each other; private to them.
+ *
+ * Every function takes a value that is known to be an object, adds what is
+ * wrong with it to problems, and sets the defaults of what it leaves out.
+ */
+#ifndef DATABITE_DEFINITION_PARTS_H
+#define DATABITE_DEFINITION_PARTS_H
+
+#include "job/reader.h"
+
+/* source_definition.c */
+extern void source_definition_parse(ProblemList *problems, struct json_object *object,
+									const char *pointer, JobSource *source);
+
+/* request_definition.c; KeyParsers of the keys headers, query and body, target is the JobSource. */
+extern void read_headers(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_query(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_body(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* True where name may be the name of an HTTP header (RFC 9110: a token). */
+extern bool is_header_name(const char *name);
+
+/* pagination_definition.c */
+extern void pagination_definition_default(JobPagination *pagination, int batch_size);
+extern void pagination_definition_parse(ProblemList *problems, struct json_object *object,
+										const char *pointer, int batch_size, JobPagination *pagination);
+
+/* retry_definition.c */
+extern void retry_definition_default(JobRetry *retry);
+extern void retry_definition_parse(ProblemList *problems, struct json_object *object,
+								   const char *pointer, JobRetry *retry);
+extern const Choice backoff_choices[];
+extern const KeyRule retry_rules[];
+
+/* destination_definition.c */
+extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
+										 const char *pointer, JobDestination *destination);
+
+/* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
+extern const KeyRule error_handling_rules[];
+extern const KeyRule performance_rules[];
+extern const KeyRule logging_rules[];
+extern const KeyRule hooks_rules[];
+extern const KeyRule rate_limit_rules[];
+extern const KeyRule incremental_rules[];
+extern const KeyRule cache_rules[];
+extern const KeyRule deletes_rules[];
+extern const KeyRule connection_pool_rules[];
+extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void check_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+#endif

@@ -1,0 +1,213 @@
+/*
+ * source_definition.c
+ *	  Where items come from: {type: "api", url, ...} and its like.
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+
+#include "job/definition_parts.h"
+
+#define DEFAULT_TIMEOUT_MS	30000
+
+/* Sources that only later versions have; after those of SourceType. */
+#define SOURCE_WEBHOOK_DATA (SOURCE_INLINE + 1)
+#define SOURCE_SQL			(SOURCE_INLINE + 2)
+
+#define API				(1U << SOURCE_API)
+#define INLINE			(1U << SOURCE_INLINE)
+#define WEBHOOK_DATA	(1U << SOURCE_WEBHOOK_DATA)
+#define SQL				(1U << SOURCE_SQL)
+
+static const Choice source_types[] = {
+	{"api", SOURCE_API},
+	{"inline", SOURCE_INLINE},
+	{"webhook_data", SOURCE_WEBHOOK_DATA, true},
+	{"sql", SOURCE_SQL, true},
+	{NULL}
+};
+
+/* Those after POST have no value: nothing reads it. */
+static const Choice methods[] = {
+	{"GET"},
+	{"POST"},
+	{"PUT", 0, true},
+	{"PATCH", 0, true},
+	{"DELETE", 0, true},
+	{"HEAD", 0, true},
+	{NULL}
+};
+
+static const Choice formats[] = {
+	{"json"},
+	{"ndjson", 0, true},
+	{"csv", 0, true},
+	{NULL}
+};
+
+static void read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					 const char *pointer, void *target);
+static void read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						const char *pointer, void *target);
+static void read_streaming(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						   const char *pointer, void *target);
+static void read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					   const char *pointer, void *target);
+static void read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					   const char *pointer, void *target);
+static void read_pagination(ProblemList *problems, struct json_object *object,
+							const char *pointer, JobSource *source);
+static void check_body(ProblemList *problems, const char *pointer, const JobSource *source);
+
+static const KeyRule source_rules[] = {
+	{.name = "type", .types = VALUE_STRING},
+	{.name = "url", .types = VALUE_STRING, .parse = read_url, .flags = KEY_REQUIRED, .variants = API},
+	{.name = "method", .types = VALUE_STRING, .parse = read_method, .variants = API, .choices = methods},
+	{.name = "headers", .types = VALUE_OBJECT, .parse = read_headers, .variants = API},
+	{.name = "query", .types = VALUE_OBJECT, .parse = read_query, .variants = API},
+	{.name = "query", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = SQL},
+	{.name = "body", .types = VALUE_OBJECT | VALUE_ARRAY | VALUE_STRING, .parse = read_body, .variants = API},
+	{.name = "auth", .types = VALUE_OBJECT, .parse = check_auth, .flags = KEY_UNSUPPORTED, .variants = API},
+	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
+	{.name = "items", .types = VALUE_ARRAY, .parse = read_items, .flags = KEY_REQUIRED, .variants = INLINE},
+	{.name = "dataPath", .types = VALUE_STRING, .parse = read_path, .variants = API | WEBHOOK_DATA,
+	FIELD(JobSource, data_path)},
+	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = formats},
+	/* After the batch size is known: see read_pagination. */
+	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
+	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API | SQL, .members = incremental_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = rate_limit_rules},
+	{.name = "retry", .types = VALUE_OBJECT, .parse = read_retry, .variants = API},
+	{.name = "errorWhen", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},
+	{.name = "errorMessage", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},
+	{.name = "onStatus", .types = VALUE_OBJECT, .parse = check_on_status, .flags = KEY_UNSUPPORTED, .variants = API},
+	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
+	FIELD(JobSource, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
+	{.name = "parallel", .types = VALUE_OBJECT, .parse = read_parallel, .variants = API},
+	{.name = "streaming", .types = VALUE_BOOLEAN, .parse = read_streaming},
+	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .variants = API,
+	FIELD(JobSource, timeout_ms), .min = 1, .max = MAX_TIME_MS},
+	{.name = "cache", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = cache_rules},
+	{.name = "where", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
+	{NULL}
+};
+
+void
+source_definition_parse(ProblemList *problems, struct json_object *object,
+						const char *pointer, JobSource *source)
+{
+	ObjectType	type;
+
+	source->method = "GET";
+	source->timeout_ms = DEFAULT_TIMEOUT_MS;
+	retry_definition_default(&source->retry);
+
+	read_type(problems, object, pointer, source_types, &type);
+	read_object(problems, object, pointer, source_rules, type.variant, type.label, source);
+
+	source->type = type.value;
+	read_pagination(problems, object, pointer, source);
+	check_body(problems, pointer, source);
+}
+
+/* A URL that starts with a template is checked when it is rendered. */
+static void
+read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		 const char *pointer, void *target)
+{
+	JobSource  *source = target;
+	const char *url = json_object_get_string(value);
+
+	if (strncmp(url, "{{", 2) != 0 &&
+		pg_strncasecmp(url, "http://", 7) != 0 && pg_strncasecmp(url, "https://", 8) != 0)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+					"\"%s\" must begin with \"https://\" or \"http://\"", rule->name);
+
+	source->url = job_value(value, pointer);
+}
+
+/* Case does not count. */
+static void
+read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			const char *pointer, void *target)
+{
+	JobSource  *source = target;
+	char	   *method = pstrdup(json_object_get_string(value));
+	struct json_object *upper;
+
+	for (char *c = method; *c != '\0'; c++)
+		*c = pg_ascii_toupper((unsigned char) *c);
+	source->method = method;
+
+	upper = json_object_new_string(method);
+	read_choice(problems, rule, upper, pointer, NULL);
+	json_object_put(upper);
+}
+
+/* Nothing ever holds a whole response, so there is nothing to turn off. */
+static void
+read_streaming(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			   const char *pointer, void *target)
+{
+	if (!json_object_get_boolean(value))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"Leave it out, or set it to true.",
+					"\"%s\" cannot be turned off", rule->name);
+}
+
+static void
+read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		   const char *pointer, void *target)
+{
+	JobSource  *source = target;
+
+	retry_definition_parse(problems, value, pointer, &source->retry);
+}
+
+static void
+read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		   const char *pointer, void *target)
+{
+	JobSource  *source = target;
+
+	source->inline_items = json_print(value);
+}
+
+/* The page size falls back on the batch size, so this comes after all other keys. */
+static void
+read_pagination(ProblemList *problems, struct json_object *object,
+				const char *pointer, JobSource *source)
+{
+	struct json_object *pagination;
+
+	if (jsonc_get(object, "pagination", &pagination) && value_is(pagination, VALUE_OBJECT))
+		pagination_definition_parse(problems, pagination, pointer_key(pointer, "pagination"),
+									source->batch_size, &source->pagination);
+	else
+		pagination_definition_default(&source->pagination, source->batch_size);
+}
+
+/* A GET request has no body, so nothing may be meant to go there. */
+static void
+check_body(ProblemList *problems, const char *pointer, const JobSource *source)
+{
+	const JobPagination *pagination = &source->pagination;
+	bool		cursor_in_body = pagination->type == PAGINATION_CURSOR &&
+		pagination->cursor_place == CURSOR_IN_BODY;
+
+	if (strcmp(source->method, "GET") == 0 && source->body_kind != BODY_NONE)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "body"),
+					"Set \"method\" to \"POST\".",
+					"a GET request has no body");
+	if (!cursor_in_body)
+		return;
+
+	if (strcmp(source->method, "GET") == 0)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer_key(pointer, "pagination"), "in"),
+					"Set \"method\" to \"POST\".",
+					"a GET request has no body that could carry the cursor");
+	else if (source->body_kind == BODY_TEXT || source->body_kind == BODY_FORM ||
+			 (source->body_kind == BODY_JSON && source->body.text[0] != '{'))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "body"), NULL,
+					"a cursor can be put only into a body that is a JSON object");
+}

@@ -1,0 +1,293 @@
+/*
+ * inspect.c
+ *	  What a job would do, without doing it: checks, explain, preview.
+ *
+ * All of it happens in the caller's transaction, as the job's owner, and writes
+ * nothing: plans are made with WRITE_PLAN_CHECK, which creates no table.
+ */
+#include "postgres.h"
+
+#include "catalog/state_catalog.h"
+#include "destination/write_plan.h"
+#include "miscadmin.h"
+#include "run/context.h"
+#include "run/inspect.h"
+#include "run/request_plan.h"
+#include "run/run_error.h"
+#include "run/step.h"
+#include "source/pagination.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+typedef struct Preview
+{
+	int			max_items;
+	PreviewReceiver receive;
+	void	   *arg;
+} Preview;
+
+static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
+static void explain_steps(RunContext *run, void *arg);
+static List *explain_request(RunContext *run, const JobStep *step, List *lines);
+static void preview_steps(RunContext *run, void *arg);
+static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
+static WritePlan *check_plan(const JobStep *step);
+static HttpRequest *render(RunContext *run, const JobStep *step, bool masked);
+static Jsonb *scopes_now(RunContext *run, const JobStep *step);
+static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
+static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
+static void show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatch *items,
+					  int position, Jsonb *scopes);
+static const BadItem *bad_item(const ItemBatch *items, int position);
+
+void
+inspect_check(const Job *job, ProblemList *problems)
+{
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		const JobStep *step = lfirst(lc);
+
+		if (step->source.type == SOURCE_API)
+			(void) request_plan_create(&step->source, problems, problems->context);
+		(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+	}
+}
+
+List *
+inspect_explain(const JobRecord *record)
+{
+	List	   *lines = NIL;
+
+	with_run(record, explain_steps, &lines);
+	return lines;
+}
+
+void
+inspect_preview(const JobRecord *record, int max_items, PreviewReceiver receive, void *arg)
+{
+	Preview		preview = {max_items, receive, arg};
+
+	with_run(record, preview_steps, &preview);
+}
+
+/* A run that is in no history, for as long as the work takes. */
+static void
+with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg)
+{
+	RunContext *run = palloc0(sizeof(RunContext));
+	ProblemList *problems;
+
+	run->memory = AllocSetContextCreate(CurrentMemoryContext, "databite inspection", ALLOCSET_DEFAULT_SIZES);
+	run->mode = RUN_IN_FUNCTION;
+	run->record = record;
+	run->started_at = GetCurrentTimestamp();
+	problems = problem_list_create(run->memory);
+	run->job = job_parse(record->definition, strlen(record->definition), problems);
+	problem_raise_first(problems);
+	run_in_transaction(run, work, arg);
+}
+
+static void
+explain_steps(RunContext *run, void *arg)
+{
+	List	  **lines = arg;
+	ListCell   *lc;
+
+	foreach(lc, run->job->steps)
+	{
+		const JobStep *step = lfirst(lc);
+		WritePlan  *plan = check_plan(step);
+		char	   *sql = pstrdup(write_plan_sql(plan));
+		char	   *line;
+
+		*lines = lappend(*lines, psprintf("step %s", step->id));
+		*lines = explain_request(run, step, *lines);
+		while ((line = strsep(&sql, "\n")) != NULL)
+			*lines = lappend(*lines, psprintf("  %s", line));
+	}
+}
+
+static List *
+explain_request(RunContext *run, const JobStep *step, List *lines)
+{
+	HttpRequest *request;
+	ListCell   *lc;
+
+	if (step->source.type == SOURCE_INLINE)
+		return lappend(lines, pstrdup("  items of the definition"));
+
+	request = pager_request(pager_create(&step->source.pagination, render(run, step, true), NULL,
+										 CurrentMemoryContext));
+	lines = lappend(lines, psprintf("  %s %s", request->method, request->url));
+	foreach(lc, request->headers)
+	{
+		const HttpHeader *header = lfirst(lc);
+
+		lines = lappend(lines, psprintf("  %s: %s", header->name, header->value));
+	}
+	if (request->body)
+		lines = lappend(lines, psprintf("  %s", request->body));
+	return lines;
+}
+
+static void
+preview_steps(RunContext *run, void *arg)
+{
+	ListCell   *lc;
+
+	run->client = source_client_create(run->memory);
+	foreach(lc, run->job->steps)
+		preview_step(run, lfirst(lc), arg);
+}
+
+static void
+preview_step(RunContext *run, const JobStep *step, Preview *preview)
+{
+	WritePlan  *plan = check_plan(step);
+	Jsonb	   *scopes = scopes_now(run, step);
+	ItemBatch  *items = fetch_items(run, step, preview->max_items);
+
+	if (items->nitems > 0 && items->bad == NIL && write_plan_needs_sample(plan))
+		write_plan_learn(plan, items);
+	for (int i = 0; i < items->nitems; i++)
+		show_item(preview, step, plan, items, i, scopes);
+}
+
+static WritePlan *
+check_plan(const JobStep *step)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	WritePlan  *plan = write_plan_create(step, WRITE_PLAN_CHECK, problems, CurrentMemoryContext);
+
+	problem_raise_first(problems);
+	return plan;
+}
+
+static HttpRequest *
+render(RunContext *run, const JobStep *step, bool masked)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	RequestPlan *plan = request_plan_create(&step->source, problems, CurrentMemoryContext);
+
+	problem_raise_first(problems);
+	return request_plan_render(plan, run->record->owner, scopes_now(run, step), masked);
+}
+
+static Jsonb *
+scopes_now(RunContext *run, const JobStep *step)
+{
+	StepState	state;
+
+	state_catalog_get(run->record->id, step->id, &state);
+	return step_scopes(run, state.has_last_sync_time, state.last_sync_time);
+}
+
+/* Up to max_items whole items of the first page. */
+static ItemBatch *
+fetch_items(RunContext *run, const JobStep *step, int max_items)
+{
+	JsonPath	root = {0};
+	const JsonPath *paths[] = {&root};
+	ItemReader *reader = step_reader(&step->source, 1, paths, run->memory);
+	ItemBatch  *batch = item_batch_create(1, max_items, MaxAllocHugeSize, run->memory);
+
+	item_reader_begin(reader, 0);
+	if (step->source.type == SOURCE_INLINE)
+	{
+		size_t		taken;
+
+		if (item_reader_push(reader, step->source.inline_items, strlen(step->source.inline_items),
+							 &taken, batch) == ITEMS_ERROR)
+			step_raise_reader_error(reader);
+	}
+	else
+		read_until_full(run, step, reader, batch);
+	return batch;
+}
+
+static void
+read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch)
+{
+	Pager	   *pager = pager_create(&step->source.pagination, render(run, step, false), NULL, run->memory);
+	Fetch	   *fetch = fetch_start(run->client, pager_request(pager), &step->source.retry);
+	ItemReaderStatus status = ITEMS_MORE;
+	const char *data;
+	size_t		len;
+	size_t		taken;
+
+	while (status == ITEMS_MORE)
+	{
+		switch (fetch_read(fetch, &data, &len))
+		{
+			case FETCH_DATA:
+				status = item_reader_push(reader, data, len, &taken, batch);
+				break;
+			case FETCH_RESTARTED:
+				item_reader_begin(reader, item_reader_count(reader));
+				break;
+			case FETCH_END:
+				status = item_reader_finish(reader, batch);
+				if (status == ITEMS_MORE)
+				{
+					fetch_close(fetch);
+					return;
+				}
+				break;
+			case FETCH_FAILED:
+				run_raise_source_error(fetch_error(fetch));
+		}
+	}
+	if (status == ITEMS_ERROR)
+		step_raise_reader_error(reader);
+	fetch_close(fetch);
+}
+
+/* One item, alone, so that an error is its own. */
+static void
+show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatch *items,
+		  int position, Jsonb *scopes)
+{
+	const BadItem *bad = bad_item(items, position);
+	const Cell *cell = &items->cells[position];
+	ItemBatch	one = *items;
+	const JsonPath *const *paths;
+	int			npaths = write_plan_paths(plan, &paths);
+	Jsonb	   *item;
+	Jsonb	   *row = NULL;
+	char	   *error = NULL;
+
+	if (bad != NULL)
+	{
+		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
+		return;
+	}
+	if (cell->kind != CELL_JSON)
+	{
+		preview->receive(preview->arg, step->id, NULL, NULL, "the item is not an object");
+		return;
+	}
+	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(items->arena + cell->offset)));
+	one.nitems = 1;
+	one.cells = &items->cells[position];
+	one.bad = NIL;
+	write_plan_preview(plan, step_reread(&one, npaths, paths, CurrentMemoryContext), scopes, &row, &error);
+	preview->receive(preview->arg, step->id, item, row, error);
+}
+
+static const BadItem *
+bad_item(const ItemBatch *items, int position)
+{
+	ListCell   *lc;
+
+	foreach(lc, items->bad)
+	{
+		const BadItem *bad = lfirst(lc);
+
+		if (bad->item == position)
+			return bad;
+	}
+	return NULL;
+}

@@ -1,0 +1,401 @@
+/*
+ * run.c
+ *	  One run of one job, from the lock to the last line of history.
+ *
+ * Lifecycle.  The job's lock is taken before its run row says running and given
+ * back after the row says how it ended, so a row that says running while nobody
+ * holds the lock is a run that crashed.
+ *
+ * worker, procedure: row queued -> running in one transaction; the steps in
+ * theirs; the end in one more.  An error in a step has been rolled back by then
+ * and is recorded; the worker also writes it to the server log, the
+ * procedure raises it.
+ *
+ * function: the steps are in one subtransaction, so that a failed or a dry run
+ * leaves nothing behind but its row (a dry run not even that).  The caller gets
+ * the failure as a result, not as an error: it is his transaction.
+ *
+ * A process that ends without a word (FATAL, kill) leaves its row running; the
+ * scheduler finds it.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/state_catalog.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "run/context.h"
+#include "run/job_lock.h"
+#include "run/run_error.h"
+#include "run/step.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+static RunContext *context_create(const JobRecord *record, RunMode mode);
+static RunContext *claim(int64 run_id);
+static JobRecord *copy_record(const JobRecord *record);
+static RunStatus run_steps_and_record(RunContext *run, ErrorData **error);
+static void run_in_function(RunContext *run, RunResult *result);
+static void run_in_procedure(RunContext *run, RunResult *result);
+static void run_steps(RunContext *run);
+static void open_run(RunContext *run, void *arg);
+static void complete_run(RunContext *run, void *arg);
+static void record_failure(RunContext *run, void *arg);
+static void read_definition(RunContext *run);
+static RunStatus failure_status(const ErrorData *error);
+static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
+static void lock_or_fail(const char *job_id, bool session);
+static void run_error_context(void *arg);
+
+RunStatus
+run_queued(int64 run_id)
+{
+	RunContext *run = claim(run_id);
+	ErrorData  *error = NULL;
+	RunStatus	status;
+
+	if (run == NULL)
+		return RUN_CANCELLED;
+
+	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
+	status = run_steps_and_record(run, &error);
+	if (error != NULL)
+		ereport(LOG,
+				(errcode(error->sqlerrcode),
+				 errmsg("run " INT64_FORMAT " of job \"%s\" %s: %s", run->run_id, run->record->id,
+						status == RUN_CANCELLED ? "was cancelled" : "failed", error->message),
+				 error->detail ? errdetail_internal("%s", error->detail) : 0,
+				 error->hint ? errhint("%s", error->hint) : 0,
+				 errhidecontext(true)));
+	pgstat_report_activity(STATE_IDLE, NULL);
+	job_lock_release(run->record->id);
+	MemoryContextDelete(run->memory);
+	return status;
+}
+
+void
+run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
+{
+	RunContext *run = context_create(job, mode);
+
+	run->dry_run = dry_run;
+	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
+	PG_TRY();
+	{
+		if (mode == RUN_IN_PROCEDURE)
+			run_in_procedure(run, result);
+		else
+			run_in_function(run, result);
+	}
+	PG_FINALLY();
+	{
+		if (mode == RUN_IN_PROCEDURE)
+			job_lock_release(job->id);
+		MemoryContextDelete(run->memory);
+	}
+	PG_END_TRY();
+}
+
+void
+run_note(RunContext *run, const char *notice)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->memory);
+
+	run->notices = lappend(run->notices, pstrdup(notice));
+	MemoryContextSwitchTo(old);
+}
+
+char *
+run_time_text(TimestampTz time)
+{
+	pg_time_t	seconds = timestamptz_to_time_t(time);
+	struct pg_tm *tm = pg_gmtime(&seconds);
+
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02dZ", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday,
+					tm->tm_hour, tm->tm_min, tm->tm_sec);
+}
+
+/* The run's memory is no child of the caller's: it must outlive transactions and errors. */
+static RunContext *
+context_create(const JobRecord *record, RunMode mode)
+{
+	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "databite run", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	RunContext *run = palloc0(sizeof(RunContext));
+
+	run->memory = memory;
+	run->mode = mode;
+	run->record = copy_record(record);
+	run->started_at = GetCurrentTimestamp();
+	MemoryContextSwitchTo(old);
+	return run;
+}
+
+/*
+ * In a worker: takes the lock and the queued run.  NULL where there is nothing
+ * to do (any more): the run was cancelled, its job was removed, or the job is
+ * running elsewhere, in which case the run stays queued.
+ */
+static RunContext *
+claim(int64 run_id)
+{
+	RunContext *run = NULL;
+	RunRecord  *record;
+	JobRecord  *job;
+	bool		locked = false;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (OidIsValid(catalog_lock_extension()) &&
+		(record = run_catalog_get(run_id)) != NULL && record->status == RUN_QUEUED)
+	{
+		job = job_catalog_get(record->job_id, false);
+		if (job == NULL)
+			run_catalog_finish(run_id, RUN_CANCELLED, NULL,
+							   run_error_json_simple("job_removed", "the job was removed before the run began", NULL));
+		else if ((locked = job_lock_acquire(job->id, true)) && run_catalog_start(run_id, MyProcPid))
+		{
+			run = context_create(job, RUN_IN_WORKER);
+			run->run_id = run_id;
+			run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
+		}
+		if (locked && run == NULL)
+			job_lock_release(job->id);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return run;
+}
+
+static JobRecord *
+copy_record(const JobRecord *record)
+{
+	JobRecord  *copy = palloc(sizeof(JobRecord));
+
+	*copy = *record;
+	copy->id = pstrdup(record->id);
+	copy->definition = pstrdup(record->definition);
+	copy->search_path = pstrdup(record->search_path);
+	return copy;
+}
+
+/*
+ * Worker and procedure: runs the steps, and records how that ended.  What went
+ * wrong is in *error, in the run's memory.
+ */
+static RunStatus
+run_steps_and_record(RunContext *run, ErrorData **error)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->memory);
+	ErrorData  *volatile caught = NULL;
+
+	run_error_forget();
+	PG_TRY();
+	{
+		run_steps(run);
+		run_in_transaction(run, complete_run, NULL);
+	}
+	PG_CATCH();
+	{
+		/* Whatever it was has been rolled back already, or happened between two transactions. */
+		MemoryContextSwitchTo(run->memory);
+		caught = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+
+	if (caught)
+		run_in_transaction(run, record_failure, caught);
+	MemoryContextSwitchTo(old);
+	*error = caught;
+	return caught ? failure_status(caught) : RUN_COMPLETED;
+}
+
+/* A failed run is an error of the CALL, so that whoever schedules the CALL hears of it. */
+static void
+run_in_procedure(RunContext *run, RunResult *result)
+{
+	ErrorData  *error = NULL;
+	RunStatus	status;
+
+	run_in_transaction(run, open_run, NULL);
+	status = run_steps_and_record(run, &error);
+	if (error != NULL)
+		ReThrowError(error);
+	fill_result(run, status, NULL, result);
+}
+
+static void
+run_in_function(RunContext *run, RunResult *result)
+{
+	MemoryContext old = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	run_error_forget();
+	if (!run->dry_run)
+		run_in_transaction(run, open_run, NULL);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(run->memory);
+	PG_TRY();
+	{
+		run_steps(run);
+		if (run->dry_run)
+			RollbackAndReleaseCurrentSubTransaction();
+		else
+			ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(run->memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	CurrentResourceOwner = owner;
+
+	/* The caller's statement was cancelled, not just the run. */
+	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+
+	if (error)
+		memset(&run->counters, 0, offsetof(RunCounters, requests));
+	if (!run->dry_run)
+		run_in_transaction(run, error ? record_failure : complete_run, error);
+	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
+}
+
+/* All steps in order.  Raises an error at the first that fails. */
+static void
+run_steps(RunContext *run)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = run_error_context,
+		.arg = run,
+	};
+	ListCell   *lc;
+
+	error_context_stack = &callback;
+	read_definition(run);
+	run->client = source_client_create(run->memory);
+	foreach(lc, run->job->steps)
+		step_run(run, lfirst(lc));
+
+	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
+	if (run->dry_run)
+	{
+		(void) SPI_connect();
+		if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not check deferred constraints")));
+		SPI_finish();
+	}
+	error_context_stack = callback.previous;
+}
+
+static void
+read_definition(RunContext *run)
+{
+	ProblemList *problems = problem_list_create(run->memory);
+
+	run->job = job_parse(run->record->definition, strlen(run->record->definition), problems);
+	problem_raise_first(problems);
+}
+
+/* The row of a run that begins at once. */
+static void
+open_run(RunContext *run, void *arg)
+{
+	run->run_id = run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED,
+								  run->mode == RUN_IN_PROCEDURE ? "call" : "execute", 0, NULL, 0);
+	(void) run_catalog_start(run->run_id, MyProcPid);
+}
+
+static void
+complete_run(RunContext *run, void *arg)
+{
+	run_catalog_finish(run->run_id, RUN_COMPLETED, &run->counters, NULL);
+}
+
+static void
+record_failure(RunContext *run, void *arg)
+{
+	const ErrorData *error = arg;
+	TimestampTz retry_at;
+	JobRecord  *job;
+
+	if (run->client)
+	{
+		const SourceCounters *source = source_client_counters(run->client);
+
+		run->counters.requests = source->requests;
+		run->counters.retries = source->retries;
+		run->counters.bytes_received = source->bytes_received;
+	}
+	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
+					   run_error_json(error, run->step ? run->step->id : NULL));
+	if (run->mode == RUN_IN_FUNCTION)
+		return;
+
+	if (!run->keep_checkpoint)
+		state_catalog_forget_checkpoints(run->record->id);
+
+	/* The server said when it may be asked again, and that is longer than a run waits. */
+	job = job_catalog_get(run->record->id, true);
+	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
+	{
+		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run_error_retry_after());
+		job_catalog_set_next_run(job->id, retry_at);
+	}
+}
+
+static RunStatus
+failure_status(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ? RUN_CANCELLED : RUN_FAILED;
+}
+
+static void
+fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result)
+{
+	result->run_id = run->run_id;
+	result->status = status;
+	result->counters = run->counters;
+	result->duration_us = GetCurrentTimestamp() - run->started_at;
+	result->error = error ? run_error_json(error, run->step ? run->step->id : NULL) : NULL;
+	result->message = error ? pstrdup(error->message) : NULL;
+}
+
+static void
+lock_or_fail(const char *job_id, bool session)
+{
+	if (!job_lock_acquire(job_id, session))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("job \"%s\" is running already", job_id),
+				 errdetail("A job never overlaps itself."),
+				 errhint("See databite.progress; databite.cancel_job stops the run.")));
+}
+
+static void
+run_error_context(void *arg)
+{
+	RunContext *run = arg;
+
+	if (run->step == NULL)
+		errcontext("job \"%s\"", run->record->id);
+	else if (run->page == 0)
+		errcontext("job \"%s\", step \"%s\"", run->record->id, run->step->id);
+	else
+		errcontext("job \"%s\", step \"%s\", page " INT64_FORMAT, run->record->id, run->step->id, run->page);
+}

@@ -1,0 +1,38 @@
+/*
+ * step.h
+ *	  One step of a run: pages, items, batches, checkpoints.
+ */
+#ifndef DATABITE_STEP_H
+#define DATABITE_STEP_H
+
+#include "item/item_reader.h"
+#include "run/context.h"
+#include "utils/jsonb.h"
+
+/* Bounds of the item reader: see DESIGN in doc/architecture.md. */
+#define STEP_MAX_ITEM_BYTES		((size_t) 16 * 1024 * 1024)
+#define STEP_MAX_DEPTH			512
+#define STEP_MAX_ENVELOPE_BYTES	((size_t) 1024 * 1024)
+#define STEP_BATCH_ITEMS		1000
+#define STEP_BATCH_BYTES		((size_t) 4 * 1024 * 1024)
+
+/*
+ * Runs the step to its end.  Raises an error where it fails, with everything
+ * that was committed kept; 57014 where the run was cancelled.
+ */
+extern void step_run(RunContext *run, const JobStep *step);
+
+/* {"last_sync_time", "run": {"id", "started_at"}, "payload"}: $1 of the compiled templates. */
+extern Jsonb *step_scopes(const RunContext *run, bool has_last_sync_time, TimestampTz last_sync_time);
+
+extern ItemReader *step_reader(const JobSource *source, int npaths, const JsonPath *const *paths,
+							   MemoryContext context);
+
+/* Raises what the reader found wrong with the body. */
+extern void step_raise_reader_error(const ItemReader *reader) pg_attribute_noreturn();
+
+/* Reads a batch of whole items once more, with other paths. */
+extern ItemBatch *step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths,
+							  MemoryContext context);
+
+#endif

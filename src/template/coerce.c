@@ -1,0 +1,259 @@
+/*
+ * coerce.c
+ *	  From the type of an expression to the type of its place.
+ *
+ * Every coercion stands around its operand, which is therefore written once:
+ * the SQL of a template is never longer than a constant times the template.
+ *
+ * The rules, beside SQL's own casts: JSON strings are unwrapped for anything
+ * but JSON; a number fits boolean only as 0 or 1; a boolean fits boolean, text
+ * and JSON; a time without a zone is UTC, and becomes text and JSON as ISO 8601
+ * in UTC; JSON arrays and objects fit arrays and composite types.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
+#include "template/coerce.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#define UNWRAP " OPERATOR(pg_catalog.#>>) '{}'::pg_catalog.text[])"
+
+static bool from_text(Oid base, Oid to, Coercion *coercion);
+static bool from_number(Oid base, Oid to, Coercion *coercion);
+static bool from_boolean(Oid base, Oid to, Coercion *coercion);
+static bool from_time(Oid base, Oid to, Coercion *coercion);
+static bool from_jsonb(Oid base, Oid to, Coercion *coercion);
+static bool from_json(Oid base, Oid to, Coercion *coercion);
+static bool around(Coercion *coercion, const char *before, const char *after, Oid result, Oid to);
+static bool is_text_like(Oid type);
+static bool is_number(Oid type);
+static bool is_populated(Oid type);
+
+bool
+template_coercion(Oid from, Oid to, Coercion *coercion)
+{
+	Oid			base = getBaseType(to);
+
+	if (from == to)
+		return around(coercion, "", "", to, to);
+	if (from == base)
+		return around(coercion, "", "", base, to);
+
+	switch (from)
+	{
+		case TEXTOID:
+			return from_text(base, to, coercion);
+		case NUMERICOID:
+		case INT8OID:
+			return from_number(base, to, coercion);
+		case BOOLOID:
+			return from_boolean(base, to, coercion);
+		case TIMESTAMPTZOID:
+			return from_time(base, to, coercion);
+		case JSONBOID:
+			return from_jsonb(base, to, coercion);
+		case JSONOID:
+			return from_json(base, to, coercion);
+		default:
+			elog(ERROR, "unexpected type %u of a template expression", from);
+	}
+}
+
+char *
+template_type_name(Oid type, int32 typmod)
+{
+	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+bool
+template_cast_truncates(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+
+	switch (OidIsValid(element) ? element : base)
+	{
+		case VARCHAROID:
+		case BPCHAROID:
+		case BITOID:
+		case VARBITOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+bool
+template_type_is_json_like(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == JSONBOID || base == JSONOID || is_populated(base);
+}
+
+const char *
+template_describe_type(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+			return "a text";
+		case NUMERICOID:
+			return "a number";
+		case BOOLOID:
+			return "a boolean";
+		case TIMESTAMPTZOID:
+			return "a time";
+		case JSONBOID:
+			return "a JSON value";
+		default:
+			return format_type_be(type);
+	}
+}
+
+static bool
+from_text(Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	if (base == TIMESTAMPTZOID)
+		return around(coercion, "databite.to_datetime(", ")", TIMESTAMPTZOID, to);
+	return around(coercion, "", "", TEXTOID, to);
+}
+
+/*
+ * numeric and int8.
+ */
+static bool
+from_number(Oid base, Oid to, Coercion *coercion)
+{
+	if (is_number(base))
+		return around(coercion, "", "", InvalidOid, to);
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
+		return false;
+	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
+}
+
+static bool
+from_boolean(Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	if (!is_text_like(base))
+		return false;
+	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
+}
+
+/*
+ * timestamptz; nothing here depends on the session's time zone or date style.
+ */
+static bool
+from_time(Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(databite.iso8601(", "))", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(databite.iso8601(", "))", JSONOID, to);
+	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
+		return around(coercion, "pg_catalog.timezone('UTC', ", ")", TIMESTAMPOID, to);
+	if (!is_text_like(base))
+		return false;
+	return around(coercion, "databite.iso8601(", ")", TEXTOID, to);
+}
+
+static bool
+from_jsonb(Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONOID)
+		return around(coercion, "", "", InvalidOid, to);
+	if (is_populated(base))
+		return around(coercion,
+					  "(SELECT r.v FROM pg_catalog.jsonb_to_record(pg_catalog.jsonb_build_object('v', ",
+					  psprintf(")) AS r(v %s))", template_type_name(to, -1)),
+					  to, to);
+	if (base == TIMESTAMPTZOID)
+		return around(coercion, "databite.to_datetime((", UNWRAP ")", TIMESTAMPTZOID, to);
+	return around(coercion, "(", UNWRAP, TEXTOID, to);
+}
+
+/*
+ * json, which is what a document with templates is put together as.
+ */
+static bool
+from_json(Oid base, Oid to, Coercion *coercion)
+{
+	Coercion	rest;
+
+	if (base == JSONBOID)
+		return around(coercion, "", "", InvalidOid, to);
+	if (!from_jsonb(base, to, &rest))
+		return false;
+	coercion->before = psprintf("%sCAST(", rest.before);
+	coercion->after = psprintf(" AS pg_catalog.jsonb)%s", rest.after);
+	return true;
+}
+
+/*
+ * Sets the coercion to what is given, and casts its result to the type of the
+ * place where that is another one.  Always true.
+ */
+static bool
+around(Coercion *coercion, const char *before, const char *after, Oid result, Oid to)
+{
+	if (result == to)
+	{
+		coercion->before = pstrdup(before);
+		coercion->after = pstrdup(after);
+	}
+	else
+	{
+		coercion->before = psprintf("CAST(%s", before);
+		coercion->after = psprintf("%s AS %s)", after, template_type_name(to, -1));
+	}
+	return true;
+}
+
+static bool
+is_text_like(Oid type)
+{
+	return TypeCategory(type) == TYPCATEGORY_STRING;
+}
+
+/*
+ * The numbers that numeric is cast to.
+ */
+static bool
+is_number(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * The types that are filled from a JSON array or object, member by member.
+ */
+static bool
+is_populated(Oid type)
+{
+	return OidIsValid(get_element_type(type)) || type_is_rowtype(type);
+}

@@ -1,0 +1,229 @@
+/*
+ * literal.c
+ *	  Constants of a template as SQL constants of the type of their place.
+ *
+ * A constant that does not fit its place is found here, when the template is
+ * compiled, and not by the first statement that uses it.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "parser/parse_coerce.h"
+#include "template/compile.h"
+#include "utils/builtins.h"
+#include "utils/elog.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/resowner.h"
+
+/* No number of so few digits, without an exponent, is too large for numeric. */
+#define SAFE_NUMBER_LEN 100
+
+static void compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
+static void compile_boolean(TemplateCompile *compile, const AstNode *node, Oid to);
+static void compile_number(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
+static void compile_json(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
+static bool check_constant(TemplateCompile *compile, const AstNode *node, Oid type, const char *text);
+static void append_constant(TemplateCompile *compile, Oid type, const char *text);
+static bool is_plain_number(const char *text);
+static char *whole_number(const char *text);
+
+void
+template_compile_literal(TemplateCompile *compile, const AstNode *node, Oid to)
+{
+	Oid			base = getBaseType(to);
+
+	switch (node->literal)
+	{
+		case LITERAL_NULL:
+			appendStringInfo(compile->out, "CAST(NULL AS %s)", template_type_name(to, -1));
+			break;
+		case LITERAL_BOOLEAN:
+			compile_boolean(compile, node, to);
+			break;
+		case LITERAL_NUMBER:
+			compile_number(compile, node, to, base);
+			break;
+		case LITERAL_STRING:
+			compile_string(compile, node, to, base);
+			break;
+		case LITERAL_JSON:
+			compile_json(compile, node, to, base);
+			break;
+	}
+}
+
+bool
+template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool fits = true;
+
+	if (IsInParallelMode())
+		return true;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		Oid			input;
+		Oid			param;
+
+		MemoryContextSwitchTo(context);
+		getTypeInputInfo(type, &input, &param);
+		(void) OidInputFunctionCall(input, pstrdup(text), param, typmod);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		int			category;
+
+		MemoryContextSwitchTo(context);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		/* Only what the value is to blame for; a cancel or a lack of memory is not. */
+		category = ERRCODE_TO_CATEGORY((*error)->sqlerrcode);
+		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
+			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
+			category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR))
+			ReThrowError(*error);
+		fits = false;
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return fits;
+}
+
+static void
+compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
+{
+	Coercion	coercion;
+
+	if (base == JSONBOID || base == JSONOID)
+		append_constant(compile, to, ast_constant_json(node));
+	else if (check_constant(compile, node, to, node->text))
+	{
+		if (base != TIMESTAMPTZOID)
+		{
+			append_constant(compile, to, node->text);
+			return;
+		}
+		/* Without a zone it is UTC, and not the session's. */
+		coercion = template_begin_as(compile, node, TEXTOID, to);
+		append_constant(compile, TEXTOID, node->text);
+		template_end_as(compile, &coercion);
+	}
+}
+
+static void
+compile_boolean(TemplateCompile *compile, const AstNode *node, Oid to)
+{
+	Coercion	coercion = template_begin_as(compile, node, BOOLOID, to);
+
+	appendStringInfoString(compile->out, node->text);
+	template_end_as(compile, &coercion);
+}
+
+/*
+ * A number keeps its text; 1e3 and 2.0 fit a whole number, 2.5 does not.
+ */
+static void
+compile_number(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
+{
+	const char *text = node->text;
+	bool		whole = base == INT2OID || base == INT4OID || base == INT8OID;
+
+	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
+	{
+		Coercion	coercion = template_begin_as(compile, node, NUMERICOID, to);
+
+		template_end_as(compile, &coercion);
+		return;
+	}
+	if (whole && strspn(text, "-0123456789") != strlen(text))
+	{
+		if (!check_constant(compile, node, NUMERICOID, text))
+			return;
+		text = whole_number(text);
+	}
+	if (check_constant(compile, node, to, text))
+		append_constant(compile, to, text);
+}
+
+static void
+compile_json(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
+{
+	Coercion	coercion;
+
+	if (base == JSONBOID || base == JSONOID || !template_type_is_json_like(to))
+	{
+		if (check_constant(compile, node, to, node->text))
+			append_constant(compile, to, node->text);
+		return;
+	}
+	if (!check_constant(compile, node, JSONBOID, node->text))
+		return;
+	coercion = template_begin_as(compile, node, JSONBOID, to);
+	append_constant(compile, JSONBOID, node->text);
+	template_end_as(compile, &coercion);
+}
+
+/*
+ * Adds the problem where the constant is not a value of the type.
+ */
+static bool
+check_constant(TemplateCompile *compile, const AstNode *node, Oid type, const char *text)
+{
+	int32		typmod = node == compile->root ? compile->typmod : -1;
+	ErrorData  *error;
+
+	if (type == TEXTOID ||
+		((type == NUMERICOID || type == JSONBOID) && typmod < 0 &&
+		 node->literal == LITERAL_NUMBER && is_plain_number(text)))
+		return true;
+	if (template_literal_fits(type, typmod, text, &error))
+		return true;
+	source_text_problem(node->source, node->position, error->sqlerrcode, error->hint,
+						"%s", source_text_clip(error->message, CLIP_MESSAGE));
+	return false;
+}
+
+static void
+append_constant(TemplateCompile *compile, Oid type, const char *text)
+{
+	appendStringInfo(compile->out, "CAST(%s AS %s)",
+					 quote_literal_cstr(text), template_type_name(type, -1));
+}
+
+/*
+ * A number that needs no check.
+ */
+static bool
+is_plain_number(const char *text)
+{
+	size_t		len = strlen(text);
+
+	return len < SAFE_NUMBER_LEN && strspn(text, "-.0123456789") == len;
+}
+
+/*
+ * The number without an exponent and without zeros at the end of its fraction.
+ */
+static char *
+whole_number(const char *text)
+{
+	Datum		number = DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+											 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+
+	number = DirectFunctionCall1(numeric_trim_scale, number);
+	return DatumGetCString(DirectFunctionCall1(numeric_out, number));
+}

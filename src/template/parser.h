@@ -1,0 +1,18 @@
+/*
+ * parser.h
+ *	  Template text in, AstNode out.
+ */
+#ifndef DATABITE_PARSER_H
+#define DATABITE_PARSER_H
+
+#include "template/ast.h"
+
+/*
+ * Parses a text with templates.  One template and nothing else is the node of
+ * its expression, a text without templates a string literal, anything else an
+ * AST_CONCAT of the given mode.  NULL where it is wrong; all {{ }} of the text
+ * are looked at and their problems added.
+ */
+extern AstNode *template_parse(SourceText *source, AstConcatMode mode);
+
+#endif

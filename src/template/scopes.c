@@ -1,0 +1,189 @@
+/*
+ * scopes.c
+ *	  The names a template may begin a path with.
+ *
+ * Which of them are known depends on the place of the template: items are
+ * known in a transform, secrets in a request.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "template/scopes.h"
+#include "template/template.h"
+
+static const TemplateScope scopes[] =
+{
+	{"item", SCOPE_ITEM, TEMPLATE_SCOPE_ITEM, "an item is known in a transform only"},
+	{"index", SCOPE_INDEX, TEMPLATE_SCOPE_ITEM, "an item is known in a transform only"},
+	{"tokens", SCOPE_SECRET, TEMPLATE_SCOPE_SECRETS, "secrets may be used in requests only"},
+	{"secrets", SCOPE_SECRET, TEMPLATE_SCOPE_SECRETS, "secrets may be used in requests only"},
+	{"last_sync_time", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
+	{"run", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
+	{"payload", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAYLOAD, "it is known in a run with a payload only"},
+	{"response", SCOPE_UNSUPPORTED},
+	{"page", SCOPE_UNSUPPORTED},
+	{"event", SCOPE_UNSUPPORTED},
+	{"webhook", SCOPE_UNSUPPORTED},
+	{"cursor", SCOPE_UNSUPPORTED},
+};
+
+/* Any other name, in evaluate(). */
+static const TemplateScope any_scope = {"", SCOPE_PARAMETER, TEMPLATE_SCOPE_ANY};
+
+static const char *const run_members[] = {"id", "started_at", NULL};
+
+static const TemplateScope *find_scope(AstNode *node, int mask);
+static void unknown_name(AstNode *node, int mask);
+static void check_members(AstNode *node);
+static void check_secret(AstNode *node);
+static void check_run(AstNode *node);
+static Oid	scope_type(const AstNode *node);
+static bool is_name(const AstNode *node, const char *name);
+
+void
+template_scope_resolve(AstNode *node, int mask)
+{
+	node->scope = find_scope(node, mask);
+	if (node->scope == NULL)
+		return;
+	if (node->scope != &any_scope)
+		check_members(node);
+	node->type = scope_type(node);
+}
+
+/*
+ * The scope of the path, or NULL and a problem.
+ */
+static const TemplateScope *
+find_scope(AstNode *node, int mask)
+{
+	const TemplateScope *scope = NULL;
+
+	for (int i = 0; i < lengthof(scopes); i++)
+	{
+		if (is_name(node, scopes[i].name))
+			scope = &scopes[i];
+	}
+	if (scope != NULL && (scope->mask & mask) != 0)
+		return scope;
+	if ((mask & TEMPLATE_SCOPE_ANY) != 0)
+		return &any_scope;
+
+	if (scope == NULL)
+		unknown_name(node, mask);
+	else if (scope->kind == SCOPE_UNSUPPORTED)
+		source_text_problem(node->source, node->position, ERRCODE_FEATURE_NOT_SUPPORTED, NULL,
+							"\"%s\" is not supported in templates yet", scope->name);
+	else
+		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
+							scope->where, "\"%s\" cannot be used here", scope->name);
+	return NULL;
+}
+
+/*
+ * Adds the problem of a name that does not exist, with the nearest that does.
+ */
+static void
+unknown_name(AstNode *node, int mask)
+{
+	const char *candidates[lengthof(scopes) + 8];
+	int			n = 0;
+	char	   *hint;
+
+	for (int i = 0; i < lengthof(scopes); i++)
+	{
+		if ((scopes[i].mask & mask) != 0)
+			candidates[n++] = scopes[i].name;
+	}
+	candidates[n++] = "and";
+	candidates[n++] = "or";
+	candidates[n++] = "not";
+	candidates[n++] = "in";
+	candidates[n++] = "true";
+	candidates[n++] = "false";
+	candidates[n++] = "null";
+	candidates[n] = NULL;
+
+	hint = source_text_suggest(node->text, candidates);
+	if (hint == NULL && (mask & TEMPLATE_SCOPE_ITEM) != 0)
+		hint = "a field of the item is written {{ item.field }}, a text {{ \"text\" }}";
+	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
+						"unknown name \"%s\"", source_text_clip(node->text, CLIP_NAME));
+}
+
+/*
+ * Does the scope have what the path asks for?
+ */
+static void
+check_members(AstNode *node)
+{
+	if (node->scope->kind == SCOPE_SECRET)
+		check_secret(node);
+	else if (is_name(node, "run"))
+		check_run(node);
+	else if ((node->scope->kind == SCOPE_INDEX || is_name(node, "last_sync_time")) &&
+			 node->path->nsteps > 0)
+		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+							"\"%s\" has no members", node->scope->name);
+}
+
+/*
+ * A secret is one name below tokens or secrets.
+ */
+static void
+check_secret(AstNode *node)
+{
+	if (node->path->nsteps != 1 || node->path->steps[0].kind != PATH_KEY)
+		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
+							psprintf("write {{ %s.name }}", node->scope->name),
+							"a secret is named by one word");
+}
+
+static void
+check_run(AstNode *node)
+{
+	const JsonPath *path = node->path;
+	const char *member = "";
+
+	if (path->nsteps == 0)
+		return;
+	if (path->nsteps == 1 && path->steps[0].kind == PATH_KEY)
+		member = path->steps[0].key;
+	for (int i = 0; run_members[i] != NULL; i++)
+	{
+		if (strcmp(run_members[i], member) == 0)
+			return;
+	}
+	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
+						source_text_suggest(member, run_members),
+						"a run has the members \"id\" and \"started_at\"");
+}
+
+/*
+ * The natural type: InvalidOid for JSON, which becomes what is wanted.
+ */
+static Oid
+scope_type(const AstNode *node)
+{
+	for (int i = 0; i < node->path->nsteps; i++)
+	{
+		if (node->path->steps[i].kind == PATH_ALL)
+			return JSONBOID;
+	}
+	if (node->scope->kind == SCOPE_INDEX)
+		return INT8OID;
+	if (node->scope->kind == SCOPE_SECRET)
+		return TEXTOID;
+	if ((is_name(node, "last_sync_time") && node->path->nsteps == 0) ||
+		(is_name(node, "run") && node->path->nsteps == 1 &&
+		 node->path->steps[0].kind == PATH_KEY &&
+		 strcmp(node->path->steps[0].key, "started_at") == 0))
+		return TIMESTAMPTZOID;
+	return InvalidOid;
+}
+
+static bool
+is_name(const AstNode *node, const char *name)
+{
+	return strcmp(node->text, name) == 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * scopes.h
+ *	  The names a template may begin a path with.
+ */
+#ifndef DATABITE_SCOPES_H
+#define DATABITE_SCOPES_H
+
+#include "template/ast.h"
+
+typedef enum ScopeKind
+{
+	SCOPE_ITEM,					/* columns of the batch */
+	SCOPE_INDEX,
+	SCOPE_SECRET,				/* databite.secret() */
+	SCOPE_PARAMETER,			/* $1 */
+	SCOPE_UNSUPPORTED
+} ScopeKind;
+
+typedef struct TemplateScope
+{
+	const char *name;
+	ScopeKind	kind;
+	int			mask;			/* TEMPLATE_SCOPE_, any of which makes it known */
+	const char *where;			/* for the hint: where it may be used */
+} TemplateScope;
+
+/*
+ * Finds what the path's name means under the mask, sets node->scope and
+ * node->type, or adds the problem.
+ */
+extern void template_scope_resolve(AstNode *node, int mask);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * source_text.h
+ *	  The text of one template, and what is wrong with it.
+ *
+ * Every problem of a template shows its place: the hint ends with the position,
+ * the part of the template around it, and a caret under it.
+ */
+#ifndef DATABITE_SOURCE_TEXT_H
+#define DATABITE_SOURCE_TEXT_H
+
+#include "base/problem.h"
+
+typedef struct SourceText
+{
+	const char *text;
+	int			len;
+	const char *pointer;		/* JSON pointer of the place in the definition */
+	ProblemList *list;
+	int			nproblems;		/* found in this text so far */
+} SourceText;
+
+extern SourceText *source_text_create(const char *text, const char *pointer, ProblemList *list);
+
+/*
+ * Adds a problem at a byte offset of the text; hint may be NULL.  Only the
+ * first few problems of a template are kept, the others are just counted.
+ */
+extern void source_text_problem(SourceText *source, int position, int sqlstate, const char *hint,
+								const char *fmt,...) pg_attribute_printf(5, 6);
+
+/* A text for a message: itself, or its beginning where it is longer than max bytes. */
+extern char *source_text_clip(const char *text, int max);
+#define CLIP_NAME		63
+#define CLIP_MESSAGE	250
+
+/* As problem_suggest, but NULL for a word that is too long to be a mistyped name. */
+extern char *source_text_suggest(const char *word, const char *const *candidates);
+
+#endif
