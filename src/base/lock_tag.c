@@ -31,3 +31,23 @@ lock_tag_holder(const LOCKTAG *tag)
 	pfree(data);
 	return pid;
 }
+
+bool
+lock_tag_is_held_by(int pid, LockPurpose purpose)
+{
+	LockData   *data = GetLockStatusData();
+	bool		held = false;
+
+	for (int i = 0; i < data->nelements && !held; i++)
+	{
+		const LockInstanceData *instance = &data->locks[i];
+
+		held = instance->holdMask != 0 && instance->pid == pid &&
+			instance->locktag.locktag_type == LOCKTAG_ADVISORY &&
+			instance->locktag.locktag_field1 == MyDatabaseId &&
+			instance->locktag.locktag_field4 == (uint16) purpose;
+	}
+	pfree(data->locks);
+	pfree(data);
+	return held;
+}

@@ -22,7 +22,12 @@ typedef enum LockPurpose
 /* The tag of a lock in this database. */
 extern void lock_tag_set(LOCKTAG *tag, LockPurpose purpose, uint64 key);
 
-/* The process that holds the lock, or 0.  Copies the whole lock table: not for hot paths. */
+/* Both copy the whole lock table: not for hot paths. */
+
+/* The process that holds the lock, or 0. */
 extern int	lock_tag_holder(const LOCKTAG *tag);
+
+/* Does the process hold any lock of the kind in this database? */
+extern bool lock_tag_is_held_by(int pid, LockPurpose purpose);
 
 #endif

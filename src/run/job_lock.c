@@ -55,6 +55,12 @@ job_lock_is_held(const char *job_id)
 	return LockWaiterCount(&tag) > 0;
 }
 
+bool
+job_lock_is_held_by(int pid)
+{
+	return lock_tag_is_held_by(pid, LOCK_JOB);
+}
+
 /* 64 bits of hash: two jobs of a database that share a tag are not a practical concern. */
 static void
 job_tag(LOCKTAG *tag, const char *job_id)

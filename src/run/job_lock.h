@@ -19,4 +19,7 @@ extern void job_lock_release(const char *job_id);
 /* Does some process run the job now? */
 extern bool job_lock_is_held(const char *job_id);
 
+/* Does this very process run a job?  (A pid that was written down may be another process's by now.) */
+extern bool job_lock_is_held_by(int pid);
+
 #endif

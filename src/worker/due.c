@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/jsonc.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "catalog/state_catalog.h"
@@ -31,8 +30,6 @@
 
 /* After an error that may pass by itself. */
 #define RETRY_MS 60000
-
-#define SCHEDULE_MAX_DEPTH 16
 
 static void queue_or_record_error(const JobRecord *job, TimestampTz now);
 static void queue_run(const JobRecord *job, TimestampTz now);
@@ -119,19 +116,12 @@ next_fire(const JobRecord *record, TimestampTz now)
 static JobSchedule *
 default_schedule(ProblemList *problems)
 {
-	char	   *text = setting_catalog_get("schedule");
-	struct json_object *value;
-	char	   *error;
+	char	   *settings = setting_catalog_get("defaults");
+	JobSchedule *schedule = NULL;
 
-	if (text == NULL)
-		return NULL;
-	if (!jsonc_parse(text, strlen(text), SCHEDULE_MAX_DEPTH, CurrentMemoryContext, &value, &error))
-	{
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "/schedule", NULL,
-					"the default schedule of the database is not JSON: %s", error);
-		return NULL;
-	}
-	return schedule_parse(value, "/schedule", problems);
+	if (settings)
+		job_parse_settings(settings, strlen(settings), &schedule, problems);
+	return schedule;
 }
 
 /*

@@ -4,9 +4,10 @@
  *
  * A scheduler that is woken earlier would not see the new job; one that is
  * woken although the transaction was rolled back would look for nothing.  So the
- * wish is kept until the end of the transaction: on commit latches are set
- * and signals sent, on abort it is forgotten.  A subtransaction that is rolled back does not take
- * its wish along; a wake-up too many does no harm.
+ * wish is kept until the end of the transaction: on commit it comes true, on
+ * abort it is forgotten.  A subtransaction that is rolled back takes the runs
+ * along that it wished to cancel; a scheduler that is woken once too often does
+ * no harm.
  *
  * After PREPARE TRANSACTION the scheduler finds the work when it next looks
  * around by itself.
@@ -18,17 +19,25 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "run/job_lock.h"
 #include "utils/memutils.h"
 #include "worker/scheduler.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
 
+typedef struct Cancellation
+{
+	int			pid;
+	SubTransactionId subtransaction;
+} Cancellation;
+
 static void listen_for_end(void);
 static void at_end(XactEvent event, void *arg);
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg);
 
 static bool scheduler_wanted = false;
 static int	scheduler_pid = 0;	/* found before the commit, where there is no shared memory to look in */
-static List *cancelled_processes = NIL;	/* of pids; lives in TopTransactionContext */
+static List *cancellations = NIL;	/* of Cancellation *; lives in TopTransactionContext */
 
 void
 worker_wake_scheduler_at_commit(void)
@@ -40,10 +49,19 @@ worker_wake_scheduler_at_commit(void)
 void
 worker_cancel_process_at_commit(int pid)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	Cancellation *cancellation;
+	MemoryContext old;
+
+	/* The pid comes from a run's row.  After a crash it may be that of anybody, whom nobody meant to cancel. */
+	if (!job_lock_is_held_by(pid))
+		return;
 
 	listen_for_end();
-	cancelled_processes = list_append_unique_int(cancelled_processes, pid);
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	cancellation = palloc(sizeof(Cancellation));
+	cancellation->pid = pid;
+	cancellation->subtransaction = GetCurrentSubTransactionId();
+	cancellations = lappend(cancellations, cancellation);
 	MemoryContextSwitchTo(old);
 }
 
@@ -52,8 +70,10 @@ listen_for_end(void)
 {
 	static bool registered = false;
 
-	if (!registered)
-		RegisterXactCallback(at_end, NULL);
+	if (registered)
+		return;
+	RegisterXactCallback(at_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
 	registered = true;
 }
 
@@ -75,8 +95,8 @@ at_end(XactEvent event, void *arg)
 				shared_request_scheduler(MyDatabaseId);
 			else if (scheduler_pid != 0)
 				shared_wake_process(scheduler_pid);
-			foreach(cell, cancelled_processes)
-				(void) kill(lfirst_int(cell), SIGINT);
+			foreach(cell, cancellations)
+				kill(((Cancellation *) lfirst(cell))->pid, SIGINT);
 			break;
 
 		case XACT_EVENT_ABORT:
@@ -88,5 +108,20 @@ at_end(XactEvent event, void *arg)
 	}
 	scheduler_wanted = false;
 	scheduler_pid = 0;
-	cancelled_processes = NIL;
+	cancellations = NIL;
+}
+
+/* Ids of subtransactions grow, so those at or above the one that is rolled back belong to it and its children. */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	ListCell   *cell;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	foreach(cell, cancellations)
+	{
+		if (((Cancellation *) lfirst(cell))->subtransaction >= mine)
+			cancellations = foreach_delete_current(cancellations, cell);
+	}
 }
