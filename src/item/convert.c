@@ -36,6 +36,7 @@ typedef enum Conversion
 	TO_NUMERIC,
 	TO_TIMESTAMP,				/* with or without time zone */
 	TO_DATE,
+	TO_UUID,
 	TO_JSON,
 	TO_JSONB,
 	TO_ARRAY
@@ -131,6 +132,8 @@ choose_conversion(Oid type, int32 typmod)
 			return TO_TIMESTAMP;
 		case DATEOID:
 			return TO_DATE;
+		case UUIDOID:
+			return TO_UUID;
 		case JSONOID:
 			return TO_JSON;
 		case JSONBOID:
@@ -158,6 +161,7 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 	Datum		result;
 	Numeric		numeric_value;
 	IsoTime		time;
+	pg_uuid_t	uuid;
 
 	/* its elements are cells themselves */
 	if (converter->conversion == TO_ARRAY && kind == CELL_JSON && *text == '[')
@@ -208,6 +212,10 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 		case TO_DATE:
 			if (kind == CELL_STRING && parse_iso_time(text, len, &time))
 				return DateADTGetDatum(time.days);
+			break;
+		case TO_UUID:
+			if (kind == CELL_STRING && parse_uuid(text, len, &uuid))
+				return PointerGetDatum(memcpy(palloc(sizeof(uuid)), &uuid, sizeof(uuid)));
 			break;
 		case TO_JSON:
 			return cell_to_json(kind, text, len);

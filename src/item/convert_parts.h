@@ -7,6 +7,7 @@
 
 #include "item/convert.h"
 #include "utils/numeric.h"
+#include "utils/uuid.h"
 
 /*
  * Numbers, in convert_number.c.  False where the text has not the plain form
@@ -27,6 +28,9 @@ typedef struct IsoTime
 
 /* False where the text is not of that form, or is no valid time. */
 extern bool parse_iso_time(const char *text, size_t len, IsoTime *result);
+
+/* Eight, four, four, four and twelve digits, in convert_uuid.c; false for any other form. */
+extern bool parse_uuid(const char *text, size_t len, pg_uuid_t *result);
 
 /* Any cell but null, in convert_json.c.  text is in the database's encoding. */
 extern Datum cell_to_json(CellKind kind, const char *text, size_t len);

@@ -8,7 +8,9 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "nodes/pg_list.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 
 MemoryContext CurrentMemoryContext = NULL;
@@ -55,6 +57,30 @@ list_free(List *list)
 		pfree(list->elements);
 		pfree(list);
 	}
+}
+
+/* Enough for the paths of the tests: quotes and backslashes. */
+void
+escape_json(StringInfo out, const char *text)
+{
+	appendStringInfoChar(out, '"');
+	for (; *text; text++)
+	{
+		if (*text == '"' || *text == '\\')
+			appendStringInfoChar(out, '\\');
+		appendStringInfoChar(out, *text);
+	}
+	appendStringInfoChar(out, '"');
+}
+
+int
+pg_mbstrlen_with_len(const char *text, int len)
+{
+	int			characters = 0;
+
+	for (int i = 0; i < len; i++)
+		characters += ((unsigned char) text[i] & 0xC0) != 0x80;
+	return characters;
 }
 
 static List *
