@@ -11,9 +11,13 @@ KEEP=$ROOT/.build/test
 test_command()
 {
 	need_build
-	need python3 ipc-run npm
+	need python3 ipc-run npm clang-format cppcheck shellcheck
 	say "building for $("$PG_CONFIG" --version)"
-	build
+	if ! build; then
+		count build 0 1 1
+		finish
+		return
+	fi
 	make_scratch
 	install_extension
 	jsonplaceholder
@@ -64,17 +68,18 @@ suite()
 	cp "$log" "$KEEP/"
 	if [ "$status" -ne 0 ]; then
 		tail -n 40 "$log"
-		keep_leftovers
+		keep_leftovers "$name"
 	fi
 }
 
-# Saves what shows why a test failed, and prints the differences.
+# keep_leftovers SUITE: saves what shows why a test failed, and prints the differences.
 keep_leftovers()
 {
 	local file
-	for file in "$SCRATCH"/tree/regression.diffs "$SCRATCH"/tree/output_iso/regression.diffs; do
-		[ ! -s "$file" ] || head -n 200 "$file"
-	done
+	case $1 in
+		regress) head -n 200 "$SCRATCH/tree/regression.diffs" || true ;;
+		isolation) head -n 200 "$SCRATCH/tree/output_iso/regression.diffs" || true ;;
+	esac
 	for file in regression.diffs results output_iso tmp_check/log; do
 		[ ! -e "$SCRATCH/tree/$file" ] || cp -r --no-preserve=ownership "$SCRATCH/tree/$file" "$KEEP/"
 	done
@@ -82,7 +87,7 @@ keep_leftovers()
 	echo "   kept in $KEEP"
 }
 
-# installcheck VARIABLE...: PGXS's installcheck; it knows how each major wants its test tools called.
+# The words of PGXS's installcheck; it knows how each major wants its test tools called.
 installcheck()
 {
 	echo make -s with_llvm=no "PG_CONFIG=$PRIVATE_PG_CONFIG" installcheck
