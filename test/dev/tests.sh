@@ -148,10 +148,11 @@ sanitize_command()
 	need python3 ipc-run npm
 	make_scratch
 	jsonplaceholder
-	say "building with AddressSanitizer and UBSan"
-	as_user make -s -C "$SCRATCH/tree" clean with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG"
-	as_user make -s -C "$SCRATCH/tree" -j"$(nproc)" all with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" \
-		COPT="-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-maybe-uninitialized"
+	if ! build_sanitized; then
+		count build 0 1 1
+		finish
+		return
+	fi
 	install_extension
 	wrap_server
 	# Everything is several times slower under the sanitizers.
@@ -168,6 +169,14 @@ sanitize_command()
 	fi
 	count_sanitizer_reports
 	finish
+}
+
+build_sanitized()
+{
+	say "building with AddressSanitizer and UBSan"
+	as_user make -s -C "$SCRATCH/tree" clean with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" &&
+		as_user make -s -C "$SCRATCH/tree" -j"$(nproc)" all with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" \
+			COPT="-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-maybe-uninitialized"
 }
 
 # Puts a script in place of the private server's program that preloads the sanitizer's runtime.  The small library before
@@ -195,15 +204,17 @@ wrap_server()
 	as_user postgres --version >/dev/null || die "the server does not start under the sanitizers"
 }
 
-# A report of a sanitizer is a failure, even where no test noticed.
+# A report of a sanitizer is a failure, even where no test noticed.  ASan writes files, UBSan to the servers' logs.
 count_sanitizer_reports()
 {
-	local reports
-	reports=$(find "$SCRATCH/sanitizer" -name 'report*' | wc -l)
-	if [ "$reports" -gt 0 ]; then
-		mkdir -p "$KEEP"
-		cp --no-preserve=ownership "$SCRATCH"/sanitizer/report* "$KEEP/"
-		find "$SCRATCH/sanitizer" -name 'report*' | head -n 3 | xargs -r head -n 40
-	fi
-	count "sanitizer reports" "$((reports == 0))" "$reports" 0
+	local reports=$SCRATCH/run/sanitizer-reports found
+	{
+		find "$SCRATCH/sanitizer" -name 'report*' -exec head -n 40 {} +
+		find "$SCRATCH/run" "$SCRATCH/tree/tmp_check/log" -name '*.log' -exec grep -hA 10 ' runtime error: ' {} + 2>/dev/null
+	} >"$reports" || true
+	found=$(grep -cE 'ERROR: AddressSanitizer| runtime error: ' "$reports" || true)
+	head -n 100 "$reports"
+	mkdir -p "$KEEP"
+	cp --no-preserve=ownership "$reports" "$KEEP/"
+	count "sanitizer reports" "$((found == 0))" "$found" 0
 }

@@ -5,9 +5,9 @@ import pathlib
 import re
 import sys
 
-# From the lowest up.  api and worker are neighbours: neither includes the other.
+# From the lowest up.  Users' calls wake and stop workers, so api may include worker; a worker never calls what users call.
 LEVELS = {"base": 0, "catalog": 1, "job": 2, "template": 3, "source": 4, "item": 5, "destination": 6, "run": 7,
-          "api": 8, "worker": 8}
+          "worker": 8, "api": 9}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_0-9]+/[a-z_0-9]+\.h)"', re.MULTILINE)
 
 
