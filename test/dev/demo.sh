@@ -28,7 +28,7 @@ psql_command()
 
 demo_command()
 {
-	local once=
+	local once=""
 	[ "${1:-}" != --once ] || once=1
 	open_house
 	schedule_demo_jobs
@@ -72,7 +72,7 @@ show()
 # then.
 watch_runs()
 {
-	local once=$1 seen=" " rows= id line deadline=$((SECONDS + 90))
+	local once=$1 seen=" " rows="" id line deadline=$((SECONDS + 90))
 	while true; do
 		while IFS='|' read -r id line; do
 			[[ -n $id && $seen != *" $id "* ]] || continue

@@ -9,6 +9,7 @@ lint_command()
 {
 	need clang-format cppcheck shellcheck python3 ipc-run server
 	choose_server
+	mkdir -p .build
 	all_lints "$@"
 	finish
 }
@@ -16,10 +17,11 @@ lint_command()
 # all_lints [NAME...]
 all_lints()
 {
-	need clang-format cppcheck shellcheck
 	say lint
 	local lint status
-	for lint in ${*:-$LINTS}; do
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $LINTS
+	for lint in "$@"; do
 		declare -F "lint_$lint" >/dev/null || die "no lint is called $lint ($LINTS)"
 		status=0
 		"lint_$lint" || status=$?

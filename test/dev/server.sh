@@ -104,6 +104,7 @@ start_api()
 		sleep 0.1
 	done
 	[ -s "$SCRATCH/run/api.port" ] || { cat "$SCRATCH/run/api.log"; die "the sample API did not start ($tries)"; }
+	# shellcheck disable=SC2034
 	API=http://127.0.0.1:$(head -n 1 "$SCRATCH/run/api.port")
 }
 

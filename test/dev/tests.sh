@@ -11,9 +11,13 @@ KEEP=$ROOT/.build/test
 test_command()
 {
 	need_build
-	need python3 ipc-run npm
+	need python3 ipc-run npm clang-format cppcheck shellcheck
 	say "building for $("$PG_CONFIG" --version)"
-	build
+	if ! build; then
+		count build 0 1 1
+		finish
+		return
+	fi
 	make_scratch
 	install_extension
 	jsonplaceholder
@@ -64,17 +68,18 @@ suite()
 	cp "$log" "$KEEP/"
 	if [ "$status" -ne 0 ]; then
 		tail -n 40 "$log"
-		keep_leftovers
+		keep_leftovers "$name"
 	fi
 }
 
-# Saves what shows why a test failed, and prints the differences.
+# keep_leftovers SUITE: saves what shows why a test failed, and prints the differences.
 keep_leftovers()
 {
 	local file
-	for file in "$SCRATCH"/tree/regression.diffs "$SCRATCH"/tree/output_iso/regression.diffs; do
-		[ ! -s "$file" ] || head -n 200 "$file"
-	done
+	case $1 in
+		regress) head -n 200 "$SCRATCH/tree/regression.diffs" || true ;;
+		isolation) head -n 200 "$SCRATCH/tree/output_iso/regression.diffs" || true ;;
+	esac
 	for file in regression.diffs results output_iso tmp_check/log; do
 		[ ! -e "$SCRATCH/tree/$file" ] || cp -r --no-preserve=ownership "$SCRATCH/tree/$file" "$KEEP/"
 	done
@@ -82,7 +87,7 @@ keep_leftovers()
 	echo "   kept in $KEEP"
 }
 
-# installcheck VARIABLE...: PGXS's installcheck; it knows how each major wants its test tools called.
+# The words of PGXS's installcheck; it knows how each major wants its test tools called.
 installcheck()
 {
 	echo make -s with_llvm=no "PG_CONFIG=$PRIVATE_PG_CONFIG" installcheck
@@ -143,10 +148,11 @@ sanitize_command()
 	need python3 ipc-run npm
 	make_scratch
 	jsonplaceholder
-	say "building with AddressSanitizer and UBSan"
-	as_user make -s -C "$SCRATCH/tree" clean with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG"
-	as_user make -s -C "$SCRATCH/tree" -j"$(nproc)" all with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" \
-		COPT="-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-maybe-uninitialized"
+	if ! build_sanitized; then
+		count build 0 1 1
+		finish
+		return
+	fi
 	install_extension
 	wrap_server
 	# Everything is several times slower under the sanitizers.
@@ -163,6 +169,14 @@ sanitize_command()
 	fi
 	count_sanitizer_reports
 	finish
+}
+
+build_sanitized()
+{
+	say "building with AddressSanitizer and UBSan"
+	as_user make -s -C "$SCRATCH/tree" clean with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" &&
+		as_user make -s -C "$SCRATCH/tree" -j"$(nproc)" all with_llvm=no PG_CONFIG="$PRIVATE_PG_CONFIG" \
+			COPT="-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wno-maybe-uninitialized"
 }
 
 # Puts a script in place of the private server's program that preloads the sanitizer's runtime.  The small library before
@@ -190,15 +204,17 @@ wrap_server()
 	as_user postgres --version >/dev/null || die "the server does not start under the sanitizers"
 }
 
-# A report of a sanitizer is a failure, even where no test noticed.
+# A report of a sanitizer is a failure, even where no test noticed.  ASan writes files, UBSan to the servers' logs.
 count_sanitizer_reports()
 {
-	local reports
-	reports=$(find "$SCRATCH/sanitizer" -name 'report*' | wc -l)
-	if [ "$reports" -gt 0 ]; then
-		mkdir -p "$KEEP"
-		cp --no-preserve=ownership "$SCRATCH"/sanitizer/report* "$KEEP/"
-		find "$SCRATCH/sanitizer" -name 'report*' | head -n 3 | xargs -r head -n 40
-	fi
-	count "sanitizer reports" "$((reports == 0))" "$reports" 0
+	local reports=$SCRATCH/run/sanitizer-reports found
+	{
+		find "$SCRATCH/sanitizer" -name 'report*' -exec head -n 40 {} +
+		find "$SCRATCH/run" "$SCRATCH/tree/tmp_check/log" -name '*.log' -exec grep -hA 10 ' runtime error: ' {} + 2>/dev/null
+	} >"$reports" || true
+	found=$(grep -cE 'ERROR: AddressSanitizer| runtime error: ' "$reports" || true)
+	head -n 100 "$reports"
+	mkdir -p "$KEEP"
+	cp --no-preserve=ownership "$reports" "$KEEP/"
+	count "sanitizer reports" "$((found == 0))" "$found" 0
 }
