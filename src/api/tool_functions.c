@@ -7,7 +7,7 @@
 
 #include "base/jsonc.h"
 #include "catalog/pg_type.h"
-#include "catalog/state_catalog.h"
+#include "catalog/token_catalog.h"
 #include "destination/batch.h"
 #include "executor/spi.h"
 #include "fmgr.h"

@@ -16,6 +16,7 @@
 #include "catalog/pg_database.h"
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
+#include "parser/parse_type.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/resowner.h"
@@ -78,6 +79,17 @@ compat_json_lexer(const char *text, size_t len)
 	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
 #else
 	return makeJsonLexContextCstringLen((char *) text, (int) len, GetDatabaseEncoding(), true);
+#endif
+}
+
+/* Reads "numeric(10,2)" as SQL does; raises what is wrong with it.  Soft errors came with 16. */
+static inline void
+compat_parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
 #endif
 }
 

@@ -1,6 +1,6 @@
 /*
  * state_catalog.c
- *	  Small state: cursors and checkpoints of steps, tokens, database settings.
+ *	  Small state: cursors and checkpoints of steps, database settings.
  */
 #include "postgres.h"
 
@@ -71,55 +71,6 @@ state_catalog_forget_checkpoints(const char *job_id)
 	catalog_run("UPDATE databite.step_state SET checkpoint = NULL WHERE job_id = $1 AND checkpoint IS NOT NULL",
 				&args, SPI_OK_UPDATE);
 	catalog_leave(&scope);
-}
-
-void
-token_catalog_set(Oid owner, const char *name, const char *value)
-{
-	CatalogScope scope;
-	CatalogArgs args = {0};
-
-	catalog_enter(&scope);
-	arg_oid(&args, owner);
-	arg_text(&args, name);
-	arg_text(&args, value);
-	catalog_run("INSERT INTO databite.token (owner, name, value) VALUES ($1::pg_catalog.regrole, $2, $3)"
-				" ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value",
-				&args, SPI_OK_INSERT);
-	catalog_leave(&scope);
-}
-
-bool
-token_catalog_delete(Oid owner, const char *name)
-{
-	CatalogScope scope;
-	CatalogArgs args = {0};
-	bool		deleted;
-
-	catalog_enter(&scope);
-	arg_oid(&args, owner);
-	arg_text(&args, name);
-	deleted = catalog_run("DELETE FROM databite.token WHERE owner = $1::pg_catalog.regrole AND name = $2",
-						  &args, SPI_OK_DELETE) > 0;
-	catalog_leave(&scope);
-	return deleted;
-}
-
-char *
-token_catalog_get(Oid owner, const char *name)
-{
-	CatalogScope scope;
-	CatalogArgs args = {0};
-	char	   *value = NULL;
-
-	catalog_enter(&scope);
-	arg_oid(&args, owner);
-	arg_text(&args, name);
-	if (catalog_run("SELECT value FROM databite.token WHERE owner = $1::pg_catalog.regrole AND name = $2",
-					&args, SPI_OK_SELECT) > 0)
-		value = row_text(0, 1, scope.caller);
-	catalog_leave(&scope);
-	return value;
 }
 
 char *

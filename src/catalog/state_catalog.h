@@ -1,6 +1,6 @@
 /*
  * state_catalog.h
- *	  Small state: cursors and checkpoints of steps, tokens, database settings.
+ *	  Small state: cursors and checkpoints of steps, database settings.
  */
 #ifndef DATABITE_STATE_CATALOG_H
 #define DATABITE_STATE_CATALOG_H
@@ -24,11 +24,6 @@ extern void state_catalog_reset(const char *job_id, const char *step_id);
 
 /* Forgets checkpoints, keeps last_sync_time (a definition was replaced). */
 extern void state_catalog_forget_checkpoints(const char *job_id);
-
-/* Tokens: of one role; a value leaves here only towards a request that is being rendered. */
-extern void token_catalog_set(Oid owner, const char *name, const char *value);
-extern bool token_catalog_delete(Oid owner, const char *name);
-extern char *token_catalog_get(Oid owner, const char *name);	/* NULL: none */
 
 /* Defaults of this database (databite.configure): JSON text or NULL. */
 extern char *setting_catalog_get(const char *name);

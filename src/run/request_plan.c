@@ -12,7 +12,7 @@
 
 #include "base/jsonc.h"
 #include "catalog/pg_type.h"
-#include "catalog/state_catalog.h"
+#include "catalog/token_catalog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "run/request_plan.h"

@@ -62,7 +62,7 @@ cmp_ok(scalar(@foreign), '>', 0, 'the redirect was followed to another origin');
 is(scalar(grep { exists $_->{headers}{authorization} || exists $_->{headers}{'x-api-key'} } @foreign), 0,
 	'which got no secret header');
 
-unlike(slurp_file($node->logfile), qr/\Q$canary\E/, 'not in the server log');
+is(join('', grep { /\Q$canary\E/ } split /^/, slurp_file($node->logfile)), '', 'not in the server log');
 unlike(sql('SELECT r.*::text FROM databite.runs AS r'), qr/\Q$canary\E/, 'not in history');
 unlike(sql('SELECT a.*::text FROM pg_stat_activity AS a'), qr/\Q$canary\E/, 'not in pg_stat_activity');
 my ($dump, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, 'postgres' ]);
@@ -76,8 +76,7 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM databite.token', extra_par
 	'no row of the token table for anybody');
 my (undef, undef, $message) = $node->psql('postgres', q(SELECT databite.secret('canary')), extra_params => [ '-U', 'reader' ]);
 like($message, qr/only in a request/, 'nor by the function that requests use');
-(undef, undef, $message) = $node->psql('postgres', q(SELECT databite.evaluate('{{tokens.canary}}')));
-like($message, qr/ERROR/, 'nor in a template that is no request');
+is(sql(q(SELECT databite.evaluate('{{tokens.canary}}') IS NULL)), 't', 'nor by a template that is no request');
 
 $node->stop;
 $api->stop;
