@@ -13,6 +13,7 @@
 #error "databite needs PostgreSQL 15 or later"
 #endif
 
+#include "parser/parse_type.h"
 #include "storage/latch.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
@@ -42,6 +43,17 @@ compat_wait_event(const char *name)
 #else
 	(void) name;
 	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* Reads "numeric(10,2)" as SQL does; raises what is wrong with it.  Soft errors came with 16. */
+static inline void
+compat_parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
 #endif
 }
 
