@@ -1,0 +1,416 @@
+/*
+ * batch.c
+ *	  databite.batch(): the batch that is being written, as rows.
+ *
+ * Lifecycle: a binding (types, converters, names for errors) lives as long as
+ * its write plan.  A batch is bound to it around each execution of the
+ * statement.  Each call of the function makes a tuplestore in the query's
+ * memory, which the executor ends; Datums are converted in a context that is
+ * reset every few rows, so a batch never exists twice in converted form.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "destination/batch.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+/* A value in an error message is cut to that many bytes. */
+#define SHOWN_VALUE_BYTES	100
+
+/* Converted values are freed after that many rows. */
+#define ROWS_PER_RESET		32
+
+typedef struct BoundInput
+{
+	int			path;			/* number of the path in the batch; -1: the item's index */
+	CellConverter *converter;	/* NULL for the index */
+	Oid			type;
+	char	   *column;			/* the column it goes to as it is, or NULL */
+	char	   *printed_path;
+	bool		required;
+	const TemplateInput *input;
+} BoundInput;
+
+struct BatchBinding
+{
+	int			ninputs;
+	BoundInput *inputs;
+	int			npaths;
+
+	/* while a batch is bound */
+	const ItemBatch *batch;		/* NULL: none */
+	int64		first_item;
+	BatchBinding *outer;		/* the binding that was current before */
+};
+
+/* What is converted just now, for the error context. */
+typedef struct ConversionPosition
+{
+	const BatchBinding *binding;
+	int64		item;			/* in the batch */
+	int			input;			/* -1: the item as such */
+} ConversionPosition;
+
+static BatchBinding *current_binding = NULL;
+
+PG_FUNCTION_INFO_V1(databite_batch);
+
+static int	collect_paths(const List *inputs, const JsonPath **paths, int *path_of_input);
+static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
+static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
+static void convert_item(const BatchBinding *binding, ConversionPosition *position,
+						 Datum *values, bool *nulls);
+static void raise_bad_item(const BatchBinding *binding, ConversionPosition *position);
+static void raise_null(const BoundInput *input);
+static int	rows_memory_kb(const ItemBatch *batch);
+static void conversion_error_context(void *arg);
+
+BatchBinding *
+batch_binding_create(const List *inputs, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	BatchBinding *binding = palloc0(sizeof(BatchBinding));
+	int			ninputs = list_length(inputs);
+	const JsonPath **paths = palloc(sizeof(JsonPath *) * Max(ninputs, 1));
+	int		   *path_of_input = palloc(sizeof(int) * Max(ninputs, 1));
+
+	binding->ninputs = ninputs;
+	binding->inputs = palloc0(sizeof(BoundInput) * Max(ninputs, 1));
+	binding->npaths = collect_paths(inputs, paths, path_of_input);
+
+	for (int i = 0; i < ninputs; i++)
+	{
+		const TemplateInput *input = list_nth(inputs, i);
+		BoundInput *bound = &binding->inputs[i];
+
+		bound->input = input;
+		bound->path = path_of_input[i];
+		bound->type = input->type;
+		if (!input->is_index)
+		{
+			bound->converter = cell_converter_create(input->type, input->typmod, context);
+			bound->printed_path = json_path_print(input->path);
+		}
+	}
+
+	MemoryContextSwitchTo(old);
+	return binding;
+}
+
+void
+batch_binding_name_column(BatchBinding *binding, const TemplateInput *input,
+						  const char *column, bool required)
+{
+	for (int i = 0; i < binding->ninputs; i++)
+	{
+		BoundInput *bound = &binding->inputs[i];
+
+		if (bound->input != input)
+			continue;
+		bound->column = MemoryContextStrdup(GetMemoryChunkContext(binding), column);
+		bound->required = bound->required || required;
+	}
+}
+
+int
+batch_binding_path(const BatchBinding *binding, const TemplateInput *input)
+{
+	for (int i = 0; i < binding->ninputs; i++)
+	{
+		if (binding->inputs[i].input == input)
+			return binding->inputs[i].path;
+	}
+	elog(ERROR, "template input \"%s\" is not part of the batch", input->name);
+}
+
+char *
+batch_from_clause(const List *inputs)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "databite.batch() AS b(");
+	foreach(lc, inputs)
+	{
+		const TemplateInput *input = lfirst(lc);
+
+		appendStringInfo(&sql, "%s %s, ", input->name,
+						 format_type_extended(input->type, input->typmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+	appendStringInfoString(&sql, "ord bigint)");
+	return sql.data;
+}
+
+int
+batch_paths(const List *inputs, const JsonPath *const **paths)
+{
+	int			ninputs = list_length(inputs);
+	const JsonPath **distinct = palloc(sizeof(JsonPath *) * Max(ninputs, 1));
+	int		   *path_of_input = palloc(sizeof(int) * Max(ninputs, 1));
+	int			npaths = collect_paths(inputs, distinct, path_of_input);
+
+	pfree(path_of_input);
+	*paths = distinct;
+	return npaths;
+}
+
+void
+batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item)
+{
+	if (binding->batch != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("this step is already writing a batch"),
+				 errhint("A trigger of the table must not run the job that writes to the table.")));
+	if (batch->npaths != binding->npaths)
+		elog(ERROR, "batch has %d paths, statement needs %d", batch->npaths, binding->npaths);
+
+	binding->batch = batch;
+	binding->first_item = first_item;
+	binding->outer = current_binding;
+	current_binding = binding;
+}
+
+void
+batch_unbind(void)
+{
+	BatchBinding *binding = current_binding;
+
+	if (binding == NULL)
+		return;
+	current_binding = binding->outer;
+	binding->batch = NULL;
+	binding->outer = NULL;
+}
+
+/*
+ * SQL: databite.batch() RETURNS SETOF record.  Each call converts the bound
+ * batch anew.
+ */
+Datum
+databite_batch(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	BatchBinding *binding = current_binding;
+	MemoryContext old;
+	bool		random_access;
+
+	if (binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("databite.batch() can be used only while a batch is being written")));
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		(result->allowedModes & SFRM_Materialize) == 0 || result->expectedDesc == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("databite.batch() can be used only in FROM, with a column definition list")));
+	check_row_type(binding, result->expectedDesc);
+
+	random_access = (result->allowedModes & SFRM_Materialize_Random) != 0;
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	result->returnMode = SFRM_Materialize;
+	result->setDesc = CreateTupleDescCopy(result->expectedDesc);
+	result->setResult = tuplestore_begin_heap(random_access, false, rows_memory_kb(binding->batch));
+	MemoryContextSwitchTo(old);
+
+	fill_rows(binding, result->setDesc, result->setResult);
+	return (Datum) 0;
+}
+
+/*
+ * Gives each path that the inputs need a number, in order of first use.  paths
+ * and path_of_input have room for all inputs.
+ */
+static int
+collect_paths(const List *inputs, const JsonPath **paths, int *path_of_input)
+{
+	int			npaths = 0;
+
+	for (int i = 0; i < list_length(inputs); i++)
+	{
+		const TemplateInput *input = list_nth(inputs, i);
+		int			path;
+
+		if (input->is_index)
+		{
+			path_of_input[i] = -1;
+			continue;
+		}
+		for (path = 0; path < npaths; path++)
+		{
+			if (json_path_equal(paths[path], input->path))
+				break;
+		}
+		if (path == npaths)
+			paths[npaths++] = input->path;
+		path_of_input[i] = path;
+	}
+	return npaths;
+}
+
+/* The statement's column definition list must be what batch_from_clause wrote. */
+static void
+check_row_type(const BatchBinding *binding, TupleDesc row_type)
+{
+	bool		same = row_type->natts == binding->ninputs + 1;
+
+	for (int i = 0; same && i < row_type->natts; i++)
+	{
+		Oid			expected = i < binding->ninputs ? binding->inputs[i].type : INT8OID;
+
+		same = TupleDescAttr(row_type, i)->atttypid == expected;
+	}
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column definition list of databite.batch() does not fit the batch that is being written")));
+}
+
+/* Converts all items of the bound batch. */
+static void
+fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows)
+{
+	const ItemBatch *batch = binding->batch;
+	Datum	   *values = palloc(sizeof(Datum) * (binding->ninputs + 1));
+	bool	   *nulls = palloc(sizeof(bool) * (binding->ninputs + 1));
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "databite batch rows",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(row_context);
+	ConversionPosition position = {binding, 0, -1};
+	ErrorContextCallback callback;
+
+	callback.callback = conversion_error_context;
+	callback.arg = &position;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	if (batch->bad != NIL)
+		raise_bad_item(binding, &position);
+
+	nulls[binding->ninputs] = false;
+	for (int64 item = 0; item < batch->nitems; item++)
+	{
+		position.item = item;
+		convert_item(binding, &position, values, nulls);
+		values[binding->ninputs] = Int64GetDatum(item);
+		tuplestore_putvalues(rows, row_type, values, nulls);
+
+		if (item % ROWS_PER_RESET == ROWS_PER_RESET - 1)
+		{
+			MemoryContextReset(row_context);
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row_context);
+	pfree(values);
+	pfree(nulls);
+}
+
+/* Converts the leaves of one item. */
+static void
+convert_item(const BatchBinding *binding, ConversionPosition *position,
+			 Datum *values, bool *nulls)
+{
+	const ItemBatch *batch = binding->batch;
+	const Cell *cells = batch->cells + position->item * batch->npaths;
+
+	for (int i = 0; i < binding->ninputs; i++)
+	{
+		const BoundInput *input = &binding->inputs[i];
+		const Cell *cell;
+
+		if (input->path < 0)
+		{
+			values[i] = Int64GetDatum(binding->first_item + position->item);
+			nulls[i] = false;
+			continue;
+		}
+		cell = &cells[input->path];
+		position->input = i;
+		values[i] = cell_convert(input->converter, (CellKind) cell->kind,
+								 batch->arena + cell->offset, cell->length, &nulls[i]);
+		if (nulls[i] && input->required)
+			raise_null(input);
+	}
+	position->input = -1;
+}
+
+/* An item that the reader could not deliver fails the statement with the reader's reason. */
+static void
+raise_bad_item(const BatchBinding *binding, ConversionPosition *position)
+{
+	const BadItem *bad = linitial(binding->batch->bad);
+
+	position->item = bad->item;
+	position->input = -1;
+	ereport(ERROR,
+			(errcode(bad->sqlstate),
+			 errmsg("%s", bad->reason)));
+}
+
+static void
+raise_null(const BoundInput *input)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("key column \"%s\" has no value", input->column),
+			 errdetail("Path \"%s\" is missing or null in the item.", input->printed_path)));
+}
+
+/* A batch is bounded by its reader, so its rows are kept in memory whatever work_mem says. */
+static int
+rows_memory_kb(const ItemBatch *batch)
+{
+	uint64		cells = (uint64) batch->nitems * (batch->npaths + 1) * 64;
+	uint64		kilobytes = (4 * (uint64) batch->arena_used + cells) / 1024;
+
+	return (int) Max((uint64) work_mem, Min(kilobytes, (uint64) MAX_KILOBYTES));
+}
+
+/* item 17, column "price", value "abc" */
+static void
+conversion_error_context(void *arg)
+{
+	const ConversionPosition *position = arg;
+	const BatchBinding *binding = position->binding;
+	long long	item = (long long) (binding->first_item + position->item + 1);
+	const BoundInput *input;
+	const ItemBatch *batch = binding->batch;
+	const Cell *cell;
+	const char *text;
+	int			shown;
+
+	if (position->input < 0)
+	{
+		errcontext("item %lld", item);
+		return;
+	}
+	input = &binding->inputs[position->input];
+	cell = &batch->cells[position->item * batch->npaths + input->path];
+	text = batch->arena + cell->offset;
+
+	if (cell->kind == CELL_MISSING || cell->kind == CELL_NULL)
+		text = "null";
+	else if (cell->kind == CELL_TRUE)
+		text = "true";
+	else if (cell->kind == CELL_FALSE)
+		text = "false";
+
+	shown = pg_mbcliplen(text, (int) Min(strlen(text), 4 * SHOWN_VALUE_BYTES), SHOWN_VALUE_BYTES);
+	errcontext("item %lld, %s \"%s\", value \"%.*s%s\"", item,
+			   input->column != NULL ? "column" : "path",
+			   input->column != NULL ? input->column : input->printed_path,
+			   shown, text, strlen(text) > shown ? "..." : "");
+}

@@ -1,0 +1,242 @@
+/*
+ * columns.c
+ *	  Which columns a step fills, and from what.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "destination/columns.h"
+#include "destination/create_table.h"
+#include "destination/infer.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+
+/* Scopes that a transform may use. */
+#define TRANSFORM_SCOPES (TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD)
+
+static const TargetColumn *find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems);
+static bool fits_column(const TemplateExpr *expr, const TargetColumn *column,
+						const char *pointer, ProblemList *problems);
+static bool check_new_name(const char *name, const char *pointer, ProblemList *problems);
+static const JobColumn *declared_column(const JobStep *step, const char *name);
+static TemplateExpr *key_input(List **inputs, const TargetColumn *column);
+static Oid	expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided);
+
+List *
+columns_from_transform(const JobStep *step, const Target *target,
+					   List **inputs, ProblemList *problems)
+{
+	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, step->transform)
+	{
+		const JobNamedValue *value = lfirst(lc);
+		const TargetColumn *column = find_writable(target, value, problems);
+		TemplateExpr *expr;
+		PlanColumn *plan_column;
+
+		if (column == NULL)
+			continue;
+		expr = template_compile(compiler, &value->value, column->type, column->typmod);
+		if (expr == NULL || !fits_column(expr, column, value->value.pointer, problems))
+			continue;
+
+		plan_column = palloc0(sizeof(PlanColumn));
+		plan_column->column = column;
+		plan_column->expr = expr;
+		plan_column->in_use = true;
+		columns = lappend(columns, plan_column);
+	}
+	*inputs = compiler->inputs->inputs;
+	return columns;
+}
+
+List *
+columns_map_by_name(const JobStep *step, const Target *target, List **inputs)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	*inputs = NIL;
+	foreach(lc, target->columns)
+	{
+		const TargetColumn *column = lfirst(lc);
+		PlanColumn *plan_column;
+
+		if (column->generated)
+			continue;
+		if (step->destination.schema != NIL && declared_column(step, column->name) == NULL)
+			continue;
+		plan_column = palloc0(sizeof(PlanColumn));
+		plan_column->column = column;
+		plan_column->expr = key_input(inputs, column);
+		columns = lappend(columns, plan_column);
+	}
+	return columns;
+}
+
+List *
+columns_of_transform(const JobStep *step, const Sample *sample,
+					 bool *undecided, ProblemList *problems)
+{
+	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	*undecided = false;
+	foreach(lc, step->transform)
+	{
+		const JobNamedValue *value = lfirst(lc);
+		TemplateExpr *expr;
+
+		if (!check_new_name(value->name, value->value.pointer, problems))
+			continue;
+		expr = template_compile(compiler, &value->value, InvalidOid, -1);
+		if (expr != NULL)
+			columns = lappend(columns, new_column(value->name, expression_type(expr, sample, undecided), -1));
+	}
+	return columns;
+}
+
+List *
+columns_of_schema(const JobStep *step, const Target *existing, ProblemList *problems)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, step->destination.schema)
+	{
+		const JobColumn *declared = lfirst(lc);
+		const TargetColumn *column;
+		Oid			type;
+		int32		typmod;
+
+		if (!check_new_name(declared->name, declared->pointer, problems) ||
+			!declared_type(declared, problems, &type, &typmod))
+			continue;
+		columns = lappend(columns, new_column(declared->name, type, typmod));
+		if (existing == NULL)
+			continue;
+
+		column = target_column(existing, declared->name);
+		if (column == NULL)
+			problem_add(problems, ERRCODE_UNDEFINED_COLUMN, declared->pointer,
+						problem_suggest(declared->name, target_column_names(existing)),
+						"table %s has no column \"%s\"", existing->qualified, declared->name);
+		else if (column->generated && !step->has_transform)
+			problem_add(problems, ERRCODE_GENERATED_ALWAYS, declared->pointer, NULL,
+						"column \"%s\" of table %s is generated and cannot be written",
+						declared->name, existing->qualified);
+		else if (!declared_type_fits(declared, type, typmod, column))
+			problem_add(problems, ERRCODE_DATATYPE_MISMATCH, declared->pointer,
+						"Correct the schema, or leave it out: the table's own types are used.",
+						"column \"%s\" of table %s has type %s, not \"%s\"",
+						declared->name, existing->qualified,
+						format_type_with_typemod(column->type, column->typmod), declared->type);
+	}
+	return columns;
+}
+
+/* The table's column that a transform names; NULL with a problem where it cannot be written. */
+static const TargetColumn *
+find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems)
+{
+	const TargetColumn *column = target_column(target, value->name);
+
+	if (column == NULL)
+	{
+		problem_add(problems, ERRCODE_UNDEFINED_COLUMN, value->value.pointer,
+					problem_suggest(value->name, target_column_names(target)),
+					"table %s has no column \"%s\"", target->qualified, value->name);
+		return NULL;
+	}
+	if (column->generated)
+	{
+		problem_add(problems, ERRCODE_GENERATED_ALWAYS, value->value.pointer,
+					"Take the column out of the transform: PostgreSQL fills it.",
+					"column \"%s\" of table %s is generated and cannot be written",
+					value->name, target->qualified);
+		return NULL;
+	}
+	return column;
+}
+
+/* Would an INSERT of the expression into the column be accepted? */
+static bool
+fits_column(const TemplateExpr *expr, const TargetColumn *column,
+			const char *pointer, ProblemList *problems)
+{
+	if (expr->type == column->type ||
+		can_coerce_type(1, &expr->type, &column->type, COERCION_ASSIGNMENT))
+		return true;
+	problem_add(problems, ERRCODE_DATATYPE_MISMATCH, pointer, NULL,
+				"column \"%s\" is of type %s but the template is of type %s", column->name,
+				format_type_with_typemod(column->type, column->typmod), format_type_be(expr->type));
+	return false;
+}
+
+static bool
+check_new_name(const char *name, const char *pointer, ProblemList *problems)
+{
+	int			sqlstate;
+	char	   *error = target_check_identifier(name, &sqlstate);
+
+	if (error == NULL)
+		return true;
+	problem_add(problems, sqlstate, pointer, NULL, "%s", error);
+	return false;
+}
+
+static const JobColumn *
+declared_column(const JobStep *step, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, step->destination.schema)
+	{
+		const JobColumn *declared = lfirst(lc);
+
+		if (strcmp(declared->name, name) == 0)
+			return declared;
+	}
+	return NULL;
+}
+
+/* What {{ item["name"] }} compiles to for the column. */
+static TemplateExpr *
+key_input(List **inputs, const TargetColumn *column)
+{
+	TemplateInput *input = palloc0(sizeof(TemplateInput));
+	TemplateExpr *expr = palloc0(sizeof(TemplateExpr));
+
+	input->name = psprintf("p%d", list_length(*inputs) + 1);
+	input->path = palloc0(sizeof(JsonPath));
+	input->path->nsteps = 1;
+	input->path->steps = palloc0(sizeof(JsonPathStep));
+	input->path->steps[0].kind = PATH_KEY;
+	input->path->steps[0].key = pstrdup(column->name);
+	input->path->steps[0].keylen = strlen(column->name);
+	input->type = column->type;
+	input->typmod = column->typmod;
+	*inputs = lappend(*inputs, input);
+
+	expr->sql = psprintf("b.%s", input->name);
+	expr->type = column->type;
+	expr->lone = input;
+	return expr;
+}
+
+/* The type a new column gets for an expression. */
+static Oid
+expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided)
+{
+	if (expr->lone != NULL && expr->lone->undecided)
+	{
+		if (sample != NULL)
+			return sample_path_type(sample, expr->lone->path);
+		*undecided = true;
+	}
+	return expr->type == UNKNOWNOID ? TEXTOID : expr->type;
+}

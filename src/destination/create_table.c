@@ -1,0 +1,208 @@
+/*
+ * create_table.c
+ *	  Tables that a run creates because they do not exist yet.
+ *
+ * A table is created once, by SQL typed as its owner would, and is an ordinary
+ * table from then on.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "destination/create_table.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* Words of the definition that are not, or not exactly, PostgreSQL types. */
+typedef struct TypeWord
+{
+	const char *word;
+	Oid			type;
+	char		category;		/* of the column types that fit, in a table that exists; 0: this type only */
+} TypeWord;
+
+static const TypeWord type_words[] = {
+	{"string", TEXTOID, TYPCATEGORY_STRING},
+	{"integer", INT8OID, TYPCATEGORY_NUMERIC},
+	{"number", NUMERICOID, TYPCATEGORY_NUMERIC},
+	{"boolean", BOOLOID, TYPCATEGORY_BOOLEAN},
+	{"datetime", TIMESTAMPTZOID, TYPCATEGORY_DATETIME},
+	{"json", JSONBOID, 0},
+};
+
+static const TypeWord *find_type_word(const char *type);
+static bool parse_sql_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod);
+
+bool
+declared_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod)
+{
+	const TypeWord *word = find_type_word(declared->type);
+
+	if (word != NULL)
+	{
+		*type = word->type;
+		*typmod = -1;
+		return true;
+	}
+	if (!parse_sql_type(declared, problems, type, typmod))
+		return false;
+	if (get_typtype(*type) == TYPTYPE_PSEUDO)
+	{
+		problem_add(problems, ERRCODE_INVALID_TABLE_DEFINITION, declared->pointer, NULL,
+					"type \"%s\" cannot be the type of a column", declared->type);
+		return false;
+	}
+	return true;
+}
+
+bool
+declared_type_fits(const JobColumn *declared, Oid type, int32 typmod, const TargetColumn *column)
+{
+	const TypeWord *word = find_type_word(declared->type);
+	char		category;
+	bool		preferred;
+
+	if (column->type == type)
+		return typmod < 0 || typmod == column->typmod;
+	if (word == NULL)
+		return false;
+	if (word->type == JSONBOID)
+		return column->type == JSONOID;
+
+	get_type_category_preferred(getBaseType(column->type), &category, &preferred);
+	return category == word->category;
+}
+
+TargetColumn *
+new_column(const char *name, Oid type, int32 typmod)
+{
+	TargetColumn *column = palloc0(sizeof(TargetColumn));
+
+	column->name = pstrdup(name);
+	column->type = type;
+	column->typmod = typmod;
+	column->collation = get_typcollation(type);
+	return column;
+}
+
+List *
+new_primary_key(const List *columns, const List *key)
+{
+	ListCell   *lc;
+
+	if (key != NIL)
+		return list_copy(key);
+	foreach(lc, columns)
+	{
+		TargetColumn *column = lfirst(lc);
+
+		if (strcmp(column->name, "id") == 0)
+			return list_make1(column->name);
+	}
+	return NIL;
+}
+
+char *
+creation_schema(void)
+{
+	List	   *path = fetch_search_path(false);
+	char	   *schema = path != NIL ? get_namespace_name(linitial_oid(path)) : NULL;
+
+	list_free(path);
+	return schema;
+}
+
+char *
+create_table_sql(const Target *planned)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", planned->qualified);
+	foreach(lc, planned->columns)
+	{
+		TargetColumn *column = lfirst(lc);
+
+		appendStringInfo(&sql, "%s\n    %s %s",
+						 lc == list_head(planned->columns) ? "" : ",",
+						 quote_identifier(column->name),
+						 format_type_with_typemod(column->type, column->typmod));
+	}
+	if (planned->primary_key != NIL)
+		appendStringInfo(&sql, ",\n    PRIMARY KEY (%s)", name_list_quoted(planned->primary_key));
+	appendStringInfoString(&sql, "\n)");
+	return sql.data;
+}
+
+void
+create_table(const Target *planned)
+{
+	char	   *sql = create_table_sql(planned);
+	int			code;
+
+	SPI_connect();
+	code = SPI_execute(sql, false, 0);
+	if (code != SPI_OK_UTILITY)
+		elog(ERROR, "CREATE TABLE gave %s", SPI_result_code_string(code));
+	SPI_finish();
+
+	ereport(NOTICE,
+			(errmsg("table \"%s.%s\" created", planned->schema, planned->name),
+			 errdetail_internal("%s", sql)));
+}
+
+static const TypeWord *
+find_type_word(const char *type)
+{
+	for (int i = 0; i < lengthof(type_words); i++)
+	{
+		if (pg_strcasecmp(type_words[i].word, type) == 0)
+			return &type_words[i];
+	}
+	return NULL;
+}
+
+/*
+ * Reads a PostgreSQL type.  The server's type parser says what is wrong by an
+ * error only, so it runs in a subtransaction and the error becomes a problem.
+ */
+static bool
+parse_sql_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool found = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		compat_parse_type(declared->type, type, typmod);
+		ReleaseCurrentSubTransaction();
+		found = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+			ReThrowError(error);
+		problem_add(problems, error->sqlerrcode, declared->pointer,
+					"Use string, integer, number, boolean, datetime, date, json or a PostgreSQL type.",
+					"%s", error->message);
+	}
+	PG_END_TRY();
+
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return found;
+}

@@ -1,0 +1,408 @@
+/*
+ * infer.c
+ *	  Column types from sample items.
+ *
+ * The items are read as jsonb, whose numbers are exact.  jsonb forgets the
+ * order of keys, so an item that brings a key not seen yet is asked for its
+ * keys in order as json.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "destination/create_table.h"
+#include "destination/infer.h"
+#include "destination/target.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+/* What kinds of values were seen; a mask. */
+#define SEEN_INTEGER	(1 << 0)	/* whole, fits bigint */
+#define SEEN_NUMBER		(1 << 1)
+#define SEEN_BOOLEAN	(1 << 2)
+#define SEEN_TIMESTAMP	(1 << 3)
+#define SEEN_DATE		(1 << 4)
+#define SEEN_TEXT		(1 << 5)
+#define SEEN_JSON		(1 << 6)
+
+struct Sample
+{
+	int			nitems;
+	Jsonb	  **items;			/* NULL: the item could not be read, its reason is reported when it is written */
+	char	  **texts;			/* the items as JSON text */
+};
+
+static char *cell_json_text(const ItemBatch *batch, const Cell *cell);
+static void add_keys(List **keys, const Sample *sample, int item);
+static bool has_new_key(const List *keys, Jsonb *object);
+static int	walk_path(JsonbValue *value, const JsonPath *path, int step);
+static JsonbValue *walk_step(JsonbValue *value, const JsonPathStep *step);
+static int	kind_of(const JsonbValue *value);
+static int	kind_of_number(Numeric number);
+static int	kind_of_string(const char *text, int len);
+static bool read_digits(const char **at, const char *end, int count, int *number);
+static bool read_date(const char **at, const char *end);
+static bool read_time(const char **at, const char *end);
+static Oid	type_of_kinds(int kinds);
+
+Sample *
+sample_read(const ItemBatch *batch)
+{
+	Sample	   *sample = palloc0(sizeof(Sample));
+
+	Assert(batch->npaths == 1);
+	sample->nitems = batch->nitems;
+	sample->items = palloc0(sizeof(Jsonb *) * Max(batch->nitems, 1));
+	sample->texts = palloc0(sizeof(char *) * Max(batch->nitems, 1));
+
+	for (int i = 0; i < batch->nitems; i++)
+	{
+		char	   *text = cell_json_text(batch, &batch->cells[i]);
+
+		if (text == NULL)
+			continue;
+		sample->texts[i] = text;
+		sample->items[i] = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+	}
+	return sample;
+}
+
+Oid
+sample_path_type(const Sample *sample, const JsonPath *path)
+{
+	int			kinds = 0;
+
+	for (int i = 0; i < sample->nitems; i++)
+	{
+		JsonbValue	root;
+
+		if (sample->items[i] == NULL)
+			continue;
+		if (JB_ROOT_IS_SCALAR(sample->items[i]))
+			root = *getIthJsonbValueFromContainer(&sample->items[i]->root, 0);
+		else
+		{
+			root.type = jbvBinary;
+			root.val.binary.data = &sample->items[i]->root;
+			root.val.binary.len = VARSIZE(sample->items[i]) - VARHDRSZ;
+		}
+		kinds |= walk_path(&root, path, 0);
+	}
+	return type_of_kinds(kinds);
+}
+
+List *
+sample_columns(const Sample *sample)
+{
+	List	   *keys = NIL;
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	for (int i = 0; i < sample->nitems; i++)
+	{
+		if (sample->items[i] == NULL)
+			continue;
+		if (!JB_ROOT_IS_OBJECT(sample->items[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("item %d is not an object, so its columns are not known", i + 1),
+					 errhint("Say in \"transform\" which column takes {{ item }}.")));
+		if (has_new_key(keys, sample->items[i]))
+			add_keys(&keys, sample, i);
+	}
+
+	foreach(lc, keys)
+	{
+		char	   *key = lfirst(lc);
+		JsonPathStep step = {PATH_KEY, key, strlen(key), 0};
+		JsonPath	path = {1, &step};
+		int			sqlstate;
+		char	   *error = target_check_identifier(key, &sqlstate);
+
+		if (error != NULL)
+			ereport(ERROR,
+					(errcode(sqlstate),
+					 errmsg("a key of the items cannot be a column: %s", error),
+					 errhint("Say in \"transform\" which column takes it.")));
+		columns = lappend(columns, new_column(key, sample_path_type(sample, &path), -1));
+	}
+	return columns;
+}
+
+/* The item as JSON text in the current context; NULL for one that the reader could not deliver. */
+static char *
+cell_json_text(const ItemBatch *batch, const Cell *cell)
+{
+	StringInfoData quoted;
+
+	switch ((CellKind) cell->kind)
+	{
+		case CELL_MISSING:
+			return NULL;
+		case CELL_NULL:
+			return pstrdup("null");
+		case CELL_FALSE:
+			return pstrdup("false");
+		case CELL_TRUE:
+			return pstrdup("true");
+		case CELL_STRING:
+			initStringInfo(&quoted);
+			escape_json(&quoted, batch->arena + cell->offset);
+			return quoted.data;
+		case CELL_NUMBER:
+		case CELL_JSON:
+			return pnstrdup(batch->arena + cell->offset, cell->length);
+	}
+	return NULL;
+}
+
+/* Adds the keys of an object that are not in the list yet, in the order in which they are written. */
+static void
+add_keys(List **keys, const Sample *sample, int item)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			argtypes[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(sample->texts[item])};
+
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT k FROM pg_catalog.json_object_keys($1::pg_catalog.json) AS k",
+							  1, argtypes, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the keys of an item");
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+
+		if (!name_list_has(*keys, key))
+		{
+			MemoryContext old = MemoryContextSwitchTo(caller);
+
+			*keys = lappend(*keys, pstrdup(key));
+			MemoryContextSwitchTo(old);
+		}
+	}
+	SPI_finish();
+}
+
+static bool
+has_new_key(const List *keys, Jsonb *object)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		bool		known = true;
+		char	   *key;
+
+		if (token != WJB_KEY)
+			continue;
+		key = pnstrdup(value.val.string.val, value.val.string.len);
+		known = name_list_has(keys, key);
+		pfree(key);
+		if (!known)
+			return true;
+	}
+	return false;
+}
+
+/* Kinds of the values that the rest of the path leads to. */
+static int
+walk_path(JsonbValue *value, const JsonPath *path, int step)
+{
+	for (; step < path->nsteps; step++)
+	{
+		/* [*] delivers an array, whatever is in it */
+		if (path->steps[step].kind == PATH_ALL)
+			return SEEN_JSON;
+		value = walk_step(value, &path->steps[step]);
+		if (value == NULL)
+			return 0;
+	}
+	return kind_of(value);
+}
+
+/* One step into a value; NULL where it leads nowhere. */
+static JsonbValue *
+walk_step(JsonbValue *value, const JsonPathStep *step)
+{
+	JsonbContainer *container;
+
+	if (value->type != jbvBinary)
+		return NULL;
+	container = value->val.binary.data;
+
+	if (step->kind == PATH_KEY)
+		return JsonContainerIsObject(container) ?
+			getKeyJsonValueFromContainer(container, step->key, step->keylen, NULL) : NULL;
+
+	if (!JsonContainerIsArray(container))
+		return NULL;
+	if (step->index < 0)
+	{
+		if ((uint32) -(int64) step->index > JsonContainerSize(container))
+			return NULL;
+		return getIthJsonbValueFromContainer(container, JsonContainerSize(container) + step->index);
+	}
+	return getIthJsonbValueFromContainer(container, step->index);
+}
+
+static int
+kind_of(const JsonbValue *value)
+{
+	switch (value->type)
+	{
+		case jbvNull:
+			return 0;
+		case jbvBool:
+			return SEEN_BOOLEAN;
+		case jbvNumeric:
+			return kind_of_number(value->val.numeric);
+		case jbvString:
+			return kind_of_string(value->val.string.val, value->val.string.len);
+		default:
+			return SEEN_JSON;
+	}
+}
+
+/* 1.0 is not counted as whole: the source may go on with 1.5. */
+static int
+kind_of_number(Numeric number)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+	bool		whole = text[strspn(text, "-0123456789")] == '\0';
+	int			kind = SEEN_NUMBER;
+
+	if (whole)
+	{
+		errno = 0;
+		(void) strtoll(text, NULL, 10);
+		if (errno == 0)
+			kind = SEEN_INTEGER;
+	}
+	pfree(text);
+	return kind;
+}
+
+/* A timestamp is "2024-05-01T12:00:00", a blank or "T" between, with fraction and zone or without. */
+static int
+kind_of_string(const char *text, int len)
+{
+	const char *at = text;
+	const char *end = text + len;
+
+	if (!read_date(&at, end))
+		return SEEN_TEXT;
+	if (at == end)
+		return SEEN_DATE;
+	if (*at != 'T' && *at != 't' && *at != ' ')
+		return SEEN_TEXT;
+	at++;
+	return read_time(&at, end) && at == end ? SEEN_TIMESTAMP : SEEN_TEXT;
+}
+
+static bool
+read_digits(const char **at, const char *end, int count, int *number)
+{
+	*number = 0;
+	if (end - *at < count)
+		return false;
+	for (int i = 0; i < count; i++, (*at)++)
+	{
+		if (**at < '0' || **at > '9')
+			return false;
+		*number = *number * 10 + (**at - '0');
+	}
+	return true;
+}
+
+/* YYYY-MM-DD, a day that exists. */
+static bool
+read_date(const char **at, const char *end)
+{
+	int			year;
+	int			month;
+	int			day;
+
+	if (!read_digits(at, end, 4, &year) || *at == end || *(*at)++ != '-' ||
+		!read_digits(at, end, 2, &month) || *at == end || *(*at)++ != '-' ||
+		!read_digits(at, end, 2, &day))
+		return false;
+	return year >= 1 && month >= 1 && month <= 12 && day >= 1 &&
+		day <= day_tab[isleap(year)][month - 1];
+}
+
+/* hh:mm[:ss[.fraction]][Z|+hh|+hhmm|+hh:mm] */
+static bool
+read_time(const char **at, const char *end)
+{
+	int			hour;
+	int			minute;
+	int			second = 0;
+	int			zone;
+
+	if (!read_digits(at, end, 2, &hour) || *at == end || *(*at)++ != ':' ||
+		!read_digits(at, end, 2, &minute))
+		return false;
+	if (*at < end && **at == ':')
+	{
+		(*at)++;
+		if (!read_digits(at, end, 2, &second))
+			return false;
+		if (*at < end && **at == '.')
+		{
+			const char *fraction = ++(*at);
+
+			while (*at < end && **at >= '0' && **at <= '9')
+				(*at)++;
+			if (*at == fraction || *at - fraction > 9)
+				return false;
+		}
+	}
+	if (hour > 23 || minute > 59 || second > 59)
+		return false;
+
+	if (*at == end)
+		return true;
+	if (**at == 'Z' || **at == 'z')
+	{
+		(*at)++;
+		return true;
+	}
+	if (**at != '+' && **at != '-')
+		return false;
+	(*at)++;
+	if (!read_digits(at, end, 2, &zone) || zone > 14)
+		return false;
+	if (*at < end && **at == ':')
+		(*at)++;
+	return *at == end || (read_digits(at, end, 2, &zone) && zone <= 59);
+}
+
+static Oid
+type_of_kinds(int kinds)
+{
+	if (kinds & SEEN_JSON)
+		return JSONBOID;
+	switch (kinds)
+	{
+		case SEEN_INTEGER:
+			return INT8OID;
+		case SEEN_NUMBER:
+		case SEEN_NUMBER | SEEN_INTEGER:
+			return NUMERICOID;
+		case SEEN_BOOLEAN:
+			return BOOLOID;
+		case SEEN_TIMESTAMP:
+			return TIMESTAMPTZOID;
+		case SEEN_DATE:
+			return DATEOID;
+		default:
+			return TEXTOID;
+	}
+}

@@ -1,0 +1,28 @@
+/*
+ * infer.h
+ *	  Column types from sample items, for a table that does not exist.
+ *
+ * All values of a column decide: whole numbers that fit give bigint, other
+ * numbers numeric, true and false boolean, strings that are all ISO timestamps
+ * with a time timestamptz, strings that are all ISO dates date, other strings
+ * text, objects and arrays jsonb.  A mixture is text, or jsonb where an object
+ * or array is among it; no value at all is text.
+ */
+#ifndef DATABITE_INFER_H
+#define DATABITE_INFER_H
+
+#include "item/item_reader.h"
+#include "nodes/pg_list.h"
+
+typedef struct Sample Sample;
+
+/* Reads a batch whose only path is the whole item. */
+extern Sample *sample_read(const ItemBatch *batch);
+
+/* The type of the values that the path leads to. */
+extern Oid	sample_path_type(const Sample *sample, const JsonPath *path);
+
+/* Columns (of TargetColumn *) for all keys of the items, in the order first seen.  Raises an error for an item that is no object. */
+extern List *sample_columns(const Sample *sample);
+
+#endif

@@ -1,0 +1,363 @@
+/*
+ * statement.c
+ *	  Builds the statement that writes a batch.
+ *
+ * Why it looks as it does (measured, see doc/architecture.md):
+ *
+ * - Rows equal to what is there are taken out before INSERT, as ON CONFLICT
+ *   locks a row, which writes WAL, before it looks at its WHERE.
+ * - The look at what is there is a LATERAL subquery behind an OFFSET 0.  A plain
+ *   join becomes a hash join, or a nested loop over the whole index, when it is
+ *   planned while the table is empty or its statistics say so; that plan then
+ *   reads the whole table for every batch.  The fence leaves the planner one
+ *   way: the index, by key (write_plan.c turns off sequential scans).
+ * - ON CONFLICT keeps its own WHERE: another session may have written the row
+ *   in between, and BEFORE triggers may have changed the new one.
+ * - Rows are sorted by key, which the removal of duplicates needs anyway: all
+ *   writers then take their row locks in one order.
+ * - The columns are compared one by one; comparing whole rows costs half as
+ *   much again.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
+#include "destination/statement.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
+static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
+static void append_expressions(StringInfo sql, const StatementParts *parts);
+static void append_new_rows(StringInfo sql, const StatementParts *parts);
+static void append_conflict(StringInfo sql, const StatementParts *parts);
+static void append_sort_key(StringInfo sql, const StatementParts *parts);
+static void append_key_match(StringInfo sql, const StatementParts *parts);
+static void append_distinct(StringInfo sql, const StatementParts *parts, const char *left, const char *right);
+static void append_compared(StringInfo sql, const StatementParts *parts, const char *alias);
+static void append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alias);
+static bool is_key(const StatementParts *parts, const StatementColumn *column);
+static bool only_key_columns(const StatementParts *parts);
+static const char *order_name(const StatementParts *parts);
+static const char *sort_collation(const TargetColumn *column);
+static char *equality_operator(Oid type);
+static const char *type_name(Oid type);
+
+char *
+statement_insert(const StatementParts *parts)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	append_insert_into(&sql, parts, NULL);
+	appendStringInfoString(&sql, "\nSELECT ");
+	append_expressions(&sql, parts);
+	appendStringInfo(&sql, "\nFROM %s", parts->from);
+	return sql.data;
+}
+
+/*
+ * A partitioned table cannot return xmax, so there the new rows are counted
+ * where they are looked up.
+ */
+char *
+statement_upsert(const StatementParts *parts)
+{
+	bool		partitioned = parts->target->relkind == RELKIND_PARTITIONED_TABLE;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "WITH ");
+	if (partitioned)
+	{
+		appendStringInfoString(&sql, "differing AS MATERIALIZED (\nSELECT s.*, ");
+		append_key_is_null(&sql, parts, "o");
+		appendStringInfoString(&sql, " AS \"is new row\"\n");
+		append_new_rows(&sql, parts);
+		appendStringInfoString(&sql, "\n),\n");
+	}
+
+	appendStringInfoString(&sql, "written AS (\n");
+	append_insert_into(&sql, parts, "t");
+	appendStringInfoString(&sql, "\nSELECT ");
+	append_names(&sql, parts, "s");
+	appendStringInfoChar(&sql, '\n');
+	if (partitioned)
+		appendStringInfoString(&sql, "FROM differing AS s");
+	else
+		append_new_rows(&sql, parts);
+	appendStringInfoChar(&sql, '\n');
+	append_conflict(&sql, parts);
+	appendStringInfoString(&sql, "\nRETURNING ");
+	append_key_is_null(&sql, parts, "t");
+	appendStringInfo(&sql, " AS without_key%s\n)\n", partitioned ? "" : ", t.xmax = 0 AS inserted");
+
+	appendStringInfo(&sql, "SELECT pg_catalog.count(*), %s, pg_catalog.count(*) FILTER (WHERE without_key)\nFROM written",
+					 partitioned ? "(SELECT pg_catalog.count(*) FROM differing WHERE \"is new row\")"
+					 : "pg_catalog.count(*) FILTER (WHERE inserted)");
+	return sql.data;
+}
+
+char *
+statement_preview(const StatementParts *parts)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT pg_catalog.to_jsonb(r)\nFROM (SELECT ");
+	append_expressions(&sql, parts);
+	appendStringInfo(&sql, "\n      FROM %s) AS r", parts->from);
+	return sql.data;
+}
+
+static void
+append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias)
+{
+	appendStringInfo(sql, "INSERT INTO %s", parts->target->qualified);
+	if (alias != NULL)
+		appendStringInfo(sql, " AS %s", alias);
+	appendStringInfoString(sql, " (");
+	append_names(sql, parts, NULL);
+	appendStringInfoChar(sql, ')');
+}
+
+/* a, b or s.a, s.b */
+static void
+append_names(StringInfo sql, const StatementParts *parts, const char *alias)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->columns)
+	{
+		const StatementColumn *column = lfirst(lc);
+
+		if (lc != list_head(parts->columns))
+			appendStringInfoString(sql, ", ");
+		if (alias != NULL)
+			appendStringInfo(sql, "%s.", alias);
+		appendStringInfoString(sql, quote_identifier(column->column->name));
+	}
+}
+
+/* Each column's expression, in the column's type but for its length, which INSERT checks. */
+static void
+append_expressions(StringInfo sql, const StatementParts *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->columns)
+	{
+		const StatementColumn *column = lfirst(lc);
+
+		if (lc != list_head(parts->columns))
+			appendStringInfoString(sql, ", ");
+		if (column->or_fallback)
+			appendStringInfoString(sql, "COALESCE(");
+		if (column->type == column->column->type)
+			appendStringInfoString(sql, column->expression);
+		else
+			appendStringInfo(sql, "CAST(%s AS %s)", column->expression, type_name(column->column->type));
+		if (column->or_fallback)
+			appendStringInfo(sql, ", %s)", column->column->fallback);
+		appendStringInfo(sql, " AS %s", quote_identifier(column->column->name));
+	}
+}
+
+/* FROM the last row of each key (s), beside what the table has (o), WHERE they differ. */
+static void
+append_new_rows(StringInfo sql, const StatementParts *parts)
+{
+	const char *order = order_name(parts);
+
+	appendStringInfoString(sql, "FROM (\n    SELECT DISTINCT ON (");
+	append_sort_key(sql, parts);
+	appendStringInfoString(sql, ") r.*\n    FROM (SELECT ");
+	append_expressions(sql, parts);
+	appendStringInfo(sql, ", b.ord AS %s\n          FROM %s) AS r\n    ORDER BY ", order, parts->from);
+	append_sort_key(sql, parts);
+	appendStringInfo(sql, ", r.%s DESC\n) AS s\nLEFT JOIN LATERAL (\n    SELECT ", order);
+	append_names(sql, parts, "k");
+	appendStringInfo(sql, "\n    FROM %s%s AS k\n    WHERE ",
+					 parts->target->relkind == RELKIND_RELATION ? "ONLY " : "",
+					 parts->target->qualified);
+	append_key_match(sql, parts);
+	appendStringInfoString(sql, "\n    OFFSET 0\n) AS o ON true\nWHERE ");
+	append_key_is_null(sql, parts, "o");
+	if (!only_key_columns(parts))
+	{
+		appendStringInfoString(sql, "\n   OR ");
+		append_distinct(sql, parts, "o", "s");
+	}
+}
+
+static void
+append_conflict(StringInfo sql, const StatementParts *parts)
+{
+	bool		first = true;
+	ListCell   *lc;
+
+	appendStringInfo(sql, "ON CONFLICT (%s) DO ", name_list_quoted(parts->key));
+	if (only_key_columns(parts))
+	{
+		appendStringInfoString(sql, "NOTHING");
+		return;
+	}
+	appendStringInfoString(sql, "UPDATE SET ");
+	foreach(lc, parts->columns)
+	{
+		const StatementColumn *column = lfirst(lc);
+		const char *name = quote_identifier(column->column->name);
+
+		if (is_key(parts, column))
+			continue;
+		appendStringInfo(sql, "%s%s = excluded.%s", first ? "" : ", ", name, name);
+		first = false;
+	}
+	appendStringInfoString(sql, "\nWHERE ");
+	append_distinct(sql, parts, "t", "excluded");
+}
+
+/* r.a, r.b COLLATE ... */
+static void
+append_sort_key(StringInfo sql, const StatementParts *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->key)
+	{
+		const char *name = lfirst(lc);
+
+		appendStringInfo(sql, "%sr.%s%s", lc == list_head(parts->key) ? "" : ", ",
+						 quote_identifier(name), sort_collation(target_column(parts->target, name)));
+	}
+}
+
+/* k.a = s.a AND k.b = s.b, with the operator that the key's index has. */
+static void
+append_key_match(StringInfo sql, const StatementParts *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->key)
+	{
+		const TargetColumn *column = target_column(parts->target, lfirst(lc));
+		const char *name = quote_identifier(column->name);
+
+		appendStringInfo(sql, "%sk.%s %s s.%s", lc == list_head(parts->key) ? "" : " AND ",
+						 name, equality_operator(column->type), name);
+	}
+}
+
+/* (t.a, t.b) IS DISTINCT FROM (excluded.a, excluded.b), of all but the key's columns. */
+static void
+append_distinct(StringInfo sql, const StatementParts *parts, const char *left, const char *right)
+{
+	append_compared(sql, parts, left);
+	appendStringInfoString(sql, " IS DISTINCT FROM ");
+	append_compared(sql, parts, right);
+}
+
+/* A type that has no equality (json, xml, point) is compared as text. */
+static void
+append_compared(StringInfo sql, const StatementParts *parts, const char *alias)
+{
+	bool		first = true;
+	ListCell   *lc;
+
+	appendStringInfoChar(sql, '(');
+	foreach(lc, parts->columns)
+	{
+		const StatementColumn *column = lfirst(lc);
+		TypeCacheEntry *type;
+
+		if (is_key(parts, column))
+			continue;
+		type = lookup_type_cache(column->column->type, TYPECACHE_EQ_OPR);
+		appendStringInfo(sql, "%s%s.%s%s", first ? "" : ", ", alias,
+						 quote_identifier(column->column->name),
+						 OidIsValid(type->eq_opr) ? "" : "::pg_catalog.text");
+		first = false;
+	}
+	appendStringInfoChar(sql, ')');
+}
+
+static void
+append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alias)
+{
+	ListCell   *lc;
+
+	appendStringInfoChar(sql, '(');
+	foreach(lc, parts->key)
+		appendStringInfo(sql, "%s%s.%s IS NULL", lc == list_head(parts->key) ? "" : " OR ",
+						 alias, quote_identifier(lfirst(lc)));
+	appendStringInfoChar(sql, ')');
+}
+
+static bool
+is_key(const StatementParts *parts, const StatementColumn *column)
+{
+	return name_list_has(parts->key, column->column->name);
+}
+
+static bool
+only_key_columns(const StatementParts *parts)
+{
+	return list_length(parts->columns) == list_length(parts->key);
+}
+
+/* A name for the row's position in the batch that is none of the columns'. */
+static const char *
+order_name(const StatementParts *parts)
+{
+	const char *name = "ord";
+
+	while (target_column(parts->target, name) != NULL)
+		name = psprintf("%s_", name);
+	return name;
+}
+
+/*
+ * Duplicates are found by sorting.  Where equal means the same bytes, the C
+ * collation finds the same ones faster; elsewhere the column's own must decide.
+ */
+static const char *
+sort_collation(const TargetColumn *column)
+{
+	if (!OidIsValid(column->collation))
+		return "";
+	if (get_collation_isdeterministic(column->collation))
+		return " COLLATE pg_catalog.\"C\"";
+	return psprintf(" COLLATE %s", generate_collation_name(column->collation));
+}
+
+/* OPERATOR(pg_catalog.=) */
+static char *
+equality_operator(Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+	Form_pg_operator form;
+	char	   *text;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("type %s has no equality operator, so it cannot be a key", format_type_be(type))));
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return text;
+}
+
+static const char *
+type_name(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}

@@ -1,0 +1,486 @@
+/*
+ * write_plan.c
+ *	  What one step writes: from the definition to a statement.
+ *
+ * Lifecycle: a plan is made for a run and lives in one context of its own; its
+ * prepared statement is released with that context.  Between the transactions
+ * of a run it holds no lock.  Where the table does not exist and the
+ * definition does not say its columns, the plan first learns them from sample
+ * items.  write_batch.c runs it.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "destination/create_table.h"
+#include "destination/infer.h"
+#include "destination/write_plan_data.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+static bool resolve_table(WritePlan *plan, ProblemList *problems);
+static void plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *problems);
+static List *new_table_columns(WritePlan *plan, const Sample *sample, ProblemList *problems);
+static char *new_table_schema(const WritePlan *plan, ProblemList *problems);
+static void plan_columns(WritePlan *plan, ProblemList *problems);
+static void plan_stated_key(WritePlan *plan, ProblemList *problems);
+static void plan_usual_key(WritePlan *plan, ProblemList *problems);
+static bool check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems);
+static PlanColumn *plan_column(const WritePlan *plan, const char *name);
+static bool upsert_is_possible(const WritePlan *plan);
+static bool none_in_use(const WritePlan *plan);
+static char *mode_pointer(const WritePlan *plan);
+static void name_input_columns(WritePlan *plan);
+static void release_plan(void *arg);
+
+WritePlan *
+write_plan_create(const JobStep *step, WritePlanPurpose purpose,
+				  ProblemList *problems, MemoryContext context)
+{
+	MemoryContext own = AllocSetContextCreate(context, "databite write plan", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	WritePlan  *plan = palloc0(sizeof(WritePlan));
+	int			before = list_length(problems->problems);
+
+	plan->context = own;
+	plan->step = step;
+	plan->purpose = purpose;
+	plan->release.func = release_plan;
+	plan->release.arg = plan;
+	MemoryContextRegisterResetCallback(own, &plan->release);
+
+	if (resolve_table(plan, problems))
+	{
+		if (plan->target != NULL)
+			(void) columns_of_schema(step, plan->target, problems);
+		else
+			plan_new_table(plan, NULL, problems);
+		if (plan->target != NULL)
+			plan_columns(plan, problems);
+	}
+
+	MemoryContextSwitchTo(old);
+	if (list_length(problems->problems) > before)
+	{
+		MemoryContextDelete(own);
+		return NULL;
+	}
+	return plan;
+}
+
+bool
+write_plan_needs_sample(const WritePlan *plan)
+{
+	return plan->target == NULL;
+}
+
+void
+write_plan_learn(WritePlan *plan, const ItemBatch *sample)
+{
+	MemoryContext old;
+	ProblemList *problems;
+
+	if (plan->target != NULL || sample->nitems == 0)
+		return;
+
+
+	old = MemoryContextSwitchTo(plan->context);
+	problems = problem_list_create(plan->context);
+	plan->target = target_find(plan->schema, plan->name);	/* another run may have been first */
+	if (plan->target == NULL)
+		plan_new_table(plan, sample_read(sample), problems);
+	if (plan->target != NULL)
+		plan_columns(plan, problems);
+	MemoryContextSwitchTo(old);
+
+	problem_raise_first(problems);
+}
+
+int
+write_plan_paths(const WritePlan *plan, const JsonPath *const **paths)
+{
+	static const JsonPath whole_item = {0, NULL};
+	static const JsonPath *const sample_paths[] = {&whole_item};
+
+	if (plan->target != NULL)
+		return batch_paths(plan->inputs, paths);
+	*paths = sample_paths;
+	return 1;
+}
+
+const char *
+write_plan_sql(const WritePlan *plan)
+{
+	if (plan->target == NULL)
+		return "-- the table does not exist: its columns are taken from the first items";
+	return plan->sql;
+}
+
+const char *
+write_plan_table(const WritePlan *plan)
+{
+	if (plan->target != NULL)
+		return plan->target->qualified;
+	return quote_qualified_identifier(plan->schema, plan->name);
+}
+
+void
+write_plan_build(WritePlan *plan)
+{
+	MemoryContext old = MemoryContextSwitchTo(plan->context);
+	StatementParts parts;
+
+	write_plan_release_statement(plan);
+	if (plan->sql != NULL)
+		pfree(plan->sql);
+	plan->upserts = upsert_is_possible(plan);
+	parts = write_plan_parts(plan, false);
+	plan->sql = plan->upserts ? statement_upsert(&parts) : statement_insert(&parts);
+	name_input_columns(plan);
+	MemoryContextSwitchTo(old);
+}
+
+StatementParts
+write_plan_parts(const WritePlan *plan, bool preview)
+{
+	StatementParts parts = {.target = plan->target, .from = batch_from_clause(plan->inputs)};
+	bool		all = none_in_use(plan);
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	if (plan->upserts)
+		parts.key = plan->key;
+	foreach(lc, plan->columns)
+	{
+		const PlanColumn *column = lfirst(lc);
+		StatementColumn *part;
+
+		if (!all && !column->in_use && !name_list_has(parts.key, column->column->name))
+			continue;
+		part = palloc0(sizeof(StatementColumn));
+		part->column = column->column;
+		part->expression = column->expr->sql;
+		part->type = column->expr->type;
+		part->or_fallback = !preview && !plan->step->has_transform && column->column->fallback != NULL;
+		columns = lappend(columns, part);
+	}
+	parts.columns = columns;
+	return parts;
+}
+
+void
+write_plan_release_statement(WritePlan *plan)
+{
+	if (plan->statement != NULL)
+		SPI_freeplan(plan->statement);
+	plan->statement = NULL;
+}
+
+/* Finds the table, if it exists.  False where the name is wrong or it is nothing to write to. */
+static bool
+resolve_table(WritePlan *plan, ProblemList *problems)
+{
+	const JobDestination *destination = &plan->step->destination;
+	Target	   *target;
+	char	   *error;
+
+	if (!target_parse_name(destination->table, &plan->schema, &plan->name, &error))
+	{
+		problem_add(problems, ERRCODE_INVALID_NAME, destination->table_pointer, NULL, "%s", error);
+		return false;
+	}
+	target = target_find(plan->schema, plan->name);
+	if (target != NULL && !target_is_writable(target))
+	{
+		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, destination->table_pointer,
+					"Name a table, a partitioned table, a foreign table or a view.",
+					"%s is nothing that rows can be written to", target->qualified);
+		return false;
+	}
+	plan->target = target;
+	return true;
+}
+
+/*
+ * The table does not exist.  If its columns are known, creates it, or with
+ * WRITE_PLAN_CHECK goes on as if it had been; else leaves the target NULL.
+ */
+static void
+plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *problems)
+{
+	int			before = list_length(problems->problems);
+	char	   *schema = new_table_schema(plan, problems);
+	List	   *columns = new_table_columns(plan, sample, problems);
+	Target	   *planned;
+
+	if (list_length(problems->problems) > before || columns == NIL)
+		return;
+
+	planned = target_planned(schema, plan->name, columns,
+							 new_primary_key(columns, plan->step->destination.key));
+	if (!check_key_names(plan, planned, problems))
+		return;
+	if (plan->purpose == WRITE_PLAN_RUN)
+	{
+		create_table(planned);
+		planned = target_find(planned->schema, planned->name);
+	}
+	plan->target = planned;
+}
+
+/* Columns of a table that is to be created; NIL where they are not known (yet). */
+static List *
+new_table_columns(WritePlan *plan, const Sample *sample, ProblemList *problems)
+{
+	const JobStep *step = plan->step;
+	bool		undecided = false;
+	List	   *columns;
+
+	if (step->destination.schema != NIL)
+		return columns_of_schema(step, NULL, problems);
+	if (step->has_transform)
+	{
+		columns = columns_of_transform(step, sample, &undecided, problems);
+		return undecided ? NIL : columns;
+	}
+	if (sample == NULL)
+		return NIL;
+
+	columns = sample_columns(sample);
+	if (columns == NIL)
+		problem_add(problems, ERRCODE_INVALID_TABLE_DEFINITION, step->destination.table_pointer,
+					"State the columns in \"schema\", or a transform.",
+					"table \"%s\" does not exist and the items have no keys to make columns of", plan->name);
+	return columns;
+}
+
+/* The schema that a new table goes to; NULL with a problem where there is none. */
+static char *
+new_table_schema(const WritePlan *plan, ProblemList *problems)
+{
+	const char *pointer = plan->step->destination.table_pointer;
+	char	   *schema;
+
+	if (plan->schema != NULL)
+	{
+		if (OidIsValid(get_namespace_oid(plan->schema, true)))
+			return plan->schema;
+		problem_add(problems, ERRCODE_UNDEFINED_SCHEMA, pointer, "Create the schema, or name another one.",
+					"schema \"%s\" does not exist", plan->schema);
+		return NULL;
+	}
+	schema = creation_schema();
+	if (schema == NULL)
+		problem_add(problems, ERRCODE_UNDEFINED_SCHEMA, pointer,
+					"Write the table as \"schema.name\", or set search_path.",
+					"table \"%s\" does not exist, and no schema has been selected to create it in", plan->name);
+	return schema;
+}
+
+/* The table is known: compiles what goes into it and builds the statement. */
+static void
+plan_columns(WritePlan *plan, ProblemList *problems)
+{
+	int			before = list_length(problems->problems);
+
+	if (plan->step->has_transform)
+		plan->columns = columns_from_transform(plan->step, plan->target, &plan->inputs, problems);
+	else
+		plan->columns = columns_map_by_name(plan->step, plan->target, &plan->inputs);
+
+	/* a column that failed to compile must not count as one that is not filled */
+	if (list_length(problems->problems) > before)
+		return;
+	if (plan->columns == NIL)
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, plan->step->destination.table_pointer, NULL,
+					"there is no column of %s to write to", plan->target->qualified);
+		return;
+	}
+
+	if (plan->step->destination.key != NIL)
+		plan_stated_key(plan, problems);
+	else
+		plan_usual_key(plan, problems);
+	if (list_length(problems->problems) > before)
+		return;
+
+	plan->binding = batch_binding_create(plan->inputs, plan->context);
+	write_plan_build(plan);
+}
+
+/* The definition names a key: it must be one that ON CONFLICT can use, unless rows are only inserted. */
+static void
+plan_stated_key(WritePlan *plan, ProblemList *problems)
+{
+	const JobDestination *destination = &plan->step->destination;
+	const Target *target = plan->target;
+	ListCell   *lc;
+
+	if (!check_key_names(plan, target, problems) || destination->mode == WRITE_INSERT)
+		return;
+	if (!target_supports_upsert(target))
+	{
+		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, destination->key_pointer,
+					"Use mode \"insert\" without a key.",
+					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
+		return;
+	}
+	foreach(lc, destination->key)
+	{
+		if (plan_column(plan, lfirst(lc)) != NULL)
+			continue;
+		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, destination->key_pointer, NULL,
+					"key column \"%s\" is not filled by the step", (char *) lfirst(lc));
+		return;
+	}
+	if (!target_has_unique_key(target, destination->key))
+	{
+		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, destination->key_pointer,
+					psprintf("CREATE UNIQUE INDEX ON %s (%s)", target->qualified,
+							 name_list_quoted(destination->key)),
+					"table %s has no unique index on (%s)", target->qualified,
+					name_list_quoted(destination->key));
+		return;
+	}
+	plan->key = destination->key;
+	plan->key_stated = true;
+}
+
+/* No key is named: the primary key, if the step fills it. */
+static void
+plan_usual_key(WritePlan *plan, ProblemList *problems)
+{
+	WriteMode	mode = plan->step->destination.mode;
+	const Target *target = plan->target;
+	bool		filled = target_supports_upsert(target) && target->primary_key != NIL;
+	ListCell   *lc;
+
+	if (mode == WRITE_INSERT)
+		return;
+	foreach(lc, target->primary_key)
+		filled = filled && plan_column(plan, lfirst(lc)) != NULL;
+
+	if (filled)
+	{
+		plan->key = target->primary_key;
+		plan->key_stated = mode == WRITE_UPSERT;
+	}
+	else if (mode == WRITE_UPSERT && !target_supports_upsert(target))
+		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, mode_pointer(plan), "Use mode \"insert\".",
+					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
+	else if (mode == WRITE_UPSERT)
+		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, mode_pointer(plan),
+					"Name columns that have a unique index in \"key\".",
+					"mode \"upsert\" needs a key, and table %s has no primary key that the step fills",
+					target->qualified);
+}
+
+/* Are the stated key's names columns of the table, each once? */
+static bool
+check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems)
+{
+	const JobDestination *destination = &plan->step->destination;
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	foreach(lc, destination->key)
+	{
+		char	   *name = lfirst(lc);
+
+		if (target_column(target, name) == NULL)
+		{
+			problem_add(problems, ERRCODE_UNDEFINED_COLUMN, destination->key_pointer,
+						problem_suggest(name, target_column_names(target)),
+						"key column \"%s\" is no column of table %s", name, target->qualified);
+			return false;
+		}
+		if (name_list_has(seen, name))
+		{
+			problem_add(problems, ERRCODE_DUPLICATE_COLUMN, destination->key_pointer, NULL,
+						"key column \"%s\" is named twice", name);
+			return false;
+		}
+		seen = lappend(seen, name);
+	}
+	return true;
+}
+
+static PlanColumn *
+plan_column(const WritePlan *plan, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+	{
+		PlanColumn *column = lfirst(lc);
+
+		if (strcmp(column->column->name, name) == 0)
+			return column;
+	}
+	return NULL;
+}
+
+/*
+ * Where the key is not stated, items that do not have it are inserted: the
+ * table may number its rows itself.
+ */
+static bool
+upsert_is_possible(const WritePlan *plan)
+{
+	ListCell   *lc;
+
+	if (plan->key == NIL)
+		return false;
+	if (plan->key_stated || none_in_use(plan))
+		return true;
+	foreach(lc, plan->key)
+	{
+		if (!plan_column(plan, lfirst(lc))->in_use)
+			return false;
+	}
+	return true;
+}
+
+/* Has no item come yet that shows which columns are written? */
+static bool
+none_in_use(const WritePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+	{
+		if (((PlanColumn *) lfirst(lc))->in_use)
+			return false;
+	}
+	return true;
+}
+
+static char *
+mode_pointer(const WritePlan *plan)
+{
+	return psprintf("%s/destination/mode", plan->step->pointer);
+}
+
+/* Tells the binding which inputs go into a column as they are, for its errors. */
+static void
+name_input_columns(WritePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+	{
+		const PlanColumn *column = lfirst(lc);
+		const char *name = column->column->name;
+
+		if (column->expr->lone != NULL)
+			batch_binding_name_column(plan->binding, column->expr->lone, name,
+									  plan->upserts && name_list_has(plan->key, name));
+	}
+}
+
+/* Reset callback of the plan's context. */
+static void
+release_plan(void *arg)
+{
+	write_plan_release_statement(arg);
+}

@@ -1,0 +1,45 @@
+/*
+ * write_plan_data.h
+ *	  The inside of a WritePlan, shared by the files that make and run it.
+ */
+#ifndef DATABITE_WRITE_PLAN_DATA_H
+#define DATABITE_WRITE_PLAN_DATA_H
+
+#include "destination/batch.h"
+#include "destination/columns.h"
+#include "destination/statement.h"
+#include "destination/target.h"
+#include "destination/write_plan.h"
+#include "executor/spi.h"
+
+struct WritePlan
+{
+	MemoryContext context;
+	MemoryContextCallback release;
+	const JobStep *step;		/* the caller's; outlives the plan */
+	WritePlanPurpose purpose;
+	char	   *schema;			/* of the table as written, or NULL */
+	char	   *name;
+
+	Target	   *target;			/* NULL while a sample is needed */
+	List	   *inputs;			/* of TemplateInput * */
+	List	   *columns;		/* of PlanColumn * */
+	List	   *key;			/* of char *; NIL: rows can only be inserted */
+	bool		key_stated;		/* the definition asks for an upsert */
+	BatchBinding *binding;
+
+	char	   *sql;
+	bool		upserts;		/* sql gives counts */
+	SPIPlanPtr	statement;		/* NULL: not prepared yet */
+};
+
+/* Builds the statement for the columns in use, or for all while none is. */
+extern void write_plan_build(WritePlan *plan);
+
+/* What the statement is built of. */
+extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);
+
+/* Frees the prepared statement, if there is one. */
+extern void write_plan_release_statement(WritePlan *plan);
+
+#endif
