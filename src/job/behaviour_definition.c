@@ -216,7 +216,7 @@ check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	ObjectType	type;
 
 	read_type(problems, value, pointer, auth_types, &type);
-	if (type.value != AUTH_OPEN)
+	if (type.variant != 0 && type.value != AUTH_OPEN)
 		read_object(problems, value, pointer, auth_rules, type.variant, type.label, NULL);
 }
 

@@ -50,6 +50,8 @@ static void read_destination(ProblemList *problems, const KeyRule *rule, struct 
 							 const char *pointer, void *target);
 static void read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						   const char *pointer, void *target);
+static void check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						const char *pointer, void *target);
 static void check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 							 const char *pointer, void *target);
 
@@ -91,7 +93,7 @@ static const KeyRule settings_rules[] = {
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(SettingsReading, schedule)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
-	{.name = "retry", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = retry_rules},
+	{.name = "retry", .types = VALUE_OBJECT, .parse = check_retry, .flags = KEY_UNSUPPORTED},
 	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = rate_limit_rules},
 	{NULL}
 };
@@ -260,4 +262,14 @@ check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object 
 				 const char *pointer, void *target)
 {
 	read_names(problems, value, "a step of \"dependsOn\"", pointer);
+}
+
+/* A default for all jobs: read, but not kept yet. */
+static void
+check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			const char *pointer, void *target)
+{
+	JobRetry	retry;
+
+	retry_definition_parse(problems, value, pointer, &retry);
 }

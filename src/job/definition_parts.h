@@ -32,7 +32,6 @@ extern void retry_definition_default(JobRetry *retry);
 extern void retry_definition_parse(ProblemList *problems, struct json_object *object,
 								   const char *pointer, JobRetry *retry);
 extern const Choice backoff_choices[];
-extern const KeyRule retry_rules[];
 
 /* destination_definition.c */
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,

@@ -27,7 +27,7 @@ const Choice backoff_choices[] = {
 static void read_statuses(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						  const char *pointer, void *target);
 
-const KeyRule retry_rules[] = {
+static const KeyRule retry_rules[] = {
 	{.name = "attempts", .types = VALUE_NUMBER, .parse = read_int, FIELD(JobRetry, attempts), .min = 1, .max = MAX_ATTEMPTS},
 	{.name = "delay", .types = VALUE_TIME, .parse = read_duration, FIELD(JobRetry, delay_ms), .min = 0, .max = MAX_TIME_MS},
 	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, FIELD(JobRetry, backoff), .choices = backoff_choices},

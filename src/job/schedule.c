@@ -116,10 +116,7 @@ schedule_parse(struct json_object *value, const char *pointer, ProblemList *prob
 	return list_length(problems->problems) == nproblems ? schedule : NULL;
 }
 
-/*
- * DT_NOEND where it never fires again: after the end of time, or an expression
- * that follows the clock and names only times that its zone skips.
- */
+/* Never again: after the end of time, or an expression that follows the clock and names only times that its zone skips. */
 TimestampTz
 schedule_next(const JobSchedule *schedule, TimestampTz after, TimestampTz anchor)
 {

@@ -32,7 +32,7 @@ extern JobSchedule *schedule_parse(struct json_object *value, const char *pointe
  * The first moment strictly after "after" at which the schedule fires.
  * anchor: the scheduled start that an interval counts from (pass "after" where
  * there is none); ignored for cron.  Time zones and DST follow the rules of
- * Debian's cron: see schedule.c.
+ * Debian's cron: see schedule.c.  DT_NOEND where it never fires again.
  */
 extern TimestampTz schedule_next(const JobSchedule *schedule, TimestampTz after, TimestampTz anchor);
 

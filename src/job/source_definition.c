@@ -27,7 +27,7 @@ static const Choice source_types[] = {
 	{NULL}
 };
 
-/* Those after POST have no value: nothing reads it. */
+/* Kept by name: JobSource.method. */
 static const Choice methods[] = {
 	{"GET"},
 	{"POST"},
@@ -107,7 +107,8 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 
 	source->type = type.value;
 	read_pagination(problems, object, pointer, source);
-	check_body(problems, pointer, source);
+	if (type.variant == API)
+		check_body(problems, pointer, source);
 }
 
 /* A URL that starts with a template is checked when it is rendered. */
