@@ -95,6 +95,12 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample)
 	problem_raise_first(problems);
 }
 
+bool
+write_plan_is_upsert(const WritePlan *plan)
+{
+	return plan->upserts;
+}
+
 int
 write_plan_paths(const WritePlan *plan, const JsonPath *const **paths)
 {

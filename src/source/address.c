@@ -110,14 +110,21 @@ address_guard_create(const char *allowed_hosts, bool only_allowed_hosts)
 			text[--len] = '\0';
 		if (len == 0)
 			continue;
-		if (guard->nentries < capacity && parse_entry(text, &guard->entries[guard->nentries]))
+		if (guard->nentries == MAX_ENTRIES)
+		{
+			ereport(WARNING,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("databite.allowed_hosts has more than %d entries", MAX_ENTRIES),
+					 errdetail("The rest is ignored.")));
+			break;
+		}
+		if (parse_entry(text, &guard->entries[guard->nentries]))
 			guard->nentries++;
 		else
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIG_FILE_ERROR),
 					 errmsg("entry \"%s\" of databite.allowed_hosts is ignored", text),
-					 errhint("An entry is a host name, \"*.suffix\" or a CIDR block, without scheme and port; there may be %d.",
-							 MAX_ENTRIES)));
+					 errhint("An entry is a host name, \"*.suffix\" or a CIDR block, without scheme and port.")));
 	}
 	pfree(list);
 	return guard;
@@ -176,7 +183,7 @@ parse_entry(const char *text, AllowedEntry *entry)
 		if (!isalnum((unsigned char) name[i]) && strchr("-._", name[i]) == NULL && !IS_HIGHBIT_SET(name[i]))
 			return false;
 	}
-	if (name[0] == '.' && name == text)
+	if (name[0] == '.' && (name == text || len == 1))
 		return false;
 
 	entry->is_block = false;

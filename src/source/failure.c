@@ -82,8 +82,8 @@ static const FailureKind header_too_large = {
 	"header of the response is too large", NULL
 };
 static const FailureKind no_memory = {
-	"out_of_memory", ERRCODE_OUT_OF_MEMORY, false,
-	"out of memory in a transfer", NULL
+	"too_large", ERRCODE_OUT_OF_MEMORY, false,
+	"response needs more memory than there is, or decompresses to too much at a time", NULL
 };
 static const FailureKind not_http = {
 	"protocol", ERRCODE_PROTOCOL_VIOLATION, false,
@@ -198,8 +198,8 @@ failure_detail(const Transfer *transfer, TransferOutcome outcome)
 			return NULL;
 	}
 
-	/* libcurl's own words may quote a proxy with its password, so these are for the other cases */
-	if (kind == &proxy_unknown || kind == &not_http || transfer->error[0] == '\0')
+	/* libcurl's own words may quote a proxy with its password or a setting, so these are for the other cases */
+	if (kind == &proxy_unknown || kind == &ca_unreadable || kind == &not_http || transfer->error[0] == '\0')
 		return pstrdup(curl_easy_strerror(transfer->result.code));
 	return printable(transfer->error);
 }

@@ -331,15 +331,20 @@ static void
 finish_broken(Fetch *fetch, TransferOutcome outcome)
 {
 	const FailureKind *kind = failure_kind(fetch->transfer, outcome);
+	SourceError *error;
 
 	/* after a redirect the original request has been sent, and answered */
 	bool		sent = fetch->redirects > 0 || transfer_was_sent(fetch->transfer);
 
 	if (kind->transient && fetch->tries < fetch->retry.attempts &&
 		retry_network_failure(fetch->original->method, sent))
+	{
 		try_again(fetch, 0);
-	else
-		give_up(fetch, failure_create(kind, fetch->request, failure_detail(fetch->transfer, outcome)));
+		return;
+	}
+	error = failure_create(kind, fetch->request, failure_detail(fetch->transfer, outcome));
+	error->status = fetch->response.status;
+	give_up(fetch, error);
 }
 
 /* Schedules the next try, after the policy's delay but no sooner than least_delay (ms). */

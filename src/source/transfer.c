@@ -31,7 +31,7 @@
  * Bytes libcurl reads at a time.  Not more: all that these decompress to is
  * held by libcurl while the transfer is paused, and gzip makes 1000 of 1.
  */
-#define READ_SIZE (32 * 1024)
+#define READ_SIZE (16 * 1024)
 
 /* Bounds of a response's header; as large as it gets by far. */
 #define MAX_HEADER_BYTES (256 * 1024)
@@ -368,8 +368,14 @@ final_outcome(const Transfer *transfer)
 		return TRANSFER_COMPLETE;
 	if (transfer->header_too_large)
 		return TRANSFER_HEADER_TOO_LARGE;
-	if (transfer->out_of_memory || transfer->result.code == CURLE_OUT_OF_MEMORY)
+	if (transfer->out_of_memory)
 		return TRANSFER_OUT_OF_MEMORY;
+	if (transfer->result.code == CURLE_OUT_OF_MEMORY)
+	{
+		/* libcurl's own bounds end like this too: a line of the header, 64 MB of a body that is paused */
+		return transfer_was_sent(transfer) && !transfer->header_complete ?
+			TRANSFER_HEADER_TOO_LARGE : TRANSFER_OUT_OF_MEMORY;
+	}
 	if (transfer->result.code == CURLE_COULDNT_CONNECT &&
 		transfer->sockets_refused > 0 && transfer->sockets_opened == 0)
 		return TRANSFER_ADDRESS_REFUSED;

@@ -1,0 +1,569 @@
+/*
+ * main.c
+ *	  Unit tests of the parts of src/source/ that need no server.
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "backend.h"
+#include "source/address.h"
+#include "source/link_header.h"
+#include "source/pagination.h"
+#include "source/retry.h"
+#include "utils/memutils.h"
+
+static int	passed;
+static int	failed;
+
+#define CHECK(condition) check(condition, #condition, __LINE__)
+#define CHECK_TEXT(actual, expected) check_text(actual, expected, #actual, __LINE__)
+
+static void
+check(bool ok, const char *what, int line)
+{
+	ok ? passed++ : failed++;
+	if (!ok)
+		printf("line %d: failed: %s\n", line, what);
+}
+
+static void
+check_text(const char *actual, const char *expected, const char *what, int line)
+{
+	bool		ok = actual == NULL || expected == NULL ? actual == expected : strcmp(actual, expected) == 0;
+
+	check(ok, what, line);
+	if (!ok)
+		printf("    got %s\n    not %s\n", actual ? actual : "(null)", expected ? expected : "(null)");
+}
+
+static void
+test_urls(void)
+{
+	CHECK_TEXT(url_add_parameter("http://a/b", "x", "1", true), "http://a/b?x=1");
+	CHECK_TEXT(url_add_parameter("http://a/b?x=0&y=2#f", "x", "1", true), "http://a/b?y=2&x=1#f");
+	CHECK_TEXT(url_add_parameter("http://a/b?x=0", "x", "1", false), "http://a/b?x=0&x=1");
+	CHECK_TEXT(url_add_parameter("http://a/b?%78=0&xx=3&x&X=1", "x", "1", true), "http://a/b?xx=3&X=1&x=1");
+	CHECK_TEXT(url_add_parameter("http://a/b?page%5Bsize%5D=9&p+q=1", "page[size]", "a b&c=\xc3\xa9", true),
+			   "http://a/b?p+q=1&page%5Bsize%5D=a%20b%26c%3D%C3%A9");
+	CHECK_TEXT(url_add_parameter("http://a/b?p+q=1", "p q", "2", true), "http://a/b?p%20q=2");
+	CHECK_TEXT(url_add_parameter("http://a/b?", "x", "", true), "http://a/b?x=");
+	CHECK_TEXT(url_add_parameter("http://a/b#?x=0", "x", "1", true), "http://a/b?x=1#?x=0");
+
+	CHECK_TEXT(url_without_query("http://a/b?c=d&e#f"), "http://a/b#f");
+	CHECK_TEXT(url_without_query("http://a/b"), "http://a/b");
+
+	CHECK_TEXT(url_masked("https://u:p@a.b:8080/c?token=1#f"), "https://***@a.b:8080/c?***#***");
+	CHECK_TEXT(url_masked("https://a/c"), "https://a/c");
+	CHECK_TEXT(url_masked("https://u@a/c"), "https://***@a/c");
+	CHECK_TEXT(url_masked("secret"), "(not a URL)");
+	CHECK_TEXT(url_masked("http://a b/secret"), "(not a URL)");
+
+	CHECK(url_same_origin("http://a/x", "HTTP://A:80/y"));
+	CHECK(url_same_origin("https://a:443/x", "https://a/"));
+	CHECK(!url_same_origin("http://a/", "https://a/"));
+	CHECK(!url_same_origin("http://a/", "http://a:81/"));
+	CHECK(!url_same_origin("http://a/", "http://b/"));
+	CHECK(!url_same_origin("http://a.com/", "http://a.com@evil.com/"));
+	CHECK(!url_same_origin("a", "a"));
+
+	CHECK_TEXT(url_resolve("http://a/b/c?d=1", "e"), "http://a/b/e");
+	CHECK_TEXT(url_resolve("http://a/b/c?d=1", "?page=2"), "http://a/b/c?page=2");
+	CHECK_TEXT(url_resolve("http://a/b/c", "/x/../y?z"), "http://a/y?z");
+	CHECK_TEXT(url_resolve("http://a/b/c", "../y"), "http://a/y");
+	CHECK_TEXT(url_resolve("https://a/b", "//c/d"), "https://c/d");
+	CHECK_TEXT(url_resolve("http://a/b", "https://c/d?e=f"), "https://c/d?e=f");
+	CHECK_TEXT(url_resolve("http://a/b", "/x y"), "http://a/x%20y");
+	CHECK_TEXT(url_resolve("nothing", "/x"), NULL);
+	CHECK_TEXT(url_resolve("http://a/b", "http://"), NULL);
+
+	CHECK(url_problem("http://a/b?c") == NULL);
+	CHECK(url_problem("https://[::1]:80/") == NULL);
+	CHECK(url_problem("/b") != NULL);
+	CHECK(url_problem("") != NULL);
+	CHECK(url_problem("file:///etc/passwd") != NULL);
+	CHECK(url_problem("gopher://a/b") != NULL);
+	CHECK(url_problem("http://u@a/") != NULL);
+	CHECK(url_problem("http://u:p@a/") != NULL);
+	CHECK(url_problem("http://a\r\nb/") != NULL);
+	CHECK_TEXT(url_host("http://0x7f.1:80/"), "127.0.0.1");
+}
+
+static void
+test_link_headers(void)
+{
+	CHECK_TEXT(link_header_find("<http://a/2>; rel=\"next\"", "next"), "http://a/2");
+	CHECK_TEXT(link_header_find("<http://a/1>; rel=prev, </2?a=b,c;d>; rel=next", "next"), "/2?a=b,c;d");
+	CHECK_TEXT(link_header_find("<a>;rel=\"first last\",<b>;REL=\"prev NEXT\"", "next"), "b");
+	CHECK_TEXT(link_header_find("<a>; title=\"x, <c>; rel=next\"; rel=\"prev\", <b>; rel=next", "next"), "b");
+	CHECK_TEXT(link_header_find("<a>; title=\"x\\\"; rel=next\"; rel=prev", "next"), NULL);
+	CHECK_TEXT(link_header_find("<a>; rel=prev; rel=next", "next"), NULL);
+	CHECK_TEXT(link_header_find("<a>; rel=next; anchor=\"#x\", <b>; rel=next", "next"), "b");
+	CHECK_TEXT(link_header_find(",, <a> ; results ; rel = \"next\" ,", "next"), "a");
+	CHECK_TEXT(link_header_find("<a>; rel=nextish", "next"), NULL);
+	CHECK_TEXT(link_header_find("<a", "next"), NULL);
+	CHECK_TEXT(link_header_find("a; rel=next", "next"), NULL);
+	CHECK_TEXT(link_header_find("", "next"), NULL);
+	CHECK_TEXT(link_header_find("<>; rel=next", "next"), "");
+	CHECK_TEXT(link_header_find("<a>; rel=\"next", "next"), "a");
+	CHECK_TEXT(link_header_find("<a>; =x;;; rel=\"ne\\xt\"", "next"), "a");
+}
+
+/* May host at address be reached? */
+static bool
+allows(AddressGuard *guard, const char *host, const char *address)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
+		return address_guard_allows(guard, host, (struct sockaddr *) &v4);
+	if (inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
+		abort();
+	return address_guard_allows(guard, host, (struct sockaddr *) &v6);
+}
+
+static void
+test_addresses(void)
+{
+	static const char *const refused[] = {
+		"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255",
+		"127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1", "172.31.255.255",
+		"192.0.0.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "224.0.0.1", "239.1.1.1",
+		"240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1",
+		"::ffff:169.254.169.254", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1",
+		"fc00::1", "fdff::1", "fe80::1", "febf::1", "fec0::1", "ff02::1", "100::1", "2001::1",
+		"2001:db8::1", "3fff::1", "5f00::1"
+	};
+	static const char *const public[] = {
+		"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
+		"126.255.255.255", "128.0.0.0", "169.253.255.255", "172.15.255.255", "172.32.0.0",
+		"192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "223.255.255.255",
+		"2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1", "2001:4860::1"
+	};
+	AddressGuard *guard = address_guard_create("", false);
+	char		many[MAXPGPATH * 4] = "";
+
+	for (int i = 0; i < lengthof(refused); i++)
+	{
+		check(!allows(guard, "h", refused[i]), refused[i], __LINE__);
+		check(!allows(address_guard_create(NULL, true), "h", refused[i]), refused[i], __LINE__);
+	}
+	for (int i = 0; i < lengthof(public); i++)
+	{
+		check(allows(guard, "h", public[i]), public[i], __LINE__);
+		check(!allows(address_guard_create("other", true), "h", public[i]), public[i], __LINE__);
+	}
+	CHECK(!address_guard_allows(guard, "h", &(struct sockaddr) {.sa_family = AF_UNIX}));
+
+	guard = address_guard_create(" api.Local , *.internal.example,10.1.0.0/16,::1, fd00::/8 ,192.168.1.7", false);
+	CHECK(warnings == 0);
+	CHECK(allows(guard, "API.local", "10.9.9.9"));
+	CHECK(allows(guard, "api.local.", "10.9.9.9"));
+	CHECK(!allows(guard, "xapi.local", "10.9.9.9"));
+	CHECK(allows(guard, "a.b.Internal.example", "127.0.0.1"));
+	CHECK(!allows(guard, "internal.example", "127.0.0.1"));
+	CHECK(!allows(guard, "xinternal.example", "127.0.0.1"));
+	CHECK(!allows(guard, ".internal.example", "127.0.0.1"));
+	CHECK(allows(guard, "h", "10.1.2.3"));
+	CHECK(!allows(guard, "h", "10.2.2.3"));
+	CHECK(allows(guard, "h", "::ffff:10.1.2.3"));
+	CHECK(allows(guard, "h", "::1"));
+	CHECK(allows(guard, "h", "fd12::1"));
+	CHECK(!allows(guard, "h", "fc12::1"));
+	CHECK(allows(guard, "h", "192.168.1.7"));
+	CHECK(!allows(guard, "h", "192.168.1.8"));
+	CHECK(allows(guard, "h", "8.8.8.8"));
+
+	CHECK(!address_guard_allows_by_proxy(guard, "localhost"));
+	CHECK(!address_guard_allows_by_proxy(guard, "x.LOCALHOST."));
+	CHECK(!address_guard_allows_by_proxy(guard, "127.0.0.1"));
+	CHECK(!address_guard_allows_by_proxy(guard, "[fe80::1]"));
+	CHECK(address_guard_allows_by_proxy(guard, "[::1]"));
+	CHECK(address_guard_allows_by_proxy(guard, "example.com"));
+	CHECK(address_guard_allows_by_proxy(guard, "8.8.8.8"));
+	CHECK(!address_guard_allows_by_proxy(address_guard_create("a.b", true), "example.com"));
+	CHECK(address_guard_allows_by_proxy(address_guard_create("a.b", true), "a.b"));
+
+	/* what is not understood allows nothing, and says so */
+	guard = address_guard_create("http://a/,a:80,10.0.0.0/33,10.0.0.0/,*,*.,.a,10.0.0.0/8x,,", false);
+	CHECK(warnings == 8);
+	CHECK(!allows(guard, "a", "10.0.0.1"));
+
+	for (int i = 0; i < 2000; i++)
+		strcat(many, "a,");
+	warnings = 0;
+	address_guard_create(many, false);
+	CHECK(warnings == 1);
+}
+
+static HttpResponse *
+response_with(const char *name, const char *value)
+{
+	HttpResponse *response = palloc0(sizeof(HttpResponse));
+	HttpHeader *header = palloc0(sizeof(HttpHeader));
+
+	header->name = pstrdup(name);
+	header->value = pstrdup(value);
+	response->headers = lappend(NIL, header);
+	return response;
+}
+
+static void
+test_retry(void)
+{
+	int			statuses[] = {429, 500, 503};
+	JobRetry	retry = {.attempts = 5, .delay_ms = 1000, .max_delay_ms = 60000,
+		.nstatuses = lengthof(statuses), .statuses = statuses};
+	HttpResponse *response = response_with("retry-after", "7");
+	HttpHeader	date = {"Date", "Wed, 21 Oct 2015 07:27:30 GMT"};
+
+	CHECK(retry_after(response, 0) == 7000);
+	CHECK(retry_after(response_with("Retry-After", "1.5"), 0) == 1500);
+	CHECK(retry_after(response_with("Retry-After", "99999999999999999999"), 0) == INT64CONST(1000000000000));
+	CHECK(retry_after(response_with("Retry-After", "-5"), 0) <= 0);
+	CHECK(retry_after(response_with("Retry-After", "soon"), 0) == -1);
+	CHECK(retry_after(response_with("Retry-After", ""), 0) == -1);
+	CHECK(retry_after(response_with("X", "1"), 0) == -1);
+	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), 1445412470) == 10000);
+	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), 1445412490) == 0);
+	response = response_with("Retry-After", "Wednesday, 21-Oct-15 07:28:00 GMT");
+	response->headers = lappend(response->headers, &date);
+	CHECK(retry_after(response, 0) == 30000);
+
+	retry.backoff = BACKOFF_FIXED;
+	CHECK(retry_delay(&retry, 4, 0.5) == 1000);
+	retry.backoff = BACKOFF_LINEAR;
+	CHECK(retry_delay(&retry, 4, 0.5) == 4000);
+	CHECK(retry_delay(&retry, 400, 0.5) == 60000);
+	retry.backoff = BACKOFF_EXPONENTIAL;
+	CHECK(retry_delay(&retry, 1, 0.5) == 500);
+	CHECK(retry_delay(&retry, 4, 0.999999) == 7999);
+	CHECK(retry_delay(&retry, 4, 0) == 0);
+	CHECK(retry_delay(&retry, 2000000000, 0.5) == 30000);
+
+	response = response_with("X", "1");
+	response->status = 500;
+	CHECK(retry_status(&retry, "GET", response));
+	CHECK(retry_status(&retry, "PUT", response));
+	CHECK(!retry_status(&retry, "POST", response));
+	response->status = 503;
+	CHECK(!retry_status(&retry, "PATCH", response));
+	response->status = 429;
+	CHECK(retry_status(&retry, "POST", response));
+	response->status = 404;
+	CHECK(!retry_status(&retry, "GET", response));
+	response = response_with("Retry-After", "1");
+	response->status = 503;
+	CHECK(retry_status(&retry, "POST", response));
+	CHECK(retry_network_failure("GET", true));
+	CHECK(!retry_network_failure("POST", true));
+	CHECK(retry_network_failure("POST", false));
+}
+
+/* A path of keys and indexes: "a.0.b". */
+static JsonPath *
+path(const char *text)
+{
+	JsonPath   *result = palloc0(sizeof(JsonPath));
+	char	   *rest = pstrdup(text);
+	char	   *word;
+
+	result->steps = palloc0(10 * sizeof(JsonPathStep));
+	while ((word = strsep(&rest, ".")) != NULL)
+	{
+		JsonPathStep *step = &result->steps[result->nsteps++];
+
+		if (strcmp(word, "*") == 0)
+			step->kind = PATH_ALL;
+		else if (word[strspn(word, "-0123456789")] == '\0')
+		{
+			step->kind = PATH_INDEX;
+			step->index = atoi(word);
+		}
+		else
+		{
+			step->kind = PATH_KEY;
+			step->key = word;
+			step->keylen = strlen(word);
+		}
+	}
+	return result;
+}
+
+static HttpRequest base = {.method = "GET", .url = "http://a/items?limit=7&f=1", .timeout_ms = 1};
+
+static PagerStatus
+advance(Pager *pager, int64 nitems, const char *envelope, HttpResponse *response)
+{
+	HttpResponse none = {.status = 200};
+	PageResult	result = {.response = response ? response : &none, .envelope = envelope,
+		.envelope_len = envelope ? strlen(envelope) : 0, .nitems = nitems};
+
+	return pager_advance(pager, &result);
+}
+
+static const char *
+error_of(Pager *pager)
+{
+	const char *hint;
+
+	return pager_error(pager, &hint);
+}
+
+static void
+test_offset(MemoryContext context)
+{
+	JobPagination p = {.type = PAGINATION_OFFSET, .limit = 2, .send_limit = true,
+		.offset_param = "offset", .limit_param = "limit", .max_pages = 3};
+	Pager	   *pager = pager_create(&p, &base, NULL, context);
+
+	CHECK(!pagination_needs_envelope(&p));
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?f=1&offset=0&limit=2");
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?f=1&offset=2&limit=2");
+	CHECK_TEXT(pager_state(pager), "{\"page\":2,\"offset\":2}");
+	CHECK(advance(pager_create(&p, &base, pager_state(pager), context), 1, NULL, NULL) == PAGER_DONE);
+	CHECK_TEXT(pager_request(pager_create(&p, &base, pager_state(pager), context))->url,
+			   "http://a/items?f=1&offset=2&limit=2");
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_NEXT);
+	CHECK(pager_page_number(pager) == 3);
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_FAILED);
+	CHECK_TEXT(error_of(pager), "page limit reached: there are more than 3 pages");
+
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 0, NULL, NULL) == PAGER_DONE);
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 1, NULL, NULL) == PAGER_DONE);
+
+	/* a total makes short pages no end */
+	p.total_path = path("meta.total");
+	p.max_pages = 100;
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(pagination_needs_envelope(&p));
+	CHECK(pager_total_items(pager) == -1);
+	CHECK(advance(pager, 1, "{\"meta\":{\"total\":3}}", NULL) == PAGER_NEXT);
+	CHECK(pager_total_items(pager) == 3);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?f=1&offset=1&limit=2");
+	CHECK(advance(pager, 2, "{\"meta\":{\"total\":\"3\"}}", NULL) == PAGER_DONE);
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 2, "{}", NULL) == PAGER_NEXT);
+	CHECK(advance(pager, 1, "{}", NULL) == PAGER_DONE);
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_FAILED);
+	CHECK(advance(pager, 2, "{", NULL) == PAGER_FAILED);
+
+	p.drop_other_query = true;
+	p.total_path = NULL;
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?f=1&offset=0&limit=2");
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?offset=2&limit=2");
+}
+
+static void
+test_page(MemoryContext context)
+{
+	JobPagination p = {.type = PAGINATION_PAGE, .limit = 2, .page_param = "page", .start_page = 0, .max_pages = 100};
+	Pager	   *pager = pager_create(&p, &base, NULL, context);
+
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?limit=7&f=1&page=0");
+	CHECK(advance(pager, 1, NULL, NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?limit=7&f=1&page=1");
+	CHECK_TEXT(pager_request(pager_create(&p, &base, pager_state(pager), context))->url,
+			   "http://a/items?limit=7&f=1&page=1");
+	CHECK(advance(pager, 0, NULL, NULL) == PAGER_DONE);
+
+	p.start_page = 1;
+	p.send_limit = true;
+	p.limit_param = "limit";
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?f=1&page=1&limit=2");
+	CHECK(advance(pager, 2, NULL, NULL) == PAGER_NEXT);
+	CHECK(advance(pager, 1, NULL, NULL) == PAGER_DONE);
+
+	p.total_pages_path = path("0.pages");
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 1, "[{\"pages\":2}]", NULL) == PAGER_NEXT);
+	CHECK(advance(pager, 2, "[{\"pages\":2}]", NULL) == PAGER_DONE);
+}
+
+static void
+test_cursor(MemoryContext context)
+{
+	JobPagination p = {.type = PAGINATION_CURSOR, .cursor_path = path("meta.next"), .cursor_param = "cursor",
+		.max_pages = 100, .limit = 5};
+	HttpRequest post = base;
+	Pager	   *pager = pager_create(&p, &base, NULL, context);
+	char	   *state;
+
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?limit=7&f=1");
+	CHECK(advance(pager, 0, "{\"meta\":{\"next\":\"a/b=\"}}", NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?limit=7&f=1&cursor=a%2Fb%3D");
+	state = pager_state(pager);
+	CHECK_TEXT(state, "{\"page\":2,\"cursor\":\"a/b=\"}");
+	CHECK_TEXT(pager_request(pager_create(&p, &base, state, context))->url,
+			   "http://a/items?limit=7&f=1&cursor=a%2Fb%3D");
+	CHECK(advance(pager_create(&p, &base, state, context), 1, "{\"meta\":{\"next\":\"a/b=\"}}", NULL) == PAGER_FAILED);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":12345678901234567890}}", NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?limit=7&f=1&cursor=12345678901234567890");
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":\"a/b=\"}}", NULL) == PAGER_FAILED);
+	CHECK_TEXT(error_of(pager), "the source gave the same cursor twice, after page 3");
+
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 1, "{}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":null}}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":\"\"}}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"meta\":[]}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":{}}}", NULL) == PAGER_FAILED);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":true}}", NULL) == PAGER_FAILED);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":\"a\\u0000b\"}}", NULL) == PAGER_FAILED);
+
+	p.has_more_path = path("more");
+	CHECK(advance(pager, 1, "{\"more\":false,\"meta\":{\"next\":\"x\"}}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"more\":\"false\",\"meta\":{\"next\":\"x\"}}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"more\":true}", NULL) == PAGER_FAILED);
+	CHECK_TEXT(error_of(pager), "the source says that there are more pages but gives no next cursor");
+	CHECK(advance(pager, 1, "{\"more\":true,\"meta\":{\"next\":\"x\"}}", NULL) == PAGER_NEXT);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":\"y\"}}", NULL) == PAGER_NEXT);
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":null},\"more\":null}", NULL) == PAGER_DONE);
+
+	/* in the body */
+	p.has_more_path = NULL;
+	p.cursor_place = CURSOR_IN_BODY;
+	p.cursor_param = "page.after";
+	p.limit_param = "size";
+	p.send_limit = true;
+	post.body = "{\"q\":1.10,\"page\":{\"k\":true}}";
+	post.body_len = strlen(post.body);
+	pager = pager_create(&p, &post, NULL, context);
+	CHECK_TEXT(pager_request(pager)->body, "{\"q\":1.10,\"page\":{\"k\":true},\"size\":5}");
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":\"x/y\"}}", NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->body, "{\"q\":1.10,\"page\":{\"k\":true,\"after\":\"x/y\"},\"size\":5}");
+	CHECK(advance(pager, 1, "{\"meta\":{\"next\":17.50}}", NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->body, "{\"q\":1.10,\"page\":{\"k\":true,\"after\":17.50},\"size\":5}");
+	CHECK_TEXT(pager_request(pager_create(&p, &post, pager_state(pager), context))->body,
+			   "{\"q\":1.10,\"page\":{\"k\":true,\"after\":17.50},\"size\":5}");
+	CHECK(pager_request(pager)->body_len == strlen(pager_request(pager)->body));
+	pager = pager_create(&p, &base, "{\"page\":2,\"cursor\":\"x\"}", context);
+	CHECK_TEXT(pager_request(pager)->body, "{\"page\":{\"after\":\"x\"},\"size\":5}");
+	post.body = "[1]";
+	post.body_len = 3;
+	if (sigsetjmp(error_jump, 0) == 0)
+	{
+		pager_create(&p, &post, NULL, context);
+		CHECK(!"an array took a cursor");
+	}
+	else
+		CHECK(true);
+	if (sigsetjmp(error_jump, 0) == 0)
+	{
+		pager_create(&p, &base, "{\"page\":0}", context);
+		CHECK(!"a damaged state was taken");
+	}
+	else
+		CHECK(true);
+
+	/* from a header, to a header */
+	p.cursor_place = CURSOR_IN_HEADER;
+	p.cursor_param = "X-Cursor";
+	p.cursor_path = NULL;
+	p.cursor_header = "x-next";
+	p.send_limit = false;
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(pager_request(pager)->headers == NIL);
+	CHECK(advance(pager, 1, NULL, response_with("X-Next", "c1")) == PAGER_NEXT);
+	CHECK_TEXT(((HttpHeader *) linitial(pager_request(pager)->headers))->value, "c1");
+	CHECK(advance(pager, 1, NULL, response_with("X-Other", "c1")) == PAGER_DONE);
+}
+
+static void
+test_urls_of_pages(MemoryContext context)
+{
+	JobPagination p = {.type = PAGINATION_LINK, .max_pages = 100};
+	Pager	   *pager = pager_create(&p, &base, NULL, context);
+	HttpResponse *response;
+	HttpHeader	link = {"Link", "<?page=3>; rel=next"};
+
+	CHECK_TEXT(pager_request(pager)->url, base.url);
+	response = response_with("link", "</items?page=2>; rel=\"next\", <x>; rel=last");
+	response->url = base.url;
+	CHECK(advance(pager, 1, NULL, response) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?page=2");
+	CHECK_TEXT(pager_state(pager), "{\"page\":2,\"url\":\"http://a/items?page=2\"}");
+	response = response_with("link", "<x>; rel=last");
+	response->headers = lappend(response->headers, &link);
+	CHECK(advance(pager, 1, NULL, response) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?page=3");
+	CHECK(advance(pager, 1, NULL, response_with("link", "</items?page=2>; rel=next")) == PAGER_FAILED);
+	CHECK_TEXT(error_of(pager), "the source gave the same URL twice, after page 3");
+	CHECK(advance(pager, 1, NULL, response_with("link", "<items?limit=7&f=1>; rel=next")) == PAGER_FAILED);
+	CHECK(advance(pager, 1, NULL, response_with("link", "<http://evil/?s=1>; rel=next")) == PAGER_FAILED);
+	CHECK_TEXT(error_of(pager), "the URL of the next page leads to another origin: http://evil/?***");
+	CHECK(advance(pager, 1, NULL, response_with("link", "<https://a/>; rel=next")) == PAGER_FAILED);
+	CHECK(advance(pager, 1, NULL, response_with("link", "<file:///etc/passwd>; rel=next")) == PAGER_FAILED);
+	CHECK(advance(pager, 1, NULL, response_with("link", "<http://u:p@a/>; rel=next")) == PAGER_FAILED);
+	CHECK(advance(pager, 1, NULL, response_with("link", "<x>; rel=prev")) == PAGER_DONE);
+	CHECK(advance(pager, 1, NULL, NULL) == PAGER_DONE);
+
+	p.type = PAGINATION_NEXT_URL;
+	p.next_url_path = path("links.-1.next");
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK(advance(pager, 0, "{\"links\":[1,{\"next\":\"/items?after=x\"}]}", NULL) == PAGER_NEXT);
+	CHECK_TEXT(pager_request(pager)->url, "http://a/items?after=x");
+	CHECK_TEXT(pager_request(pager_create(&p, &base, pager_state(pager), context))->url, "http://a/items?after=x");
+	CHECK(advance(pager, 1, "{\"links\":[{\"next\":null}]}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"links\":[{\"next\":false}]}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"links\":[]}", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "[]", NULL) == PAGER_DONE);
+	CHECK(advance(pager, 1, "{\"links\":[{\"next\":[]}]}", NULL) == PAGER_FAILED);
+	p.next_url_path = path("links.*.next");
+	CHECK(advance(pager, 1, "{\"links\":[{\"next\":\"/x\"}]}", NULL) == PAGER_FAILED);
+
+	p.type = PAGINATION_NONE;
+	p.next_url_path = NULL;
+	pager = pager_create(&p, &base, NULL, context);
+	CHECK_TEXT(pager_request(pager)->url, base.url);
+	CHECK(advance(pager, 100, NULL, NULL) == PAGER_DONE);
+}
+
+/* Ten thousand cursors, and the first of them again. */
+static void
+test_many_pages(MemoryContext context)
+{
+	JobPagination p = {.type = PAGINATION_CURSOR, .cursor_path = path("c"), .cursor_param = "c", .max_pages = 20000};
+	Pager	   *pager = pager_create(&p, &base, NULL, context);
+	bool		ok = true;
+
+	for (int i = 0; i < 10000; i++)
+		ok = ok && advance(pager, 1, psprintf("{\"c\":%d}", i), NULL) == PAGER_NEXT;
+	CHECK(ok);
+	CHECK(advance(pager, 1, "{\"c\":\"0\"}", NULL) == PAGER_FAILED);
+}
+
+int
+main(void)
+{
+	MemoryContext context = AllocSetContextCreate(NULL, "test", ALLOCSET_DEFAULT_SIZES);
+
+	if (sigsetjmp(error_jump, 0) != 0)
+	{
+		printf("an unexpected ERROR was raised\n%d passed, %d failed\n", passed, failed + 1);
+		return 1;
+	}
+	test_urls();
+	test_link_headers();
+	test_addresses();
+	test_retry();
+	test_offset(context);
+	test_page(context);
+	test_urls_of_pages(context);
+	test_many_pages(context);
+	test_cursor(context);		/* last: it moves error_jump */
+
+	MemoryContextDelete(context);
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed > 0;
+}
