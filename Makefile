@@ -20,3 +20,8 @@ SHLIB_LINK = $(shell pkg-config --libs libcurl json-c)
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# Where the server was built without dependency tracking (Debian's is), no object would follow its headers.
+$(OBJS): $(wildcard src/*.h src/*/*.h) Makefile
+
+PROVE_FLAGS += -I test/t/lib

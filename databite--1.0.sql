@@ -446,7 +446,29 @@ CREATE FUNCTION databite.secret(name pg_catalog.text) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_secret' LANGUAGE C STRICT STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.secret(pg_catalog.text) IS 'a secret, for the request that is being rendered';
 
--- template filters --
+/* Filters of templates, and what compiled templates call. */
+
+CREATE FUNCTION databite.filter_join(value pg_catalog.jsonb, separator pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_join' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_join(pg_catalog.jsonb, pg_catalog.text) IS 'filter join: elements of an array as text';
+
+/* Stable: they read what timestamptz_in reads, "now" and DateStyle included. */
+CREATE FUNCTION databite.to_datetime(value pg_catalog.text) RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_to_datetime' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.to_datetime(pg_catalog.text) IS 'filter to_datetime: ISO 8601, UTC without a zone';
+
+CREATE FUNCTION databite.to_datetime(value pg_catalog.text, format pg_catalog.text, zone pg_catalog.text)
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_to_datetime_format' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.to_datetime(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'filter to_datetime with a format';
+
+CREATE FUNCTION databite.iso8601(value pg_catalog.timestamptz) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_iso8601' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.iso8601(pg_catalog.timestamptz) IS 'a point in time as ISO 8601 text in UTC';
+
+CREATE FUNCTION databite.url_encode(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.url_encode(pg_catalog.text) IS 'percent-encoding of a value in a URL (RFC 3986)';
 
 /* Who may do what is the administrator's to say: nothing can be called until it is granted. */
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;

@@ -59,6 +59,7 @@ static struct json_object *not_null(struct json_object *object);
 static void attach(JsonBuilder *builder, struct json_object *parent, const char *key, struct json_object *value);
 static bool next_token(JsonBuilder *builder);
 static bool fail_unexpected(JsonBuilder *builder, const char *expected);
+static bool fail_depth(JsonBuilder *builder);
 static bool fail_lexer(JsonBuilder *builder, JsonParseErrorType error);
 static size_t token_position(JsonBuilder *builder);
 
@@ -204,7 +205,7 @@ build_object(JsonBuilder *builder, struct json_object *object, int depth)
 
 	check_stack_depth();
 	if (depth > builder->max_depth)
-		return fail_unexpected(builder, psprintf("at most %d levels of nesting", builder->max_depth));
+		return fail_depth(builder);
 
 	if (lexer->token_type == JSON_TOKEN_OBJECT_END)
 		return next_token(builder);
@@ -242,7 +243,7 @@ build_array(JsonBuilder *builder, struct json_object *array, int depth)
 
 	check_stack_depth();
 	if (depth > builder->max_depth)
-		return fail_unexpected(builder, psprintf("at most %d levels of nesting", builder->max_depth));
+		return fail_depth(builder);
 
 	if (lexer->token_type == JSON_TOKEN_ARRAY_END)
 		return next_token(builder);
@@ -346,6 +347,14 @@ fail_unexpected(JsonBuilder *builder, const char *expected)
 								  lexer->token_start, token_position(builder), expected);
 	}
 	MemoryContextSwitchTo(old);
+	return false;
+}
+
+static bool
+fail_depth(JsonBuilder *builder)
+{
+	builder->error = MemoryContextStrdup(builder->caller,
+										 psprintf("nested more than %d levels deep", builder->max_depth));
 	return false;
 }
 

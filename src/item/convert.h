@@ -12,6 +12,14 @@
  * fit boolean and text; objects and arrays fit json, jsonb and text, and an array
  * fits a PostgreSQL array type.  Anything else is an error (22P02, 22003, ...)
  * that shows the value, cut to a bound.
+ *
+ * More precisely, where the type's own rules would surprise:
+ * - A date and time without a zone is UTC, and one with a zone goes to a column
+ *   without as UTC wall clock, whatever TimeZone is set to.  A date is taken as it is written.
+ * - A number is no date or time: it could be seconds, milliseconds or digits.
+ * - Objects and arrays also go, as text, to the input function of a type that an
+ *   extension brought (vector, geometry, ...).
+ * - A domain's constraints are checked, also for null.
  */
 #ifndef DATABITE_CONVERT_H
 #define DATABITE_CONVERT_H
@@ -25,8 +33,8 @@ extern CellConverter *cell_converter_create(Oid type, int32 typmod, MemoryContex
 
 /*
  * Converts; the result is palloc'd in the current memory context where the
- * type is by reference.  text need not outlive the call.  Raises the error of
- * the conversion.
+ * type is by reference.  text is a cell's: UTF-8 with a NUL at text[len]; it need
+ * not outlive the call.  Raises the error of the conversion.
  */
 extern Datum cell_convert(CellConverter *converter, CellKind kind, const char *text, size_t len, bool *isnull);
 

@@ -4,12 +4,7 @@
  *
  * The reader itself knows the structure around the items: it follows the way to the list,
  * which the finder knows, keeps everything on it and beside it as the envelope, and
- * hands over the items, one by one.  An item that is whole in the bytes at hand
- * goes straight through the projector.  One that is not, or that the projector
- * does not like, goes through the resumable scanner, which says where it ends
- * or what is wrong; its bytes are carried over until it is complete, and then
- * projected.  So every byte is looked at three times at most, however the body
- * is split, and an error is always the scanner's.
+ * leaves the list itself to list_reader.c.
  *
  * A reader is created once for a step and begun anew for each response; it may be
  * left in the middle of one.  All of its memory is in the context given to
@@ -17,92 +12,17 @@
  */
 #include "postgres.h"
 
-#include "item/batch_arena.h"
-#include "item/list_finder.h"
-#include "item/projector.h"
-#include "item/scanner.h"
+#include "item/reader_parts.h"
 #include "utils/memutils.h"
-
-typedef enum ReaderState
-{
-	BEFORE_DOCUMENT,			/* maybe in a byte order mark */
-	AT_VALUE,
-	AT_ELEMENT_OR_END,
-	AT_KEY_OR_END,
-	AT_KEY,
-	IN_KEY,
-	AT_COLON,
-	AFTER_VALUE,
-	IN_VALUE,					/* that the scanner walks over */
-	AT_ITEM_OR_END,
-	AT_ITEM,
-	IN_ITEM,					/* that is carried over */
-	AFTER_ITEM,
-	AFTER_DOCUMENT,
-	FAILED
-} ReaderState;
-
-typedef struct ByteBuffer
-{
-	char	   *bytes;
-	size_t		len;
-	size_t		size;
-} ByteBuffer;
-
-/* Bytes of a carried item that are kept allocated for the next one. */
-#define CARRY_KEEP		(256 * 1024)
-
-/* Bytes after a carried item that may be read; the first ends a number. */
-#define CARRY_PADDING	16
-
-struct ItemReader
-{
-	ItemReaderOptions options;
-	MemoryContext context;
-	ListFinder *finder;
-	Projector  *projector;
-	char	   *item_path;		/* from a list's element to the item; NULL: itself */
-	size_t		max_key;		/* bytes of a key, as written, that may matter */
-
-	/* of the document */
-	ReaderState state;
-	int64		skip;
-	int64		count;
-	int64		position;		/* in the body, of the bytes of the next push */
-	bool		begun;			/* something but white space was met */
-	int			bom;			/* bytes of the byte order mark that were met */
-	Scanner		scanner;
-	ByteBuffer	key;
-	ByteBuffer	carry;
-	size_t		item_bytes;		/* of the item at hand, carried or not */
-	ByteBuffer	envelope;
-	bool		envelope_lost;	/* above the bound */
-	char		error[512];
-	char		hint[512];
-
-	/* of the push */
-	const char *data;
-	const char *kept_from;		/* begin of bytes that belong to the envelope; NULL in the list */
-};
 
 static bool read_structure(ItemReader *reader, const char **p, const char *end);
 static bool read_value(ItemReader *reader, const char **p, const char *end);
 static bool read_key(ItemReader *reader, const char **p, const char *end);
 static bool begin_value(ItemReader *reader, const char **p);
 static bool end_container(ItemReader *reader, const char **p);
-static void end_value(ItemReader *reader);
 static bool finish_key(ItemReader *reader, const char *p);
 static bool read_mark(ItemReader *reader, const char **p);
-static bool read_list(ItemReader *reader, const char **p, const char *end, ItemBatch *batch, bool *full);
-static bool read_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
-static bool scan_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
-static bool project_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
-static void deliver(ItemReader *reader, ItemBatch *batch, size_t bytes, bool too_deep, const Projection *projection);
-static void finish_carried(ItemReader *reader, ItemBatch *batch);
-static void buffer_add(ItemReader *reader, ByteBuffer *buffer, const char *bytes, size_t len);
 static void keep(ItemReader *reader, const char *p);
-static bool fail_at(ItemReader *reader, const char *p, const char *expected);
-static bool fail_scan(ItemReader *reader, const char *p);
 static bool fail_finder(ItemReader *reader);
 
 ItemReader *
@@ -161,11 +81,11 @@ item_reader_push(ItemReader *reader, const char *data, size_t len, size_t *taken
 	bool		right = (reader->state != FAILED);
 
 	reader->data = data;
-	reader->kept_from = (reader->state >= AT_ITEM_OR_END && reader->state <= AFTER_ITEM) ? NULL : data;
+	reader->kept_from = reader_in_list(reader) ? NULL : data;
 	while (right && !full && p < end)
 	{
-		if (reader->state >= AT_ITEM_OR_END && reader->state <= AFTER_ITEM)
-			right = read_list(reader, &p, end, batch, &full);
+		if (reader_in_list(reader))
+			right = reader_read_list(reader, &p, end, batch, &full);
 		else
 			right = read_structure(reader, &p, end);
 	}
@@ -268,15 +188,15 @@ read_structure(ItemReader *reader, const char **p, const char *end)
 			if (**p == '}')
 				return end_container(reader, p);
 			if (**p != '"')
-				return fail_at(reader, *p, "a string or \"}\"");
+				return reader_fail_at(reader, *p, "a string or \"}\"");
 			break;
 		case AT_KEY:
 			if (**p != '"')
-				return fail_at(reader, *p, "a string");
+				return reader_fail_at(reader, *p, "a string");
 			break;
 		case AT_COLON:
 			if (**p != ':')
-				return fail_at(reader, *p, "\":\"");
+				return reader_fail_at(reader, *p, "\":\"");
 			(*p)++;
 			reader->state = AT_VALUE;
 			return true;
@@ -295,9 +215,9 @@ read_structure(ItemReader *reader, const char **p, const char *end)
 			}
 			if (**p == (finder_in_object(reader->finder) ? '}' : ']'))
 				return end_container(reader, p);
-			return fail_at(reader, *p, finder_in_object(reader->finder) ? "\",\" or \"}\"" : "\",\" or \"]\"");
+			return reader_fail_at(reader, *p, finder_in_object(reader->finder) ? "\",\" or \"}\"" : "\",\" or \"]\"");
 		case AFTER_DOCUMENT:
-			return fail_at(reader, *p, "nothing more");
+			return reader_fail_at(reader, *p, "nothing more");
 		default:
 			return begin_value(reader, p);
 	}
@@ -324,7 +244,7 @@ read_mark(ItemReader *reader, const char **p)
 		return true;
 	}
 	if (reader->bom > 0)
-		return fail_at(reader, *p, "a byte order mark");
+		return reader_fail_at(reader, *p, "a byte order mark");
 	reader->state = AT_VALUE;
 	return true;
 }
@@ -335,7 +255,7 @@ begin_value(ItemReader *reader, const char **p)
 {
 	/* The scanner sees the byte first: only then it is known to begin a value. */
 	if (strchr("{[\"tfn-0123456789", **p) == NULL || **p == '\0')
-		return fail_at(reader, *p, "a value");
+		return reader_fail_at(reader, *p, "a value");
 	switch (finder_value(reader->finder, **p))
 	{
 		case FINDER_SKIP:
@@ -367,12 +287,12 @@ read_value(ItemReader *reader, const char **p, const char *end)
 		case SCAN_MORE:
 			return true;
 		case SCAN_DONE:
-			end_value(reader);
+			reader_end_value(reader);
 			return true;
 		case SCAN_ERROR:
 			break;
 	}
-	return fail_scan(reader, *p);
+	return reader_fail_scan(reader, *p);
 }
 
 /* Goes on with the key of a member on the way to the list. */
@@ -384,7 +304,7 @@ read_key(ItemReader *reader, const char **p, const char *end)
 
 	/* One byte more than matters is kept, to tell the key is longer. */
 	if (reader->key.len <= reader->max_key)
-		buffer_add(reader, &reader->key, start, Min(*p - start, reader->max_key + 1 - reader->key.len));
+		reader_buffer_add(reader, &reader->key, start, Min(*p - start, reader->max_key + 1 - reader->key.len));
 	switch (status)
 	{
 		case SCAN_MORE:
@@ -395,7 +315,7 @@ read_key(ItemReader *reader, const char **p, const char *end)
 		case SCAN_ERROR:
 			break;
 	}
-	return fail_scan(reader, *p);
+	return reader_fail_scan(reader, *p);
 }
 
 /* Tells the finder of the member whose key is complete. */
@@ -421,211 +341,15 @@ end_container(ItemReader *reader, const char **p)
 {
 	(*p)++;
 	finder_leave(reader->finder);
-	end_value(reader);
+	reader_end_value(reader);
 	return true;
 }
 
-static void
-end_value(ItemReader *reader)
+/* A value outside of the list, or the list itself, has ended. */
+void
+reader_end_value(ItemReader *reader)
 {
 	reader->state = (finder_depth(reader->finder) == 0) ? AFTER_DOCUMENT : AFTER_VALUE;
-}
-
-/*
- * Reads items until the bytes, the list or the batch's room end; false with the
- * error set where something is wrong.
- */
-static bool
-read_list(ItemReader *reader, const char **position, const char *end, ItemBatch *batch, bool *full)
-{
-	const char *p = *position;
-	bool		right = true;
-
-	while (right && p < end)
-	{
-		if (reader->state == IN_ITEM)
-		{
-			right = scan_item(reader, &p, end, batch);
-			if (right && reader->state == AFTER_ITEM && batch_is_full(batch))
-			{
-				*full = true;
-				break;
-			}
-			continue;
-		}
-		p = json_skip_space(p, end);
-		if (p == end)
-			break;
-		if (reader->state == AFTER_ITEM)
-		{
-			if (likely(*p == ','))
-			{
-				p++;
-				reader->state = AT_ITEM;
-				continue;
-			}
-			if (*p != ']')
-			{
-				right = fail_at(reader, p, "\",\" or \"]\"");
-				continue;
-			}
-		}
-		if (*p == ']' && reader->state != AT_ITEM)
-		{
-			reader->kept_from = p++;
-			end_value(reader);
-			break;
-		}
-		if (batch_is_full(batch) && reader->count >= reader->skip)
-		{
-			*full = true;
-			break;
-		}
-		right = read_item(reader, &p, end, batch);
-		if (right && reader->state == AFTER_ITEM && batch_is_full(batch))
-		{
-			*full = true;
-			break;
-		}
-	}
-	*position = p;
-	return right;
-}
-
-/* At the first byte of an item. */
-static bool
-read_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
-{
-	if (likely(project_item(reader, p, end, batch)))
-	{
-		reader->state = AFTER_ITEM;
-		return true;
-	}
-	reader->state = IN_ITEM;
-	reader->item_bytes = 0;
-	reader->carry.len = 0;
-	scanner_begin(&reader->scanner, SCANNER_MAX_DEPTH);
-	return scan_item(reader, p, end, batch);
-}
-
-/*
- * Projects and delivers the item at *p if it is whole, right and not nested too
- * deep; otherwise returns false, with nothing changed.
- */
-static bool
-project_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
-{
-	Projection	projection;
-	const char *after;
-
-	if (reader->count >= reader->skip)
-	{
-		size_t		mark = batch->arena_used;
-
-		after = projector_run(reader->projector, *p, end, batch, batch_next_cells(batch), &projection);
-		if (after == NULL || after - *p > reader->options.max_item_bytes ||
-			projection.unstorable != JSON_STORABLE || projection.missing)
-			batch->arena_used = mark;
-	}
-	else
-		after = projector_skip(reader->projector, *p, end, &projection);
-	if (after == NULL)
-		return false;
-	deliver(reader, batch, after - *p, false, &projection);
-	*p = after;
-	return true;
-}
-
-/* Counts the item in; the batch gets it, or the reason why it is bad. */
-static void
-deliver(ItemReader *reader, ItemBatch *batch, size_t bytes, bool too_deep, const Projection *projection)
-{
-	int			sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-	char		reason[256];
-
-	if (reader->count++ < reader->skip)
-		return;
-	if (unlikely(bytes > reader->options.max_item_bytes))
-		snprintf(reason, sizeof(reason), "item of %zu bytes is larger than the limit of %zu bytes",
-				 bytes, reader->options.max_item_bytes);
-	else if (unlikely(too_deep))
-		snprintf(reason, sizeof(reason), "item is nested deeper than the limit of %d levels",
-				 reader->options.max_depth);
-	else if (unlikely(projection->unstorable != JSON_STORABLE))
-	{
-		sqlstate = ERRCODE_UNTRANSLATABLE_CHARACTER;
-		if (projection->unstorable == JSON_NUL_ESCAPE)
-			strlcpy(reason, "item has \\u0000 in a string, which cannot be stored as text", sizeof(reason));
-		else
-			strlcpy(reason, "item has half of a Unicode surrogate pair in a string, which is no character", sizeof(reason));
-	}
-	else if (unlikely(projection->missing))
-	{
-		sqlstate = ERRCODE_SQL_JSON_MEMBER_NOT_FOUND;
-		snprintf(reason, sizeof(reason), "element of the list has no \"%.150s\"", reader->item_path);
-	}
-	else
-	{
-		batch_add_item(batch);
-		return;
-	}
-	batch_add_bad_item(batch, sqlstate, reason);
-}
-
-/* Goes on with an item that is carried over. */
-static bool
-scan_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
-{
-	const char *start = *p;
-	ScanStatus	status = scanner_push(&reader->scanner, p, end);
-
-	if (status == SCAN_ERROR)
-		return fail_scan(reader, *p);
-	reader->item_bytes += *p - start;
-	if (reader->item_bytes <= reader->options.max_item_bytes)
-		buffer_add(reader, &reader->carry, start, *p - start);
-	else
-		reader->carry.len = 0;
-	if (status == SCAN_DONE)
-	{
-		finish_carried(reader, batch);
-		reader->state = AFTER_ITEM;
-	}
-	return true;
-}
-
-/* The scanner has found the item that is carried over to be right. */
-static void
-finish_carried(ItemReader *reader, ItemBatch *batch)
-{
-	static const char padding[CARRY_PADDING];
-	ByteBuffer *carry = &reader->carry;
-	Projection	none = {.unstorable = reader->scanner.unstorable};
-	bool		too_large = reader->item_bytes > reader->options.max_item_bytes;
-	bool		too_deep = reader->scanner.deepest > reader->options.max_depth;
-
-	if (too_large || too_deep)
-		deliver(reader, batch, reader->item_bytes, too_deep, &none);
-	else
-	{
-		const char *p;
-
-		buffer_add(reader, carry, padding, CARRY_PADDING);
-		p = carry->bytes;
-		if (!project_item(reader, &p, p + carry->len - CARRY_PADDING + 1, batch))
-		{
-			/* The scanner and the projector do not agree: rather no cells than wrong ones. */
-			if (reader->count++ >= reader->skip)
-				batch_add_bad_item(batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
-		}
-	}
-	if (carry->size > CARRY_KEEP)
-	{
-		pfree(carry->bytes);
-		carry->bytes = NULL;
-		carry->size = 0;
-	}
-	carry->len = 0;
 }
 
 /* The bytes from kept_from to p belong to the envelope. */
@@ -642,12 +366,12 @@ keep(ItemReader *reader, const char *p)
 		reader->envelope_lost = true;
 		return;
 	}
-	buffer_add(reader, &reader->envelope, reader->kept_from, len);
+	reader_buffer_add(reader, &reader->envelope, reader->kept_from, len);
 }
 
 /* Adds bytes, and a NUL that is not counted. */
-static void
-buffer_add(ItemReader *reader, ByteBuffer *buffer, const char *bytes, size_t len)
+void
+reader_buffer_add(ItemReader *reader, ByteBuffer *buffer, const char *bytes, size_t len)
 {
 	if (buffer->size - buffer->len < len + 1)
 	{
@@ -663,8 +387,8 @@ buffer_add(ItemReader *reader, ByteBuffer *buffer, const char *bytes, size_t len
 }
 
 /* Sets the error: the byte at p is not what is expected.  Returns false. */
-static bool
-fail_at(ItemReader *reader, const char *p, const char *expected)
+bool
+reader_fail_at(ItemReader *reader, const char *p, const char *expected)
 {
 	int64		position = reader->position + (p - reader->data) + 1;
 	unsigned char c = (unsigned char) *p;
@@ -684,11 +408,11 @@ fail_at(ItemReader *reader, const char *p, const char *expected)
 }
 
 /* Sets the error that the scanner has found at p.  Returns false. */
-static bool
-fail_scan(ItemReader *reader, const char *p)
+bool
+reader_fail_scan(ItemReader *reader, const char *p)
 {
 	if (!reader->scanner.too_deep)
-		return fail_at(reader, p, reader->scanner.expected);
+		return reader_fail_at(reader, p, reader->scanner.expected);
 	snprintf(reader->error, sizeof(reader->error),
 			 "the response is nested too deep at byte " INT64_FORMAT,
 			 reader->position + (p - reader->data) + 1);

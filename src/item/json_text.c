@@ -304,7 +304,7 @@ json_unescape(const char *src, size_t len, char *dst)
 		const char *backslash = memchr(src, '\\', end - src);
 		size_t		plain = (backslash ? backslash : end) - src;
 
-		memcpy(dst, src, plain);
+		memmove(dst, src, plain);
 		dst += plain;
 		if (backslash == NULL)
 			break;

@@ -63,7 +63,7 @@ extern bool json_utf8_valid(const char *p, const char *end);
 
 /*
  * Unescapes the inside of a valid string of len bytes into dst, which has room
- * for len bytes; returns the length.  What cannot be stored comes out as U+FFFD.
+ * for len bytes and may be src; returns the length.  What cannot be stored comes out as U+FFFD.
  */
 extern size_t json_unescape(const char *src, size_t len, char *dst);
 

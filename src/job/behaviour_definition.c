@@ -225,8 +225,6 @@ void
 check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 				const char *pointer, void *target)
 {
-	static const KeyRule action_rule = {.name = "action", .choices = status_actions};
-
 	json_object_object_foreach(value, status, action)
 	{
 		char	   *place = pointer_key(pointer, status);
@@ -235,7 +233,7 @@ check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, place, NULL,
 						"\"%s\" is not a status", status);
 		else if (check_type(problems, action, VALUE_STRING, "an action", place))
-			read_choice(problems, &action_rule, action, place, NULL);
+			find_choice(problems, status_actions, "action", json_object_get_string(action), place);
 	}
 }
 

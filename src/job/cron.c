@@ -257,7 +257,7 @@ parse_element(const CronField *field, const char *text, uint64 *values, CronErro
 		return fail(error, NULL, "%s \"%s\" is out of range, %d to %d",
 					field->name, text, field->low, field->high);
 	if (first > last)
-		return fail(error, pstrdup("Write the range in two, as in \"22-23,0-5\"."),
+		return fail(error, psprintf("Write \"%d-%d,%d-%d\".", first, field->high, field->low, last),
 					"%s \"%s\" is a range that runs backwards", field->name, text);
 	if (*rest == '/' && single)
 		return fail(error, psprintf("Write \"%d-%d%s\".", first, field->high, rest),
@@ -308,7 +308,7 @@ parse_step(const CronField *field, const char *element, const char *text, int *s
 	size_t		digits = strspn(text, "0123456789");
 
 	if (digits == 0 || text[digits] != '\0' || digits > 6 || atoi(text) == 0)
-		return fail(error, NULL, "the step of %s \"%s\" must be a number from 1 to 999999",
+		return fail(error, NULL, "the step of %s \"%s\" is not a number above 0",
 					field->name, element);
 	*step = atoi(text);
 	return true;

@@ -27,10 +27,8 @@ static void check_required(ProblemList *problems, struct json_object *object, co
 						   const KeyRule *rules, unsigned variant);
 static void problem_unknown_key(ProblemList *problems, const KeyRule *rules, unsigned variant,
 								const char *key, const char *pointer);
-static const Choice *find_choice(ProblemList *problems, const Choice *choices, const char *what,
-								 const char *word, const char *pointer);
 static char *suggest_choice(const Choice *choices, const char *word);
-static char *list_choices(const Choice *choices, bool supported_only);
+static char *list_choices(const Choice *choices);
 static bool has_name(const List *names, const char *name);
 static bool integer_value(struct json_object *value, int64 *result);
 static void problem_duration(ProblemList *problems, const KeyRule *rule, const char *pointer);
@@ -73,7 +71,7 @@ read_type(ProblemList *problems, struct json_object *object, const char *pointer
 	if (!json_object_object_get_ex(object, "type", &value))
 	{
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					psprintf("Set it to one of %s.", list_choices(choices, true)),
+					psprintf("Set it to one of %s.", list_choices(choices)),
 					"\"type\" is missing");
 		return false;
 	}
@@ -356,6 +354,27 @@ pointer_index(const char *pointer, int index)
 	return psprintf("%s/%d", pointer, index);
 }
 
+const Choice *
+find_choice(ProblemList *problems, const Choice *choices, const char *what,
+			const char *word, const char *pointer)
+{
+	for (const Choice *choice = choices; choice->name != NULL; choice++)
+	{
+		if (strcmp(choice->name, word) != 0)
+			continue;
+		if (choice->unsupported)
+			problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer,
+						psprintf("This version supports %s.", list_choices(choices)),
+						"%s \"%s\" is not supported yet", what, word);
+		return choice;
+	}
+
+	problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+				suggest_choice(choices, word),
+				"unknown value \"%s\" of \"%s\"", clip_text(word), what);
+	return NULL;
+}
+
 void *
 rule_field(const KeyRule *rule, void *target)
 {
@@ -444,29 +463,7 @@ problem_unknown_key(ProblemList *problems, const KeyRule *rules, unsigned varian
 				"unknown key \"%s\"", clip_text(key));
 }
 
-/* The choice that word names; a problem where there is none (NULL then) or it is not supported. */
-static const Choice *
-find_choice(ProblemList *problems, const Choice *choices, const char *what,
-			const char *word, const char *pointer)
-{
-	for (const Choice *choice = choices; choice->name != NULL; choice++)
-	{
-		if (strcmp(choice->name, word) != 0)
-			continue;
-		if (choice->unsupported)
-			problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer,
-						psprintf("This version supports %s.", list_choices(choices, true)),
-						"%s \"%s\" is not supported yet", what, word);
-		return choice;
-	}
-
-	problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-				suggest_choice(choices, word),
-				"unknown %s \"%s\"", what, clip_text(word));
-	return NULL;
-}
-
-/* The nearest choice, or all of them. */
+/* The nearest choice, or those that are supported. */
 static char *
 suggest_choice(const Choice *choices, const char *word)
 {
@@ -479,19 +476,19 @@ suggest_choice(const Choice *choices, const char *word)
 	candidates[n] = NULL;
 
 	suggestion = problem_suggest(word, candidates);
-	return suggestion ? suggestion : psprintf("Known are %s.", list_choices(choices, false));
+	return suggestion ? suggestion : psprintf("This version supports %s.", list_choices(choices));
 }
 
-/* "insert", "upsert" */
+/* Those that are supported: "insert", "upsert". */
 static char *
-list_choices(const Choice *choices, bool supported_only)
+list_choices(const Choice *choices)
 {
 	StringInfoData list;
 
 	initStringInfo(&list);
 	for (; choices->name != NULL; choices++)
 	{
-		if (supported_only && choices->unsupported)
+		if (choices->unsupported)
 			continue;
 		appendStringInfo(&list, "%s\"%s\"", list.len > 0 ? ", " : "", choices->name);
 	}

@@ -109,6 +109,13 @@ extern bool value_is(struct json_object *value, unsigned types);
 extern bool read_bounded_int(ProblemList *problems, struct json_object *value, int64 min, int64 max,
 							 const char *what, const char *pointer, int *result);
 
+/*
+ * The choice that word names; what names the key in messages.  A problem is
+ * added where there is none (NULL then) or it is not supported.
+ */
+extern const Choice *find_choice(ProblemList *problems, const Choice *choices, const char *what,
+								 const char *word, const char *pointer);
+
 /* The names in an array of strings that are not empty, each once: of char *. */
 extern List *read_names(ProblemList *problems, struct json_object *array, const char *what, const char *pointer);
 

@@ -62,7 +62,7 @@ static void check_body(ProblemList *problems, const char *pointer, const JobSour
 static const KeyRule source_rules[] = {
 	{.name = "type", .types = VALUE_STRING},
 	{.name = "url", .types = VALUE_STRING, .parse = read_url, .flags = KEY_REQUIRED, .variants = API},
-	{.name = "method", .types = VALUE_STRING, .parse = read_method, .variants = API, .choices = methods},
+	{.name = "method", .types = VALUE_STRING, .parse = read_method, .variants = API},
 	{.name = "headers", .types = VALUE_OBJECT, .parse = read_headers, .variants = API},
 	{.name = "query", .types = VALUE_OBJECT, .parse = read_query, .variants = API},
 	{.name = "query", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = SQL},
@@ -133,15 +133,12 @@ read_method(ProblemList *problems, const KeyRule *rule, struct json_object *valu
 {
 	JobSource  *source = target;
 	char	   *method = pstrdup(json_object_get_string(value));
-	struct json_object *upper;
 
 	for (char *c = method; *c != '\0'; c++)
 		*c = pg_ascii_toupper((unsigned char) *c);
 	source->method = method;
 
-	upper = json_object_new_string(method);
-	read_choice(problems, rule, upper, pointer, NULL);
-	json_object_put(upper);
+	find_choice(problems, methods, rule->name, method, pointer);
 }
 
 /* Nothing ever holds a whole response, so there is nothing to turn off. */

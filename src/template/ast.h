@@ -79,7 +79,7 @@ typedef struct AstNode
 	int			depth;			/* 1 + that of the deepest operand */
 	bool		constant;		/* literals all the way down */
 	bool		parenthesized;
-	bool		verbatim;		/* text around templates, not a part that is rendered */
+	bool		verbatim;		/* stands in the definition itself, outside of templates */
 	Oid			type;			/* natural type, by check.c; InvalidOid: whatever is wanted */
 
 	AstLiteral	literal;

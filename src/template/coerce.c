@@ -6,9 +6,10 @@
  * the SQL of a template is never longer than a constant times the template.
  *
  * The rules, beside SQL's own casts: JSON strings are unwrapped for anything
- * but JSON; a number fits boolean only as 0 or 1; a boolean fits boolean, text
- * and JSON; a time without a zone is UTC, and becomes text and JSON as ISO 8601
- * in UTC; JSON arrays and objects fit arrays and composite types.
+ * but JSON; only a whole number fits an integer type; a number fits boolean only
+ * as 0 or 1; a boolean fits boolean, text and JSON; a time without a zone is
+ * UTC, and becomes text and JSON as ISO 8601 in UTC; JSON arrays and objects fit
+ * arrays and composite types.
  */
 #include "postgres.h"
 
@@ -46,6 +47,9 @@ template_coercion(Oid from, Oid to, Coercion *coercion)
 		case TEXTOID:
 			return from_text(base, to, coercion);
 		case NUMERICOID:
+			if (template_type_is_whole(to))
+				return around(coercion, "databite.whole(", ")", NUMERICOID, to);
+			return from_number(base, to, coercion);
 		case INT8OID:
 			return from_number(base, to, coercion);
 		case BOOLOID:
@@ -91,6 +95,14 @@ template_type_is_json_like(Oid type)
 	Oid			base = getBaseType(type);
 
 	return base == JSONBOID || base == JSONOID || is_populated(base);
+}
+
+bool
+template_type_is_whole(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == INT2OID || base == INT4OID || base == INT8OID;
 }
 
 const char *

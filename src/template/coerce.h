@@ -27,6 +27,9 @@ extern bool template_cast_truncates(Oid type);
 /* The type takes JSON as JSON: json, jsonb, an array or a composite type, or a domain over one. */
 extern bool template_type_is_json_like(Oid type);
 
+/* smallint, integer, bigint, or a domain over one. */
+extern bool template_type_is_whole(Oid type);
+
 /* The type for a person: "a boolean", "integer". */
 extern const char *template_describe_type(Oid type);
 

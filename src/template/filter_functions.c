@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(databite_to_datetime);
 PG_FUNCTION_INFO_V1(databite_to_datetime_format);
 PG_FUNCTION_INFO_V1(databite_iso8601);
 PG_FUNCTION_INFO_V1(databite_url_encode);
+PG_FUNCTION_INFO_V1(databite_whole);
 
 static void append_json_value(StringInfo out, JsonbValue *value);
 static pg_tz *find_time_zone(const char *name);
@@ -158,6 +159,27 @@ databite_url_encode(PG_FUNCTION_ARGS)
 		}
 	}
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out.data, out.len));
+}
+
+/*
+ * databite.whole(numeric) -> numeric
+ *
+ * The number, which must be whole: it is to be cast to an integer type, and a
+ * fraction must not get lost silently.
+ */
+Datum
+databite_whole(PG_FUNCTION_ARGS)
+{
+	Datum		value = PG_GETARG_DATUM(0);
+	Datum		whole = DirectFunctionCall2(numeric_trunc, value, Int32GetDatum(0));
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, value, whole)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("%s is not a whole number",
+						DatumGetCString(DirectFunctionCall1(numeric_out, value))),
+				 errhint("Round it: {{ (...) | round }}.")));
+	PG_RETURN_DATUM(value);
 }
 
 /*

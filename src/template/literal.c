@@ -140,7 +140,6 @@ static void
 compile_number(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
 {
 	const char *text = node->text;
-	bool		whole = base == INT2OID || base == INT4OID || base == INT8OID;
 
 	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
 	{
@@ -149,7 +148,7 @@ compile_number(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
 		template_end_as(compile, &coercion);
 		return;
 	}
-	if (whole && strspn(text, "-0123456789") != strlen(text))
+	if (template_type_is_whole(base) && strspn(text, "-0123456789") != strlen(text))
 	{
 		if (!check_constant(compile, node, NUMERICOID, text))
 			return;
@@ -192,7 +191,8 @@ check_constant(TemplateCompile *compile, const AstNode *node, Oid type, const ch
 		return true;
 	if (template_literal_fits(type, typmod, text, &error))
 		return true;
-	source_text_problem(node->source, node->position, error->sqlerrcode, error->hint,
+	source_text_problem(node->source, node->verbatim ? -1 : node->position,
+						error->sqlerrcode, error->hint,
 						"%s", source_text_clip(error->message, CLIP_MESSAGE));
 	return false;
 }

@@ -16,6 +16,9 @@
 #include "template/parse_json.h"
 #include "template/parser.h"
 
+/* Bytes of a JSON pointer. */
+#define MAX_POINTER 1000
+
 /* An object or array that is open. */
 typedef struct Container
 {
@@ -35,6 +38,8 @@ typedef struct Walker
 
 static AstNode *parse_scalar(SourceText *source, int start);
 static AstNode *parse_document(SourceText *source);
+static char *decode_string(SourceText *source, int position, int len);
+static AstNode *literal(AstLiteral kind, char *text, SourceText *source);
 static void walk_string(Walker *walker, int position, int len);
 static void walk_key(Walker *walker, int position, char *key);
 static void walk_template(Walker *walker, int position, int len, char *text);
@@ -66,35 +71,26 @@ template_parse_json(const char *text, const char *pointer, ProblemList *problems
 static AstNode *
 parse_scalar(SourceText *source, int start)
 {
-	char	   *text = pnstrdup(source->text + start,
-								strcspn(source->text + start, " \t\r\n"));
+	const char *value = source->text + start;
+	char	   *text;
 
+	if (value[0] == '"')
+	{
+		text = decode_string(source, start, quoted_length(value, source->len - start));
+		return text == NULL ? NULL :
+			template_parse(source_text_create_inner(source, text, source->pointer), CONCAT_TEXT);
+	}
+
+	text = pnstrdup(value, strcspn(value, " \t\r\n"));
 	switch (text[0])
 	{
 		case 'n':
-			return ast_literal(LITERAL_NULL, text, source, start);
+			return literal(LITERAL_NULL, text, source);
 		case 't':
 		case 'f':
-			return ast_literal(LITERAL_BOOLEAN, text, source, start);
-		case '"':
-			{
-				const char *error;
-				int			error_at;
-				int			len;
-				const char *quoted = source->text + start;
-				char	   *string = quoted_decode(quoted + 1,
-												   quoted_length(quoted, source->len - start) - 2,
-												   &len, &error, &error_at);
-
-				if (string != NULL)
-					return template_parse(source_text_create(string, source->pointer, source->list),
-										  CONCAT_TEXT);
-				source_text_problem(source, start + 1 + error_at,
-									ERRCODE_INVALID_PARAMETER_VALUE, NULL, "%s in a string", error);
-				return NULL;
-			}
+			return literal(LITERAL_BOOLEAN, text, source);
 		default:
-			return ast_literal(LITERAL_NUMBER, text, source, start);
+			return literal(LITERAL_NUMBER, text, source);
 	}
 }
 
@@ -105,7 +101,6 @@ static AstNode *
 parse_document(SourceText *source)
 {
 	Walker		walker = {.source = source, .concat = ast_create(AST_CONCAT, source, 0)};
-	int			problems = list_length(source->list->problems);
 	int			len;
 
 	walker.concat->mode = CONCAT_JSON;
@@ -141,12 +136,41 @@ parse_document(SourceText *source)
 		}
 	}
 
-	if (list_length(source->list->problems) > problems)
-		return NULL;
 	if (walker.concat->operands == NIL)
-		return ast_literal(LITERAL_JSON, pstrdup(source->text), source, 0);
+		return literal(LITERAL_JSON, pstrdup(source->text), source);
 	copy_until(&walker, source->len);
 	return walker.concat;
+}
+
+/*
+ * The string at a place of the document, quotes included; NULL and a problem
+ * where PostgreSQL cannot store it.
+ */
+static char *
+decode_string(SourceText *source, int position, int len)
+{
+	const char *error;
+	int			error_at;
+	int			decoded_len;
+	char	   *string = quoted_decode(source->text + position + 1, len - 2,
+									   &decoded_len, &error, &error_at);
+
+	if (string == NULL)
+		source_text_problem(source, position + 1 + error_at, ERRCODE_INVALID_PARAMETER_VALUE,
+							NULL, "%s in a string", error);
+	return string;
+}
+
+/*
+ * A constant that stands in the definition itself.
+ */
+static AstNode *
+literal(AstLiteral kind, char *text, SourceText *source)
+{
+	AstNode    *node = ast_literal(kind, text, source, 0);
+
+	node->verbatim = true;
+	return node;
 }
 
 /*
@@ -155,17 +179,12 @@ parse_document(SourceText *source)
 static void
 walk_string(Walker *walker, int position, int len)
 {
-	const char *quoted = walker->source->text + position;
 	Container  *container = innermost(walker);
-	const char *error;
-	int			error_at;
-	int			decoded_len;
-	char	   *string = quoted_decode(quoted + 1, len - 2, &decoded_len, &error, &error_at);
+	char	   *string = decode_string(walker->source, position, len);
 
 	if (string == NULL)
-		source_text_problem(walker->source, position + 1 + error_at,
-							ERRCODE_INVALID_PARAMETER_VALUE, NULL, "%s in a string", error);
-	else if (container->expects_key)
+		return;
+	if (container->expects_key)
 		walk_key(walker, position, string);
 	else if (template_has_template(string))
 		walk_template(walker, position, len, string);
@@ -189,7 +208,6 @@ walk_key(Walker *walker, int position, char *key)
 static void
 walk_template(Walker *walker, int position, int len, char *text)
 {
-	SourceText *source = source_text_create(text, current_pointer(walker), walker->source->list);
 	AstNode    *node;
 
 	if (walker->source->len > TEMPLATE_MAX_BYTES)
@@ -203,9 +221,11 @@ walk_template(Walker *walker, int position, int len, char *text)
 
 	copy_until(walker, position);
 	walker->copied = position + len;
-	node = template_parse(source, CONCAT_TEXT);
+	node = template_parse(source_text_create_inner(walker->source, text, current_pointer(walker)),
+						  CONCAT_TEXT);
 	if (node == NULL)
 		return;
+
 	/* A text of nothing but a comment is a value like any other here. */
 	node->verbatim = false;
 	ast_add_operand(walker->concat, node);
@@ -225,7 +245,8 @@ copy_until(Walker *walker, int position)
 }
 
 /*
- * The JSON pointer (RFC 6901) of the value the walker is at.
+ * The JSON pointer (RFC 6901) of the value the walker is at; cut where keys or
+ * depth are out of all proportion, since every template has one.
  */
 static char *
 current_pointer(const Walker *walker)
@@ -239,10 +260,13 @@ current_pointer(const Walker *walker)
 	{
 		Container  *container = lfirst(lc);
 
+		if (out.len > MAX_POINTER)
+			break;
 		appendStringInfoChar(&out, '/');
 		if (!container->is_object)
 			appendStringInfo(&out, "%d", container->index);
-		for (const char *p = container->key; p != NULL && *p != '\0'; p++)
+		for (const char *p = container->key;
+			 p != NULL && *p != '\0' && out.len <= MAX_POINTER; p++)
 		{
 			if (*p == '~')
 				appendStringInfoString(&out, "~0");
@@ -252,7 +276,7 @@ current_pointer(const Walker *walker)
 				appendStringInfoChar(&out, *p);
 		}
 	}
-	return out.data;
+	return source_text_clip(out.data, MAX_POINTER);
 }
 
 static Container *

@@ -120,7 +120,7 @@ template_parse(SourceText *source, AstConcatMode mode)
 		if (open[2] == '#')
 		{
 			if (!skip_comment(&parser, &pos))
-				return NULL;
+				break;
 		}
 		else
 		{
@@ -131,8 +131,6 @@ template_parse(SourceText *source, AstConcatMode mode)
 		}
 	}
 
-	if (source->nproblems > 0)
-		return NULL;
 	if (concat->operands == NIL)
 		return ast_verbatim("", 0, source, 0);
 	if (list_length(concat->operands) == 1)

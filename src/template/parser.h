@@ -10,8 +10,8 @@
 /*
  * Parses a text with templates.  One template and nothing else is the node of
  * its expression, a text without templates a string literal, anything else an
- * AST_CONCAT of the given mode.  NULL where it is wrong; all {{ }} of the text
- * are looked at and their problems added.
+ * AST_CONCAT of the given mode.  Mistakes are added as problems; what could be
+ * parsed is returned nevertheless, so that it can be checked.
  */
 extern AstNode *template_parse(SourceText *source, AstConcatMode mode);
 

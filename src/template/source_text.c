@@ -9,7 +9,7 @@
 #include "template/source_text.h"
 
 /* A hostile template must not fill the list. */
-#define MAX_PROBLEMS 10
+#define MAX_PROBLEMS 20
 
 /* Characters of a template shown on each side of a place. */
 #define CONTEXT_CHARS 40
@@ -26,6 +26,16 @@ source_text_create(const char *text, const char *pointer, ProblemList *list)
 	source->len = strlen(text);
 	source->pointer = pointer;
 	source->list = list;
+	source->document = source;
+	return source;
+}
+
+SourceText *
+source_text_create_inner(SourceText *document, const char *text, const char *pointer)
+{
+	SourceText *source = source_text_create(text, pointer, document->list);
+
+	source->document = document;
 	return source;
 }
 
@@ -35,7 +45,7 @@ source_text_problem(SourceText *source, int position, int sqlstate, const char *
 {
 	StringInfoData message;
 
-	if (++source->nproblems > MAX_PROBLEMS)
+	if (++source->document->nproblems > MAX_PROBLEMS)
 		return;
 
 	initStringInfo(&message);
@@ -52,7 +62,8 @@ source_text_problem(SourceText *source, int position, int sqlstate, const char *
 		enlargeStringInfo(&message, needed);
 	}
 	problem_add(source->list, sqlstate, source->pointer,
-				format_place(source, position, hint), "%s", message.data);
+				position < 0 ? hint : format_place(source, position, hint),
+				"%s", message.data);
 }
 
 char *

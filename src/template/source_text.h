@@ -16,14 +16,19 @@ typedef struct SourceText
 	int			len;
 	const char *pointer;		/* JSON pointer of the place in the definition */
 	ProblemList *list;
-	int			nproblems;		/* found in this text so far */
+	struct SourceText *document;	/* the JSON document the text is a string of, or itself */
+	int			nproblems;		/* found in this document so far */
 } SourceText;
 
 extern SourceText *source_text_create(const char *text, const char *pointer, ProblemList *list);
 
+/* A string inside of a document, with a pointer of its own. */
+extern SourceText *source_text_create_inner(SourceText *document, const char *text, const char *pointer);
+
 /*
- * Adds a problem at a byte offset of the text; hint may be NULL.  Only the
- * first few problems of a template are kept, the others are just counted.
+ * Adds a problem at a byte offset of the text, or with the whole text where that
+ * is -1; hint may be NULL.  Only the first few problems of a document are kept,
+ * the others are just counted.
  */
 extern void source_text_problem(SourceText *source, int position, int sqlstate, const char *hint,
 								const char *fmt,...) pg_attribute_printf(5, 6);

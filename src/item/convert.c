@@ -1,0 +1,393 @@
+/*
+ * convert.c
+ *	  A leaf of an item to a Datum of a column's type.
+ *
+ * A converter is made once for a column, in a context of its owner, and is good
+ * as long as the type is; an error in the middle of a conversion leaves it usable.  It
+ * looks at nothing but the cell and the type, so the same rules hold wherever a
+ * value goes to a column.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "item/convert_parts.h"
+#include "mb/pg_wchar.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* Bytes of a value that an error shows. */
+#define SHOWN_BYTES		100
+
+typedef enum Conversion
+{
+	BY_INPUT,					/* the type's input function */
+	TO_TEXT,					/* text, or varchar or char without a length */
+	TO_BOOL,
+	TO_INT2,
+	TO_INT4,
+	TO_INT8,
+	TO_NUMERIC,
+	TO_TIMESTAMP,				/* with or without time zone */
+	TO_DATE,
+	TO_UUID,
+	TO_JSON,
+	TO_JSONB,
+	TO_ARRAY
+} Conversion;
+
+struct CellConverter
+{
+	MemoryContext context;
+	Oid			type;			/* as asked for */
+	bool		is_domain;
+	void	   *domain_cache;
+	Oid			base_type;		/* below the domains */
+	int32		typmod;			/* of the base type */
+	char		category;
+	Conversion	conversion;
+	FmgrInfo	input;
+	Oid			ioparam;
+	ArrayTarget array;
+};
+
+static Conversion choose_conversion(Oid type, int32 typmod);
+static void prepare_array(CellConverter *converter);
+static Datum convert_value(CellConverter *converter, CellKind kind, const char *text, size_t len);
+static bool convert_integer(CellConverter *converter, CellKind kind, const char *text, size_t len, Datum *result);
+static Datum convert_whole(CellConverter *converter, const char *text, size_t len);
+static Datum convert_time(CellConverter *converter, const char *text, size_t len);
+static Datum convert_by_input(CellConverter *converter, const char *text, size_t len);
+static Datum call_shown(CellConverter *converter, CellKind kind, const char *text, size_t len);
+static Datum call(CellConverter *converter, CellKind kind, const char *text, size_t len);
+static bool takes_json_text(const CellConverter *converter);
+static void reject(const CellConverter *converter, CellKind kind, const char *text, size_t len) pg_attribute_noreturn();
+static char *shown(const char *text, size_t len);
+
+CellConverter *
+cell_converter_create(Oid type, int32 typmod, MemoryContext context)
+{
+	CellConverter *converter = MemoryContextAllocZero(context, sizeof(CellConverter));
+	Oid			function;
+	bool		preferred;
+
+	converter->context = context;
+	converter->type = type;
+	converter->typmod = typmod;
+	converter->base_type = getBaseTypeAndTypmod(type, &converter->typmod);
+	converter->is_domain = (converter->base_type != type);
+	get_type_category_preferred(converter->base_type, &converter->category, &preferred);
+	converter->conversion = choose_conversion(converter->base_type, converter->typmod);
+
+	/* A timestamp is read as one with time zone, in UTC: see convert_time. */
+	getTypeInputInfo(converter->base_type == TIMESTAMPOID ? TIMESTAMPTZOID : converter->base_type,
+					 &function, &converter->ioparam);
+	fmgr_info_cxt(function, &converter->input, context);
+	if (converter->conversion == TO_ARRAY)
+		prepare_array(converter);
+	return converter;
+}
+
+Datum
+cell_convert(CellConverter *converter, CellKind kind, const char *text, size_t len, bool *isnull)
+{
+	Datum		value = (Datum) 0;
+
+	*isnull = (kind == CELL_MISSING || kind == CELL_NULL);
+	if (!*isnull)
+		value = convert_value(converter, kind, text, len);
+	if (unlikely(converter->is_domain))
+		domain_check(value, *isnull, converter->type, &converter->domain_cache, converter->context);
+	return value;
+}
+
+static Conversion
+choose_conversion(Oid type, int32 typmod)
+{
+	switch (type)
+	{
+		case TEXTOID:
+			return TO_TEXT;
+		case VARCHAROID:
+		case BPCHAROID:
+			return typmod < 0 ? TO_TEXT : BY_INPUT;
+		case BOOLOID:
+			return TO_BOOL;
+		case INT2OID:
+			return TO_INT2;
+		case INT4OID:
+			return TO_INT4;
+		case INT8OID:
+			return TO_INT8;
+		case NUMERICOID:
+			return TO_NUMERIC;
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return TO_TIMESTAMP;
+		case DATEOID:
+			return TO_DATE;
+		case UUIDOID:
+			return TO_UUID;
+		case JSONOID:
+			return TO_JSON;
+		case JSONBOID:
+			return TO_JSONB;
+		default:
+			return OidIsValid(get_element_type(type)) ? TO_ARRAY : BY_INPUT;
+	}
+}
+
+static void
+prepare_array(CellConverter *converter)
+{
+	ArrayTarget *array = &converter->array;
+
+	array->element_type = get_element_type(converter->base_type);
+	get_typlenbyvalalign(array->element_type, &array->typlen, &array->typbyval, &array->typalign);
+	/* an array's type modifier is that of its elements */
+	array->element = cell_converter_create(array->element_type, converter->typmod, converter->context);
+}
+
+/* Any cell but null. */
+static Datum
+convert_value(CellConverter *converter, CellKind kind, const char *text, size_t len)
+{
+	Datum		result;
+	Numeric		numeric_value;
+	IsoTime		time;
+	pg_uuid_t	uuid;
+
+	/* its elements are cells themselves */
+	if (converter->conversion == TO_ARRAY && kind == CELL_JSON && *text == '[')
+		return json_to_array(&converter->array, text, len);
+
+	if (kind == CELL_TRUE || kind == CELL_FALSE)
+	{
+		if (converter->conversion == TO_BOOL)
+			return BoolGetDatum(kind == CELL_TRUE);
+		text = (kind == CELL_TRUE) ? "true" : "false";
+		len = strlen(text);
+	}
+	/* otherwise the reader has checked all that there is to check */
+	else if (unlikely(GetDatabaseEncoding() != PG_UTF8))
+	{
+		text = pg_any_to_server(text, len, PG_UTF8);
+		len = strlen(text);
+	}
+
+	switch (converter->conversion)
+	{
+		case TO_TEXT:
+			return PointerGetDatum(cstring_to_text_with_len(text, len));
+		case TO_INT2:
+		case TO_INT4:
+		case TO_INT8:
+			if (convert_integer(converter, kind, text, len, &result))
+				return result;
+			break;
+		case TO_NUMERIC:
+			if (kind != CELL_JSON && parse_decimal(text, len, &numeric_value))
+			{
+				if (converter->typmod < 0)
+					return NumericGetDatum(numeric_value);
+				return DirectFunctionCall2(numeric, NumericGetDatum(numeric_value),
+										   Int32GetDatum(converter->typmod));
+			}
+			break;
+		case TO_TIMESTAMP:
+			if (kind == CELL_STRING && parse_iso_time(text, len, &time))
+			{
+				if (converter->typmod < 0)
+					return TimestampGetDatum(time.microseconds);
+				return DirectFunctionCall2(timestamptz_scale, TimestampTzGetDatum(time.microseconds),
+										   Int32GetDatum(converter->typmod));
+			}
+			break;
+		case TO_DATE:
+			if (kind == CELL_STRING && parse_iso_time(text, len, &time))
+				return DateADTGetDatum(time.days);
+			break;
+		case TO_UUID:
+			if (kind == CELL_STRING && parse_uuid(text, len, &uuid))
+				return PointerGetDatum(memcpy(palloc(sizeof(uuid)), &uuid, sizeof(uuid)));
+			break;
+		case TO_JSON:
+			return cell_to_json(kind, text, len);
+		case TO_ARRAY:
+		case TO_JSONB:
+		case TO_BOOL:
+		case BY_INPUT:
+			break;
+	}
+
+	if (kind == CELL_JSON && !takes_json_text(converter))
+		reject(converter, kind, text, len);
+	if (kind == CELL_NUMBER && converter->category == TYPCATEGORY_DATETIME)
+		reject(converter, kind, text, len);
+	if (len > SHOWN_BYTES && converter->category != TYPCATEGORY_STRING)
+		return call_shown(converter, kind, text, len);
+	return call(converter, kind, text, len);
+}
+
+/* False: the input function knows what is wrong. */
+static bool
+convert_integer(CellConverter *converter, CellKind kind, const char *text, size_t len, Datum *result)
+{
+	int64		value;
+
+	if (parse_int64(text, len, &value))
+	{
+		if (converter->conversion == TO_INT8)
+			*result = Int64GetDatum(value);
+		else if (converter->conversion == TO_INT4 && value >= PG_INT32_MIN && value <= PG_INT32_MAX)
+			*result = Int32GetDatum((int32) value);
+		else if (converter->conversion == TO_INT2 && value >= PG_INT16_MIN && value <= PG_INT16_MAX)
+			*result = Int16GetDatum((int16) value);
+		else
+			return false;
+		return true;
+	}
+	if (kind == CELL_NUMBER && len <= SHOWN_BYTES && strpbrk(text, ".eE") != NULL)
+	{
+		*result = convert_whole(converter, text, len);
+		return true;
+	}
+	return false;
+}
+
+/* 1.0 and 1e3 are whole, 1.5 is not. */
+static Datum
+convert_whole(CellConverter *converter, const char *text, size_t len)
+{
+	Datum		value = NumericGetDatum(number_to_numeric(text, len));
+
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, value,
+										  DirectFunctionCall2(numeric_trunc, value, Int32GetDatum(0)))))
+		reject(converter, CELL_NUMBER, text, len);
+	switch (converter->conversion)
+	{
+		case TO_INT2:
+			return DirectFunctionCall1(numeric_int2, value);
+		case TO_INT4:
+			return DirectFunctionCall1(numeric_int4, value);
+		default:
+			return DirectFunctionCall1(numeric_int8, value);
+	}
+}
+
+/*
+ * Through the input function, but one may not see in the result what TimeZone
+ * the session has set.  A timestamp without time zone goes this way too: its
+ * own input function would drop the zone of the text, not apply it.
+ */
+static Datum
+convert_time(CellConverter *converter, const char *text, size_t len)
+{
+	pg_tz	   *session = session_timezone;
+	volatile Datum result = (Datum) 0;
+
+	PG_TRY();
+	{
+		session_timezone = pg_tzset("GMT");
+		result = convert_by_input(converter, text, len);
+	}
+	PG_FINALLY();
+	{
+		session_timezone = session;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static Datum
+convert_by_input(CellConverter *converter, const char *text, size_t len)
+{
+	return InputFunctionCall(&converter->input, unconstify(char *, text), converter->ioparam, converter->typmod);
+}
+
+/* As call; but an error shows just the beginning of the value. */
+static Datum
+call_shown(CellConverter *converter, CellKind kind, const char *text, size_t len)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile Datum result = (Datum) 0;
+
+	PG_TRY();
+	{
+		result = call(converter, kind, text, len);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("invalid value for type %s: \"%s\"",
+						format_type_be(converter->base_type), shown(text, len))));
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* What has no short cut. */
+static Datum
+call(CellConverter *converter, CellKind kind, const char *text, size_t len)
+{
+	if (converter->conversion == TO_JSONB)
+		return cell_to_jsonb(kind, text, len);
+	if (converter->conversion == TO_TIMESTAMP)
+		return convert_time(converter, text, len);
+	return convert_by_input(converter, text, len);
+}
+
+/* The text of an object or array is a value of the type. */
+static bool
+takes_json_text(const CellConverter *converter)
+{
+	if (converter->conversion == TO_JSONB || converter->category == TYPCATEGORY_STRING)
+		return true;
+	return converter->category == TYPCATEGORY_USER && converter->base_type >= FirstNormalObjectId;
+}
+
+/* Raises the error that a value of this kind does not fit the type. */
+static void
+reject(const CellConverter *converter, CellKind kind, const char *text, size_t len)
+{
+	const char *type = format_type_be(converter->base_type);
+
+	if (kind == CELL_JSON)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("%s does not fit type %s: %s",
+						*text == '{' ? "a JSON object" : "a JSON array", type, shown(text, len)),
+				 errhint("Use a path to a value inside of it, or a column of type jsonb.")));
+	if (converter->category == TYPCATEGORY_DATETIME)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("a number does not fit type %s: %s", type, shown(text, len)),
+				 errhint("Use a filter that says what the number means, such as from_unix.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type %s: \"%s\"", type, shown(text, len)),
+			 errdetail("The number is not whole.")));
+}
+
+/* The value as an error shows it: not too long, and cut between characters. */
+static char *
+shown(const char *text, size_t len)
+{
+	if (len <= SHOWN_BYTES)
+		return pnstrdup(text, len);
+	return psprintf("%.*s...", pg_mbcliplen(text, Min(len, SHOWN_BYTES * 2), SHOWN_BYTES), text);
+}

@@ -1,0 +1,60 @@
+/*
+ * convert_json.c
+ *	  Cells to json and jsonb.
+ *
+ * A string becomes a JSON string and a number keeps its digits; the text of an
+ * object or array is known to be right.
+ */
+#include "postgres.h"
+
+#include "item/convert_parts.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+
+Datum
+cell_to_json(CellKind kind, const char *text, size_t len)
+{
+	StringInfoData quoted;
+
+	switch (kind)
+	{
+		case CELL_TRUE:
+			return CStringGetTextDatum("true");
+		case CELL_FALSE:
+			return CStringGetTextDatum("false");
+		case CELL_STRING:
+			initStringInfo(&quoted);
+			escape_json(&quoted, text);
+			return PointerGetDatum(cstring_to_text_with_len(quoted.data, quoted.len));
+		default:
+			return PointerGetDatum(cstring_to_text_with_len(text, len));
+	}
+}
+
+Datum
+cell_to_jsonb(CellKind kind, const char *text, size_t len)
+{
+	JsonbValue	value;
+
+	switch (kind)
+	{
+		case CELL_TRUE:
+		case CELL_FALSE:
+			value.type = jbvBool;
+			value.val.boolean = (kind == CELL_TRUE);
+			break;
+		case CELL_NUMBER:
+			value.type = jbvNumeric;
+			value.val.numeric = number_to_numeric(text, len);
+			break;
+		case CELL_STRING:
+			value.type = jbvString;
+			value.val.string.val = unconstify(char *, text);
+			value.val.string.len = len;
+			break;
+		default:
+			return DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
+}

@@ -1,0 +1,51 @@
+/*
+ * convert_parts.h
+ *	  The parts of cell_convert(), one file each.
+ */
+#ifndef DATABITE_CONVERT_PARTS_H
+#define DATABITE_CONVERT_PARTS_H
+
+#include "item/convert.h"
+#include "utils/numeric.h"
+#include "utils/uuid.h"
+
+/*
+ * Numbers, in convert_number.c.  False where the text has not the plain form
+ * that they know, or the number does not fit: the input function knows then.
+ */
+extern bool parse_int64(const char *text, size_t len, int64 *result);
+extern bool parse_decimal(const char *text, size_t len, Numeric *result);
+
+/* A JSON number of any form; raises an error where numeric cannot hold it. */
+extern Numeric number_to_numeric(const char *text, size_t len);
+
+/* A date, or date and time, as ISO 8601 writes it, in convert_time.c. */
+typedef struct IsoTime
+{
+	int32		days;			/* since 2000-01-01, as it is written */
+	int64		microseconds;	/* since 2000-01-01 00:00, as it is written; minus the offset, where there is a zone */
+} IsoTime;
+
+/* False where the text is not of that form, or is no valid time. */
+extern bool parse_iso_time(const char *text, size_t len, IsoTime *result);
+
+/* Eight, four, four, four and twelve digits, in convert_uuid.c; false for any other form. */
+extern bool parse_uuid(const char *text, size_t len, pg_uuid_t *result);
+
+/* Any cell but null, in convert_json.c.  text is in the database's encoding. */
+extern Datum cell_to_json(CellKind kind, const char *text, size_t len);
+extern Datum cell_to_jsonb(CellKind kind, const char *text, size_t len);
+
+/* Converts a JSON array's elements, in convert_array.c. */
+typedef struct ArrayTarget
+{
+	CellConverter *element;
+	Oid			element_type;
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+} ArrayTarget;
+
+extern Datum json_to_array(const ArrayTarget *target, const char *text, size_t len);
+
+#endif

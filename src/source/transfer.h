@@ -1,0 +1,98 @@
+/*
+ * transfer.h
+ *	  One request over the wire and its response, without second tries.
+ *
+ * A Transfer is used again for each try and redirect of a fetch.  It knows
+ * libcurl; what its outcome means is decided above.
+ */
+#ifndef DATABITE_TRANSFER_H
+#define DATABITE_TRANSFER_H
+
+#include "source/client.h"
+#include "source/ring.h"
+
+typedef enum TransferOutcome
+{
+	TRANSFER_PENDING,
+	TRANSFER_COMPLETE,			/* a response, of whatever status */
+	TRANSFER_BROKEN,			/* libcurl says why: code, detail */
+	TRANSFER_ADDRESS_REFUSED,
+	TRANSFER_TIMED_OUT,
+	TRANSFER_STALLED,
+	TRANSFER_HEADER_TOO_LARGE,
+	TRANSFER_OUT_OF_MEMORY
+} TransferOutcome;
+
+typedef struct Transfer
+{
+	SourceClient *client;
+	MemoryContext context;		/* the fetch's */
+	MemoryContextCallback cleanup;
+	CURL	   *easy;
+	struct curl_slist *header_list; /* of the request */
+	char	   *host;			/* of the URL, for the address guard */
+	bool		running;		/* in the multi handle */
+	ClientResult result;
+	char		error[CURL_ERROR_SIZE];
+
+	/* the response's header */
+	char	   *header;			/* lines, each ended by a NUL */
+	size_t		header_used;
+	size_t		header_size;
+	size_t		header_total;	/* bytes of all headers received, interim ones included */
+	int			header_lines;
+	int			status;			/* of the header being read */
+	bool		header_complete;	/* of the final response */
+
+	/* its body: handed on where the status is 2xx, else dropped */
+	Ring		ring;
+	bool		paused;			/* by us, as the ring was full */
+	size_t		dropped;
+
+	/* why a callback gave up */
+	bool		header_too_large;
+	bool		out_of_memory;
+	bool		body_unwanted;
+	int			sockets_refused;
+	int			sockets_opened;
+
+	/* time spent waiting for the network while not paused, in microseconds */
+	int64		waited;
+	int64		budget;			/* of the whole request */
+	int64		window_start;	/* of the stall detection, in terms of waited */
+	int64		window_bytes;
+} Transfer;
+
+/* A response slower than this many bytes in this time (microseconds) has stalled. */
+#define STALL_BYTES 30
+#define STALL_TIME (30 * INT64CONST(1000000))
+
+/* Creates one; what is not palloc'd is released with context. */
+extern Transfer *transfer_create(SourceClient *client, MemoryContext context);
+
+/*
+ * Sends a request without waiting.  It must stay until the transfer has ended;
+ * its URL and header have been checked.  waited: what the request has used of
+ * its time on earlier redirects.
+ */
+extern void transfer_start(Transfer *transfer, const HttpRequest *request, int64 waited);
+
+/* Charges time that was spent waiting for the network and tells how things stand. */
+extern TransferOutcome transfer_advance(Transfer *transfer, int64 waited);
+
+/* The longest wait before transfer_advance is due, in microseconds. */
+extern int64 transfer_longest_wait(const Transfer *transfer);
+
+/* The next bytes of the body; 0 when none are there.  Valid until the next call. */
+extern size_t transfer_read(Transfer *transfer, const char **data);
+
+/* Was the request sent, in whole or in part? */
+extern bool transfer_was_sent(const Transfer *transfer);
+
+/* The header as a list of HttpHeader *, in the current memory context. */
+extern List *transfer_headers(const Transfer *transfer);
+
+/* Ends it, whatever its state.  Raises no error. */
+extern void transfer_stop(Transfer *transfer);
+
+#endif

@@ -1,0 +1,2 @@
+-- The same rows from a text file.
+COPY items FROM '@FILE@';

@@ -1,0 +1,179 @@
+# shellcheck shell=bash
+#
+# bench.sh: "./dev bench", the reference workload three ways in one run.
+#
+#   databite   CALL databite.run_job: HTTP from loopback, JSON, rows in the table
+#   worker     the same job, run by the background worker
+#   by hand    INSERT ... SELECT FROM jsonb_array_elements, the pages already in a table as text
+#   copy       COPY of the same rows from a text file on disk
+#
+# All write the same rows into the same table definition, made anew each time.
+# What is compared starts with its input where that contestant gets it best:
+# only databite's figures hold the transfer.  test/bench/*.sql are the statements.
+
+BENCH_LIMIT=900
+
+bench_command()
+{
+	local items=1000000 repeats=3 profile=""
+	while [ $# -gt 0 ]; do
+		case $1 in
+			--items) items=$2; shift 2 ;;
+			--repeats) repeats=$2; shift 2 ;;
+			--profile) profile=1; shift ;;
+			*) die "bench: unknown option $1" ;;
+		esac
+	done
+	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ ]] || die "bench: --items and --repeats take a number"
+	need_build
+	need python3
+	[ -z "$profile" ] || need perf
+	build
+	make_scratch
+	install_extension
+	start_server "shared_buffers = 512MB" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off"
+	start_api
+	DB=bench
+	DB=postgres sql "CREATE DATABASE bench"
+	bench_prepare "$items"
+	bench_run "$items" "$repeats"
+	[ -z "$profile" ] || bench_profile
+	bench_report "$items" "$repeats"
+}
+
+# Makes the pages (in the API's memory and in a table), the rows as a file, and the job.
+bench_prepare()
+{
+	say "making $1 items"
+	bench_http "/_warm?count=$1&limit=1000" >/dev/null
+	sql "CREATE EXTENSION databite"
+	sql "CREATE TABLE bench_pages (page int, body text)"
+	bench_pages "$1" | sql "COPY bench_pages FROM STDIN"
+	bench_sql table >/dev/null
+	bench_sql by_hand >/dev/null
+	sql "COPY items TO '$SCRATCH/run/items.txt'"
+	[ "$(sql "SELECT count(*) FROM items")" -eq "$1" ] || die "bench: the pages do not hold $1 items"
+	sql "SELECT databite.schedule_job($(bench_job "$1"))" >/dev/null
+	sql "VACUUM ANALYZE bench_pages" >/dev/null
+	sql CHECKPOINT
+}
+
+# The job definition as an SQL literal.
+bench_job()
+{
+	printf "replace(replace(\$databite\$%s\$databite\$, '@API@', '%s'), '@COUNT@', '%s')::jsonb" \
+		"$(cat test/bench/job.json)" "$API" "$1"
+}
+
+bench_http()
+{
+	python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1], timeout=600).read())' "$API$1"
+}
+
+# The API's pages as lines for COPY.
+bench_pages()
+{
+	python3 - "$API" "$1" <<-'PY'
+		import sys, urllib.request
+		api, count = sys.argv[1], int(sys.argv[2])
+		for offset in range(0, count, 1000):
+		    with urllib.request.urlopen("%s/items?count=%d&offset=%d&limit=1000" % (api, count, offset), timeout=60) as page:
+		        print("%d\t%s" % (offset, page.read().decode().replace("\\", "\\\\")))
+	PY
+}
+
+bench_sql()
+{
+	sed "s|@FILE@|$SCRATCH/run/items.txt|" "test/bench/$1.sql" |
+		as_user env PGOPTIONS="-c statement_timeout=${BENCH_LIMIT}s" psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DB" -f -
+}
+
+# Each contestant in turn, so that what drifts on the machine hits all alike; seconds go to bench.CONTESTANT.
+bench_run()
+{
+	local round name
+	for round in $(seq "$2"); do
+		for name in databite worker by_hand copy; do
+			bench_sql table >/dev/null
+			sql "SELECT databite.reset_job('bench')" >/dev/null
+			sql CHECKPOINT
+			bench_time "$name"
+			[ "$(sql "SELECT count(*) FROM items")" -eq "$1" ] || die "bench: $name did not write $1 rows"
+		done
+		say "round $round of $2 is done"
+	done
+}
+
+bench_time()
+{
+	local start end
+	start=$(date +%s.%N)
+	case $1 in
+		databite) sql "CALL databite.run_job('bench')" ;;
+		worker) bench_by_worker ;;
+		*) bench_sql "$1" >/dev/null ;;
+	esac
+	end=$(date +%s.%N)
+	echo "$start $end" | awk '{ printf "%.3f\n", $2 - $1 }' | as_user tee -a "$SCRATCH/run/bench.$1" >/dev/null
+}
+
+bench_by_worker()
+{
+	local run status=""
+	run=$(sql "SELECT databite.enqueue_job('bench')")
+	local deadline=$((SECONDS + BENCH_LIMIT))
+	until [ "$status" = completed ]; do
+		[ $SECONDS -lt $deadline ] || die "bench: the worker took longer than $BENCH_LIMIT s"
+		status=$(sql "SELECT status FROM databite.runs WHERE run_id = $run")
+		[ "$status" != failed ] || die "bench: $(sql "SELECT error FROM databite.runs WHERE run_id = $run")"
+		sleep 0.05
+	done
+}
+
+# One more run of databite under perf: the backend's hottest functions.
+bench_profile()
+{
+	say "profile of CALL databite.run_job: the ten hottest functions"
+	bench_sql table >/dev/null
+	sql "SELECT databite.reset_job('bench')" >/dev/null
+	# The backend tells its process id and gives the profiler time to attach, then runs the job.
+	as_user psql -X -q -d "$DB" >/dev/null <<-SQL &
+		\o $SCRATCH/run/backend
+		\t
+		\a
+		SELECT pg_backend_pid();
+		\o
+		SELECT pg_sleep(2);
+		CALL databite.run_job('bench');
+	SQL
+	local client=$! tries backend
+	for tries in $(seq 50); do
+		[ ! -s "$SCRATCH/run/backend" ] || break
+		sleep 0.1
+	done
+	backend=$(head -n 1 "$SCRATCH/run/backend")
+	[ -n "$backend" ] || die "bench: the backend did not start ($tries)"
+	as_root timeout "$BENCH_LIMIT" perf record -q -F 499 -p "$backend" -o "$SCRATCH/run/perf.data" >/dev/null 2>&1 || true &
+	wait "$client"
+	wait
+	as_root perf report --stdio -q --no-children -s symbol,dso -i "$SCRATCH/run/perf.data" 2>/dev/null |
+		grep '%' | head -n 10 || echo "perf could not sample on this machine"
+}
+
+bench_report()
+{
+	say "$1 items, medians of $2 rounds, $("$PG_CONFIG" --version)"
+	(cd "$SCRATCH/run" && python3 - "$1" databite worker by_hand copy) <<-'PY'
+		import statistics, sys
+		items = int(sys.argv[1])
+		rates = {}
+		print("%-10s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
+		for name in sys.argv[2:]:
+		    seconds = [float(line) for line in open("bench." + name)]
+		    rates[name] = items / statistics.median(seconds)
+		    print("%-10s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
+		                                        " ".join("%.2f" % value for value in seconds)))
+		print("\ndatabite is %.2f times by_hand, %.2f times copy" %
+		      (rates["databite"] / rates["by_hand"], rates["databite"] / rates["copy"]))
+	PY
+}

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+#
+# lint.sh: "./dev lint", also the last part of "./dev test".  Each lint is a
+# function that prints what it objects to and fails then; each counts as a test.
+
+LINTS="format cppcheck versions errcodes layers expected shell perl python secrets"
+
+lint_command()
+{
+	need clang-format cppcheck shellcheck python3 ipc-run server
+	choose_server
+	mkdir -p .build
+	all_lints "$@"
+	finish
+}
+
+# all_lints [NAME...]
+all_lints()
+{
+	say lint
+	local lint status
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $LINTS
+	for lint in "$@"; do
+		declare -F "lint_$lint" >/dev/null || die "no lint is called $lint ($LINTS)"
+		status=0
+		"lint_$lint" || status=$?
+		count "lint $lint" "$((status == 0))" "$((status != 0))" 0
+	done
+}
+
+c_files()
+{
+	git ls-files -co --exclude-standard -- 'src/*.[ch]' 'src/*/*.[ch]' 'test/*/*.[ch]'
+}
+
+# The layout of .clang-format: PostgreSQL's as far as clang-format can say it.
+lint_format()
+{
+	c_files | xargs -r python3 test/lint/format.py
+}
+
+lint_cppcheck()
+{
+	timeout 300 cppcheck --quiet -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=test/lint/cppcheck.suppress --error-exitcode=1 -Isrc src
+}
+
+# What differs between majors stands in one file.
+lint_versions()
+{
+	! c_files | grep '^src/' | grep -v '^src/base/compat.h$' | xargs -r grep -n 'PG_VERSION_NUM'
+}
+
+# Every error has its SQLSTATE: no elog(ERROR), no ereport without errcode.
+lint_errcodes()
+{
+	c_files | grep '^src/' | xargs -r python3 test/lint/errcodes.py
+}
+
+# Includes point down through the layers, and headers have no cycle.
+lint_layers()
+{
+	python3 test/lint/layers.py
+}
+
+# Every regression and isolation test has its expected output.
+lint_expected()
+{
+	local file missing=0
+	for file in sql/*.sql test/specs/*.spec; do
+		case $file in
+			*\**) continue ;;
+			sql/*) set -- "expected/$(basename "$file" .sql).out" ;;
+			*) set -- "test/expected/$(basename "$file" .spec).out" ;;
+		esac
+		[ -e "$1" ] || { echo "$file has no $1"; missing=1; }
+	done
+	[ "$missing" -eq 0 ]
+}
+
+lint_shell()
+{
+	shellcheck --severity=warning dev .ci/run test/dev/*.sh && bash -n dev
+}
+
+lint_perl()
+{
+	local file modules status=0
+	modules=$(dirname "$("$PG_CONFIG" --pgxs)")/../test/perl
+	for file in test/t/*.pl test/t/lib/*.pm; do
+		[ ! -e "$file" ] || /usr/bin/perl -I "$modules" -I test/t/lib -wc "$file" >/dev/null 2>.build/perl.log ||
+			{ cat .build/perl.log; status=1; }
+	done
+	return $status
+}
+
+lint_python()
+{
+	git ls-files -co --exclude-standard -- '*.py' | xargs -r python3 -W error -c '
+import ast, sys
+for name in sys.argv[1:]:
+    with open(name) as file:
+        ast.parse(file.read(), name, feature_version=(3, 9))'
+}
+
+# Nothing that looks like a real credential in what is committed.
+lint_secrets()
+{
+	! git grep -nIE '(BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|xox[abp]-[0-9A-Za-z-]{10,})' -- . \
+		':!test/dev/lint.sh'
+}

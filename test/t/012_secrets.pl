@@ -1,0 +1,84 @@
+# A token goes into requests and nowhere else: not into the log at its loudest,
+# history, errors, pg_stat_activity or a dump, and not to another host.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use SampleApi;
+use Test::More;
+
+my $canary = 'canary-7f3a91-test-token';
+my $api = SampleApi->start;
+my $node = databite_node('main', conf => <<'CONF');
+log_min_messages = debug2
+log_min_error_statement = debug2
+log_min_duration_statement = 0
+log_parameter_max_length_on_error = -1
+session_preload_libraries = 'auto_explain'
+auto_explain.log_min_duration = 0
+auto_explain.log_nested_statements = on
+auto_explain.log_analyze = on
+auto_explain.log_verbose = on
+CONF
+
+sub sql { return $node->safe_psql('postgres', shift); }
+
+sql('CREATE EXTENSION databite');
+
+# Given as a file's content is the only way that no statement log can show it.
+my $file = PostgreSQL::Test::Utils::tempdir() . '/token';
+append_to_file($file, $canary);
+sql(qq(SELECT databite.set_token('canary', pg_read_file('$file'))));
+
+my %job = (
+	good => $api->url('/echo'),
+	not_found => $api->url('/users?fault=status:404'),
+	redirected => $api->url('/echo?fault=redirect:other'),
+	broken => $api->url('/users?fault=badjson'),
+	in_query => $api->url('/users?fault=status:500'),
+);
+for my $id (sort keys %job)
+{
+	sql(qq(SELECT databite.schedule_job('{
+		"id": "$id", "source": {"type": "api", "url": "$job{$id}", "retry": {"attempts": 1},
+			"headers": {"Authorization": "Bearer {{tokens.canary}}", "X-Api-Key": "{{secrets.canary}}"},
+			"query": {"api_token": "{{tokens.canary}}"}},
+		"destination": {"type": "database", "table": "t_$id", "schema": {"method": "text"}}}')));
+	sql(qq(SELECT databite.execute_job('$id')));
+	sql(qq(SELECT databite.enqueue_job('$id')));
+	sql(qq(SELECT * FROM databite.explain_job('$id')));
+	$node->psql('postgres', qq(SELECT * FROM databite.preview_job('$id')));
+}
+ok($node->poll_query_until('postgres',
+		"SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')"), 'all have run');
+is(sql(q(SELECT count(*) FROM databite.runs WHERE status = 'failed')), '6', 'three kinds failed, as they should');
+
+my $seen = grep { ($_->{headers}{authorization} // '') eq "Bearer $canary" } @{ $api->requests };
+cmp_ok($seen, '>', 4, 'the API got the token');
+my @foreign = grep { $_->{port} != $api->{port} } @{ $api->requests };
+cmp_ok(scalar(@foreign), '>', 0, 'the redirect was followed to another origin');
+is(scalar(grep { exists $_->{headers}{authorization} || exists $_->{headers}{'x-api-key'} } @foreign), 0,
+	'which got no secret header');
+
+unlike(slurp_file($node->logfile), qr/\Q$canary\E/, 'not in the server log');
+unlike(sql('SELECT r.*::text FROM databite.runs AS r'), qr/\Q$canary\E/, 'not in history');
+unlike(sql('SELECT a.*::text FROM pg_stat_activity AS a'), qr/\Q$canary\E/, 'not in pg_stat_activity');
+my ($dump, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, 'postgres' ]);
+like($dump, qr/redirected/, 'the dump has the jobs');
+unlike($dump, qr/\Q$canary\E/, 'but not the token');
+
+# A user cannot read it, whatever he is given but the superuser's rights.
+sql('CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA databite TO reader;
+	GRANT EXECUTE ON ALL ROUTINES IN SCHEMA databite TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA databite TO reader');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM databite.token', extra_params => [ '-U', 'reader' ]), '0',
+	'no row of the token table for anybody');
+my (undef, undef, $message) = $node->psql('postgres', q(SELECT databite.secret('canary')), extra_params => [ '-U', 'reader' ]);
+like($message, qr/only in a request/, 'nor by the function that requests use');
+(undef, undef, $message) = $node->psql('postgres', q(SELECT databite.evaluate('{{tokens.canary}}')));
+like($message, qr/ERROR/, 'nor in a template that is no request');
+
+$node->stop;
+$api->stop;
+done_testing();

@@ -1,0 +1,98 @@
+# While a server is silent: cancel, terminate, DROP DATABASE, DROP EXTENSION and
+# shutdown act within a second.  The bound is checked against a server that
+# would be silent for the 30 s of the request's timeout.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use SampleApi;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $api = SampleApi->start;
+my $node = databite_node('main');
+my $url = $api->url('/users?fault=silent');
+
+sub sql { my ($sql, $db) = @_; return $node->safe_psql($db // 'postgres', $sql); }
+
+sub begin_silent_run
+{
+	my ($db) = @_;
+
+	$api->clear_requests;
+	sql(qq(SELECT databite.schedule_job('{"id": "silent", "source": {"type": "api", "url": "$url"},
+		"destination": {"type": "database", "table": "t", "schema": {"id": "integer"}}}')), $db);
+	my $run = sql(q(SELECT databite.enqueue_job('silent')), $db);
+	# The request is out: from here on nothing but an interrupt ends the wait.
+	$api->wait_for_request('/users');
+	wait_for_sql($node, $db, "SELECT status = 'running' FROM databite.runs WHERE run_id = $run");
+	return $run;
+}
+
+sub within
+{
+	my ($what, $code) = @_;
+	my $start = time;
+	$code->();
+	my $took = time - $start;
+	cmp_ok($took, '<', 10, "$what acts long before the request would time out");
+	note(sprintf('%s took %.3f s', $what, $took));
+}
+
+$node->safe_psql('postgres', 'CREATE EXTENSION databite');
+
+my $run = begin_silent_run('postgres');
+within('cancel_job', sub {
+	sql(q(SELECT databite.cancel_job('silent')));
+	ok($node->poll_query_until('postgres', "SELECT status = 'cancelled' FROM databite.runs WHERE run_id = $run"), 'cancelled');
+});
+
+$run = begin_silent_run('postgres');
+within('pg_cancel_backend', sub {
+	sql('SELECT pg_cancel_backend(pid) FROM databite.progress');
+	ok($node->poll_query_until('postgres', "SELECT status = 'cancelled' FROM databite.runs WHERE run_id = $run"), 'cancelled');
+});
+
+$run = begin_silent_run('postgres');
+within('pg_terminate_backend', sub {
+	sql('SELECT pg_terminate_backend(pid) FROM databite.progress');
+	ok($node->poll_query_until('postgres', "SELECT status = 'crashed' FROM databite.runs WHERE run_id = $run"), 'crashed');
+});
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.progress WHERE run_id > $run"), 'and goes on in another run');
+sql(q(SELECT databite.cancel_job('silent')));
+$node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM databite.progress');
+
+begin_silent_run('postgres');
+within('DROP EXTENSION', sub {
+	sql('DROP EXTENSION databite CASCADE');
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'databite job'"), 'the worker left');
+});
+
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION databite');
+begin_silent_run('other');
+within('DROP DATABASE', sub { sql('DROP DATABASE other'); });
+
+$node->safe_psql('postgres', 'CREATE EXTENSION databite');
+begin_silent_run('postgres');
+within('a fast shutdown', sub { $node->stop('fast'); });
+
+$node->start;
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE status = 'crashed'"),
+	'after a restart the run is found');
+
+# A session: statement_timeout ends execute_job and CALL.
+for my $call (q(SELECT databite.execute_job('silent')), q(CALL databite.run_job('silent')))
+{
+	$node->poll_query_until('postgres', 'SELECT databite.cancel_job($$silent$$) IS NOT NULL');
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')");
+	within($call, sub {
+		my (undef, undef, $err) = $node->psql('postgres', "SET statement_timeout = '300ms'; $call");
+		like($err, qr/statement timeout/, 'statement_timeout is obeyed');
+	});
+}
+
+$node->stop;
+$api->stop;
+done_testing();

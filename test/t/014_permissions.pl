@@ -1,0 +1,116 @@
+# Nothing for PUBLIC; a role that was granted databite works with its own jobs,
+# which run with its own rights.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use SampleApi;
+use Test::More;
+
+my $api = SampleApi->start;
+my $node = databite_node('main');
+my $url = $api->url('/users');
+
+sub sql { return $node->safe_psql('postgres', shift); }
+sub as
+{
+	my ($role, $sql) = @_;
+	my ($ret, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', $role ]);
+	return $ret == 0 ? $out : $err;
+}
+sub job
+{
+	my ($id, $table) = @_;
+	return qq(SELECT databite.schedule_job('{"id": "$id", "source": {"type": "api", "url": "$url"},
+		"destination": {"type": "database", "table": "$table", "schema": {"id": "integer", "name": "text"}}}'));
+}
+
+sql(q(
+	CREATE EXTENSION databite;
+	CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN; CREATE ROLE nobody LOGIN; CREATE ROLE watcher LOGIN;
+	CREATE SCHEMA alice AUTHORIZATION alice;
+	CREATE SCHEMA bob AUTHORIZATION bob;
+	GRANT USAGE ON SCHEMA databite TO alice, bob, watcher;
+	GRANT EXECUTE ON ALL ROUTINES IN SCHEMA databite TO alice, bob;
+	GRANT pg_monitor TO watcher;
+	CREATE TABLE bob.private (id bigint PRIMARY KEY, name text);
+	ALTER TABLE bob.private OWNER TO bob;
+));
+
+is(sql(q(SELECT count(*) FROM pg_proc WHERE pronamespace = 'databite'::regnamespace
+		AND has_function_privilege('nobody', oid, 'EXECUTE'))), '0', 'PUBLIC can call nothing');
+is(sql(q(SELECT count(*) FROM pg_class WHERE relnamespace = 'databite'::regnamespace AND relkind IN ('r', 'S')
+		AND has_table_privilege('alice', oid, 'SELECT'))), '0', 'no table can be read');
+like(as('nobody', 'SELECT * FROM databite.jobs'), qr/permission denied for schema/, 'nor a view, without the schema');
+like(as('nobody', job('x', 'x')), qr/permission denied/, 'nor a job scheduled');
+
+is(as('alice', job('alices', 'users')), 'alices', 'alice schedules');
+is(as('bob', job('bobs', 'users')), 'bobs', 'bob schedules');
+is(as('alice', 'SELECT job_id FROM databite.jobs'), 'alices', 'alice sees her job');
+is(as('bob', 'SELECT job_id FROM databite.jobs'), 'bobs', 'bob sees his');
+is(as('watcher', 'SELECT count(*) FROM databite.jobs'), '2', 'pg_monitor sees both');
+like(as('bob', job('alices', 'users')), qr/permission denied for job/, 'a job of another cannot be replaced');
+for my $call (q(SELECT databite.execute_job('alices')), q(CALL databite.run_job('alices')),
+	q(SELECT databite.enqueue_job('alices')), q(SELECT databite.pause_job('alices')),
+	q(SELECT databite.cancel_job('alices')), q(SELECT databite.reset_job('alices')),
+	q(SELECT databite.unschedule_job('alices')), q(SELECT * FROM databite.explain_job('alices')),
+	q(SELECT * FROM databite.preview_job('alices')))
+{
+	like(as('bob', $call), qr/permission denied for job/, "not bob's: $call");
+}
+is(as('bob', q(SELECT count(*) FROM databite.get_job_history('alices'))), '0', 'nor its history');
+
+my $run = as('alice', q(SELECT databite.enqueue_job('alices')));
+ok($node->poll_query_until('postgres', "SELECT status = 'completed' FROM databite.runs WHERE run_id = $run"), "alice's job runs");
+is(sql(q(SELECT tableowner FROM pg_tables WHERE schemaname = 'alice' AND tablename = 'users')), 'alice', 'as alice');
+is(as('bob', q(SELECT count(*) FROM databite.runs)), '0', 'bob does not see the run');
+
+# Rights are the owner's, whoever runs the job.
+as('alice', job('steals', 'bob.private'));
+like(sql(q(SELECT error ->> 'message' FROM databite.execute_job('alices')))
+	. as('alice', q(SELECT error ->> 'message' FROM databite.execute_job('steals'))),
+	qr/permission denied/, 'alice cannot write to a table of bob');
+like(sql(q(SELECT (databite.execute_job('steals')).error ->> 'message')), qr/permission denied|does not exist/,
+	'not even when a superuser runs her job');
+
+# A trigger of the owner cannot climb to the rights of who runs the job.
+as('alice', q(
+	CREATE FUNCTION alice.climb() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN EXECUTE 'RESET ROLE'; EXECUTE 'ALTER ROLE alice SUPERUSER'; RETURN NEW; END $$;
+	CREATE TABLE alice.trap (id bigint PRIMARY KEY, name text);
+	CREATE TRIGGER climb BEFORE INSERT ON alice.trap FOR EACH ROW EXECUTE FUNCTION alice.climb()));
+as('alice', job('trap', 'alice.trap'));
+is(sql(q(SELECT (databite.execute_job('trap')).success)), 'f', 'the run fails');
+is(sql(q(SELECT rolsuper FROM pg_roles WHERE rolname = 'alice')), 'f', 'and alice is no superuser');
+
+# Operators of a user in the search_path are not picked up by databite's own statements.
+as('alice', q(
+	CREATE FUNCTION alice.evil(text, text) RETURNS boolean LANGUAGE plpgsql AS
+	$$ BEGIN EXECUTE 'ALTER ROLE alice SUPERUSER'; RETURN true; END $$;
+	CREATE OPERATOR alice.= (LEFTARG = text, RIGHTARG = text, FUNCTION = alice.evil)));
+as('alice', q(SET search_path = alice, pg_catalog; ) . job('evil', 'users'));
+as('alice', q(SET search_path = alice, pg_catalog; SELECT databite.execute_job('evil'); SELECT * FROM databite.get_job_status('evil')));
+is(sql(q(SELECT rolsuper FROM pg_roles WHERE rolname = 'alice')), 'f', 'alice is still no superuser');
+
+like(as('alice', q(SET databite.allowed_hosts = '0.0.0.0/0')), qr/permission denied/, 'who may be reached is not hers to say');
+like(as('alice', q(SELECT databite.configure('{"schedule": {"type": "interval", "days": 1}}'))), qr/must be owner of the database/,
+	'nor the defaults of the database');
+
+# The owner is dropped, or may not log in any more: the job fails with the reason, the scheduler goes on.
+sql(q(ALTER ROLE bob NOLOGIN));
+$run = sql(q(SELECT databite.enqueue_job('bobs')));
+ok($node->poll_query_until('postgres', "SELECT status = 'failed' FROM databite.runs WHERE run_id = $run"), 'NOLOGIN: failed');
+like(sql("SELECT error ->> 'message' FROM databite.runs WHERE run_id = $run"), qr/log in/, 'with the reason');
+sql(q(REASSIGN OWNED BY bob TO postgres; DROP OWNED BY bob; DROP ROLE bob)) if sql('SELECT current_user') eq 'postgres';
+SKIP:
+{
+	skip 'the superuser has another name', 2 if sql('SELECT current_user') ne 'postgres';
+	$run = sql(q(SELECT databite.enqueue_job('bobs')));
+	ok($node->poll_query_until('postgres', "SELECT status = 'failed' FROM databite.runs WHERE run_id = $run"), 'dropped: failed');
+	like(sql("SELECT error ->> 'message' FROM databite.runs WHERE run_id = $run"), qr/no longer exists/, 'with the reason');
+}
+
+$node->stop;
+$api->stop;
+done_testing();
