@@ -288,7 +288,7 @@ note_end(Database *database, SchedulerEnd end)
 		pfree(database->handle);
 	database->handle = NULL;
 	database->alive = false;
-	database->wanted = end != ENDED_NO_EXTENSION;
+	database->wanted = end != ENDED_IDLE;
 	database->not_before = 0;
 
 	if (end != ENDED_BY_ERROR || TimestampDifferenceExceeds(database->started_at, now, HEALTHY_MS))

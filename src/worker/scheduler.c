@@ -21,7 +21,9 @@
  *   SIGTERM, as from pg_terminate_backend, means that it shall come back.
  * - The database is gone when a scheduler that is not preloaded comes back: it
  *   unregisters itself rather than fail for ever.
- * - The database is read-only (default_transaction_read_only): it does nothing.
+ * - The database is read-only (default_transaction_read_only): exits as well, for
+ *   only a new process hears that this was changed; where there is no launcher
+ *   to start one, the postmaster does, after a while.
  */
 #include "postgres.h"
 
@@ -83,10 +85,11 @@ static void wait_for_starter(const SchedulerOrder *order);
 static void do_rounds(Scheduler *scheduler);
 static bool try_round(Scheduler *scheduler);
 static void do_round(Scheduler *scheduler);
-static bool begin_part(Scheduler *scheduler);
+static void begin_part(Scheduler *scheduler);
 static void end_part(void);
 static void expire_history(Scheduler *scheduler);
 static void sleep_until(TimestampTz when);
+static void leave_read_only(Scheduler *scheduler) pg_attribute_noreturn();
 static void finish(Scheduler *scheduler, SchedulerEnd end) pg_attribute_noreturn();
 
 static volatile sig_atomic_t stop_requested = false;
@@ -142,6 +145,7 @@ databite_scheduler_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 
 	scheduler.database = order.database;
+	scheduler.launched = order.launched;
 	scheduler.memory = TopMemoryContext;
 	connect_to_database(&order);
 	become_the_only_one();
@@ -291,30 +295,26 @@ do_round(Scheduler *scheduler)
 	shared_scheduler_looks(scheduler->database);
 	scheduler->wake_at = TimestampTzPlusMilliseconds(now, MAX_SLEEP_MS);
 
-	if (!begin_part(scheduler))
-		return;
+	begin_part(scheduler);
 	children_reap(scheduler);
 	recovery_find_crashed(scheduler);
 	end_part();
 
 	while (more)
 	{
-		if (!begin_part(scheduler))
-			return;
+		begin_part(scheduler);
 		more = due_jobs_queue(scheduler);
 		end_part();
 		CHECK_FOR_INTERRUPTS();
 	}
 
-	if (!begin_part(scheduler))
-		return;
+	begin_part(scheduler);
 	children_start(scheduler);
 	end_part();
 
 	expire_history(scheduler);
 
-	if (!begin_part(scheduler))
-		return;
+	begin_part(scheduler);
 	due = job_catalog_next_due();
 	delayed = run_catalog_next_delayed();
 	end_part();
@@ -326,11 +326,8 @@ do_round(Scheduler *scheduler)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/*
- * Begins the transaction of a part.  Ends the process where the extension is
- * gone; false where the database is read-only.
- */
-static bool
+/* Begins the transaction of a part.  Ends the process where there is nothing to do for it. */
+static void
 begin_part(Scheduler *scheduler)
 {
 	static bool ready = false;
@@ -340,14 +337,14 @@ begin_part(Scheduler *scheduler)
 	if (XactReadOnly)
 	{
 		CommitTransactionCommand();
-		return false;
+		leave_read_only(scheduler);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "looking for jobs that are due");
 	if (!OidIsValid(catalog_lock_extension()))
 	{
 		end_part();
-		finish(scheduler, ENDED_NO_EXTENSION);
+		finish(scheduler, ENDED_IDLE);
 	}
 
 	if (!ready)
@@ -357,7 +354,6 @@ begin_part(Scheduler *scheduler)
 		shared_scheduler_is_ready(scheduler->database);
 		ready = true;
 	}
-	return true;
 }
 
 static void
@@ -383,8 +379,7 @@ expire_history(Scheduler *scheduler)
 		for (int i = 0; i < EXPIRE_BATCHES && deleted == EXPIRE_BATCH; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (!begin_part(scheduler))
-				return;
+			begin_part(scheduler);
 			deleted = run_catalog_expire(databite_history_retention, EXPIRE_BATCH);
 			end_part();
 		}
@@ -405,6 +400,16 @@ sleep_until(TimestampTz when)
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event);
 	ResetLatch(MyLatch);
+}
+
+/* Ends the process, but not for good. */
+static void
+leave_read_only(Scheduler *scheduler)
+{
+	if (scheduler->launched)
+		finish(scheduler, ENDED_IDLE);
+	sleep_until(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_SLEEP_MS));
+	proc_exit(stop_requested ? 0 : 1);
 }
 
 /* Ends the process for good: exit code 0 unregisters it. */

@@ -14,6 +14,7 @@
 typedef struct Scheduler
 {
 	Oid			database;
+	bool		launched;		/* by the launcher */
 	MemoryContext memory;		/* what lives as long as the process */
 	List	   *children;		/* of Child *: runners that this process started and that live (children.c) */
 	List	   *refusals;		/* of Refusal *: runs whose runner could not take them (children.c) */

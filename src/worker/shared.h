@@ -26,7 +26,7 @@
 typedef enum SchedulerEnd
 {
 	ENDED_BY_ERROR,				/* or pg_terminate_backend: start it again, after a while */
-	ENDED_NO_EXTENSION,			/* nothing to do there until somebody asks */
+	ENDED_IDLE,					/* nothing to do there until somebody asks: no extension, or read-only */
 	ENDED_AS_TOLD				/* the database is blocked or its scheduler was stopped */
 } SchedulerEnd;
 
