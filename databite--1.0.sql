@@ -466,6 +466,10 @@ CREATE FUNCTION databite.iso8601(value pg_catalog.timestamptz) RETURNS pg_catalo
 	AS 'MODULE_PATHNAME', 'databite_iso8601' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.iso8601(pg_catalog.timestamptz) IS 'a point in time as ISO 8601 text in UTC';
 
+CREATE FUNCTION databite.whole(value pg_catalog.numeric) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.whole(pg_catalog.numeric) IS 'a number that must be whole';
+
 CREATE FUNCTION databite.url_encode(value pg_catalog.text) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.url_encode(pg_catalog.text) IS 'percent-encoding of a value in a URL (RFC 3986)';

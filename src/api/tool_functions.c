@@ -82,7 +82,7 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	JobValue	value = {.text = text_to_cstring(PG_GETARG_TEXT_PP(0)), .pointer = ""};
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
 	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_ANY, problems);
-	TemplateExpr *expr = template_compile(compiler, &value, InvalidOid, -1);
+	TemplateExpr *expr = template_compile(compiler, &value, JSONBOID, -1);
 	List	   *inputs = compiler->inputs->inputs;
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[] = {JSONBOID};
@@ -94,7 +94,7 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	(void) SPI_connect();
 	batch_bind(batch_binding_create(inputs, CurrentMemoryContext),
 			   batch_of_item(JsonbToCString(NULL, &item->root, VARSIZE(item)), inputs), 0);
-	if (SPI_execute_with_args(psprintf("SELECT pg_catalog.to_jsonb(%s) FROM %s,"
+	if (SPI_execute_with_args(psprintf("SELECT (%s)::pg_catalog.jsonb FROM %s,"
 									   " (SELECT $1::pg_catalog.jsonb) AS scopes",
 									   expr->sql, batch_from_clause(inputs)),
 							  1, types, values, NULL, false, 1) != SPI_OK_SELECT)
@@ -204,7 +204,7 @@ batch_of_item(const char *item, const List *inputs)
 		item_reader_push(reader, "]", 1, &taken, batch) == ITEMS_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg_internal("%s", item_reader_error(reader, &(const char *) {NULL}))));
+				 errmsg_internal("%s", item_reader_error(reader, &(const char *){NULL}))));
 	return batch;
 }
 

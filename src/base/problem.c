@@ -71,13 +71,13 @@ problem_raise_first(ProblemList *list)
 	first = linitial(list->problems);
 	more = list_length(list->problems) - 1;
 	place = first->pointer[0] == '\0' ? pstrdup("the top of the definition")
-		: psprintf("\"%s\"", first->pointer);
+									  : psprintf("\"%s\"", first->pointer);
 
 	ereport(ERROR,
 			(errcode(first->sqlstate),
 			 errmsg("%s", first->message),
 			 more == 0 ? errdetail("It is at %s.", place)
-			 : errdetail_plural("It is at %s. There is %d more problem; databite.validate_job shows all.",
+					   : errdetail_plural("It is at %s. There is %d more problem; databite.validate_job shows all.",
 								"It is at %s. There are %d more problems; databite.validate_job shows all.",
 								more, place, more),
 			 first->hint ? errhint("%s", first->hint) : 0));

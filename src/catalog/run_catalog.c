@@ -127,8 +127,7 @@ run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, cons
 	arg_jsonb(&args, error);
 	if (counters)
 		arg_counters(&args, counters);
-	catalog_run(counters ?
-				"UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
+	catalog_run(counters ? "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
 				" updated_at = pg_catalog.clock_timestamp(), pid = NULL, records_processed = $4,"
 				" records_inserted = $5, records_updated = $6, records_unchanged = $7, records_deleted = $8,"
 				" records_rejected = $9, pages = $10, requests = $11, retries = $12, bytes_received = $13"

@@ -60,7 +60,10 @@ extern void run_catalog_notice(int64 id, const char *notice);
 /* Ends a run; error: JSON text or NULL; counters may be NULL (left as they are). */
 extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, const char *error);
 
-/* Marks the going or queued runs of a job for cancelling; a queued one is cancelled at once.  Number of runs; *pid of a running one, or 0. */
+/*
+ * Marks the going or queued runs of a job for cancelling; a queued one is cancelled at once.
+ * Number of runs; *pid of a running one, or 0.
+ */
 extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 
 /* Is there a queued or running run of the job? */

@@ -127,7 +127,9 @@ batch_binding_path(const BatchBinding *binding, const TemplateInput *input)
 		if (binding->inputs[i].input == input)
 			return binding->inputs[i].path;
 	}
-	elog(ERROR, "template input \"%s\" is not part of the batch", input->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg_internal("template input \"%s\" is not part of the batch", input->name)));
 }
 
 char *
@@ -172,7 +174,9 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item)
 				 errmsg("this step is already writing a batch"),
 				 errhint("A trigger of the table must not run the job that writes to the table.")));
 	if (batch->npaths != binding->npaths)
-		elog(ERROR, "batch has %d paths, statement needs %d", batch->npaths, binding->npaths);
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("batch has %d paths, statement needs %d", batch->npaths, binding->npaths)));
 
 	binding->batch = batch;
 	binding->first_item = first_item;

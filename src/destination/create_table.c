@@ -148,7 +148,9 @@ create_table(const Target *planned)
 	SPI_connect();
 	code = SPI_execute(sql, false, 0);
 	if (code != SPI_OK_UTILITY)
-		elog(ERROR, "CREATE TABLE gave %s", SPI_result_code_string(code));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("CREATE TABLE gave %s", SPI_result_code_string(code))));
 	SPI_finish();
 
 	ereport(NOTICE,

@@ -171,7 +171,9 @@ add_keys(List **keys, const Sample *sample, int item)
 	SPI_connect();
 	if (SPI_execute_with_args("SELECT k FROM pg_catalog.json_object_keys($1::pg_catalog.json) AS k",
 							  1, argtypes, values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the keys of an item");
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not read the keys of an item")));
 
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -238,14 +240,13 @@ walk_step(JsonbValue *value, const JsonPathStep *step)
 	container = value->val.binary.data;
 
 	if (step->kind == PATH_KEY)
-		return JsonContainerIsObject(container) ?
-			getKeyJsonValueFromContainer(container, step->key, step->keylen, NULL) : NULL;
+		return JsonContainerIsObject(container) ? getKeyJsonValueFromContainer(container, step->key, step->keylen, NULL) : NULL;
 
 	if (!JsonContainerIsArray(container))
 		return NULL;
 	if (step->index < 0)
 	{
-		if ((uint32) -(int64) step->index > JsonContainerSize(container))
+		if ((uint32) - (int64) step->index > JsonContainerSize(container))
 			return NULL;
 		return getIthJsonbValueFromContainer(container, JsonContainerSize(container) + step->index);
 	}

@@ -55,7 +55,9 @@ write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 				   Jsonb *scopes, WriteCounts *counts)
 {
 	if (plan->target == NULL || !OidIsValid(plan->target->oid))
-		elog(ERROR, "table %s is not created yet", write_plan_table(plan));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
 	if (batch->nitems == 0)
 		return;
 
@@ -210,7 +212,9 @@ count_column(int number)
 	bool		isnull;
 
 	if (SPI_tuptable == NULL || SPI_processed != 1)
-		elog(ERROR, "upsert gave no counts");
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("upsert gave no counts")));
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, &isnull));
 }
 
@@ -229,7 +233,9 @@ prepare(const char *sql)
 											   CURSOR_OPT_GENERIC_PLAN);
 
 	if (statement == NULL)
-		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not prepare a statement: %s", SPI_result_code_string(SPI_result))));
 	return statement;
 }
 
@@ -273,7 +279,9 @@ execute_prepared(SPIPlanPtr statement, bool uses_scopes, Jsonb *scopes)
 		set_for_now("plan_cache_mode", "auto");
 	code = SPI_execute_plan(statement, uses_scopes ? values : NULL, uses_scopes ? nulls : NULL, false, 0);
 	if (code < 0)
-		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(code));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not execute a statement: %s", SPI_result_code_string(code))));
 	AtEOXact_GUC(true, level);
 }
 
@@ -293,8 +301,10 @@ preview_rows(const Preview *preview, const ItemBatch *batch, Jsonb **rows)
 	PG_END_TRY();
 
 	if (SPI_processed != batch->nitems)
-		elog(ERROR, "preview gave %llu rows for %d items",
-			 (unsigned long long) SPI_processed, batch->nitems);
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("preview gave %llu rows for %d items",
+			 (unsigned long long) SPI_processed, batch->nitems)));
 	for (int i = 0; i < batch->nitems; i++)
 	{
 		bool		isnull;

@@ -144,16 +144,16 @@ json_value_end(const char *p, const char *end, int depth, JsonNesting *nesting, 
 	switch (*p)
 	{
 		case '"':
-			{
-				JsonStringInfo info;
+		{
+			JsonStringInfo info;
 
-				p = json_string_end(p + 1, end, &info);
-				if (p == NULL)
-					return NULL;
-				if (unlikely(info.unstorable != JSON_STORABLE) && *unstorable == JSON_STORABLE)
-					*unstorable = info.unstorable;
-				return p + 1;
-			}
+			p = json_string_end(p + 1, end, &info);
+			if (p == NULL)
+				return NULL;
+			if (unlikely(info.unstorable != JSON_STORABLE) && *unstorable == JSON_STORABLE)
+				*unstorable = info.unstorable;
+			return p + 1;
+		}
 		case '{':
 		case '[':
 			return json_container_end(p, end, depth, nesting, unstorable);
@@ -327,25 +327,25 @@ json_unescape(const char *src, size_t len, char *dst)
 				*dst++ = '\t';
 				break;
 			case 'u':
+			{
+				uint32 code = json_hex4(src);
+
+				src += 4;
+				if (code >= 0xD800 && code <= 0xDBFF && end - src >= 6 && src[0] == '\\' && src[1] == 'u')
 				{
-					uint32		code = json_hex4(src);
+					uint32 low = json_hex4(src + 2);
 
-					src += 4;
-					if (code >= 0xD800 && code <= 0xDBFF && end - src >= 6 && src[0] == '\\' && src[1] == 'u')
+					if (low >= 0xDC00 && low <= 0xDFFF)
 					{
-						uint32		low = json_hex4(src + 2);
-
-						if (low >= 0xDC00 && low <= 0xDFFF)
-						{
-							code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-							src += 6;
-						}
+						code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+						src += 6;
 					}
-					if (code == 0 || (code >= 0xD800 && code <= 0xDFFF))
-						code = 0xFFFD;
-					dst += put_utf8(dst, code);
-					break;
 				}
+				if (code == 0 || (code >= 0xD800 && code <= 0xDFFF))
+					code = 0xFFFD;
+				dst += put_utf8(dst, code);
+				break;
+			}
 			default:
 				*dst++ = backslash[1];	/* quote, backslash or slash */
 				break;

@@ -134,7 +134,8 @@ json_plain_end(const char *p, const char *end, bool *nonascii)
 		quote = x ^ (ones * '"');
 		backslash = x ^ (ones * '\\');
 		if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-			 ((x - ones * 0x20) & ~x)) & highs)
+			 ((x - ones * 0x20) & ~x)) &
+			highs)
 			break;
 		if (x & highs)
 			*nonascii = true;

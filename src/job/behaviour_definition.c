@@ -153,7 +153,8 @@ static const KeyRule auth_rules[] = {
 	{.name = "token", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BEARER},
 	{.name = "username", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
 	{.name = "password", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
-	{.name = "in", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY, .choices = auth_places},
+	{.name = "in", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_REQUIRED,
+	.variants = 1 << AUTH_API_KEY, .choices = auth_places},
 	{.name = "name", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
 	{.name = "value", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
 	{NULL}

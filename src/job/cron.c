@@ -239,9 +239,10 @@ parse_element(const CronField *field, const char *text, uint64 *values, CronErro
 	{
 		if (!parse_number(field, &rest, &first))
 			return fail(error,
-						field->value_names == month_names ? pstrdup("Months are 1 to 12 or jan, feb, mar and so on.")
-						: field->value_names == weekday_names ? pstrdup("Days of the week are 0 to 7 or sun, mon, tue and so on.")
-						: field->low == 1 ? pstrdup("The last day of the month is \"$\".") : NULL,
+						field->value_names == month_names         ? pstrdup("Months are 1 to 12 or jan, feb, mar and so on.")
+							: field->value_names == weekday_names ? pstrdup("Days of the week are 0 to 7 or sun, mon, tue and so on.")
+							: field->low == 1                     ? pstrdup("The last day of the month is \"$\".")
+																  : NULL,
 						"%s \"%s\" is not a number, a range or \"*\"", field->name, text);
 		last = first;
 		single = *rest != '-';

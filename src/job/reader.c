@@ -593,7 +593,9 @@ describe_types(unsigned types)
 			continue;
 		types &= ~type;
 		appendStringInfo(&text, "%s%s",
-						 text.len == 0 ? "" : types == 0 ? " or " : ", ", type_name(type));
+						 text.len == 0 ? "" : types == 0 ? " or "
+														 : ", ",
+						 type_name(type));
 	}
 	return text.data;
 }

@@ -88,15 +88,19 @@ typedef struct ObjectType
 extern bool read_type(ProblemList *problems, struct json_object *object, const char *pointer,
 					  const Choice *choices, ObjectType *type);
 
-/* General parsers. */
-extern void read_string(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);	/* char * */
-extern void read_boolean(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target); /* bool */
-extern void read_int(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target); /* int */
-extern void read_duration(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target); /* int64, ms */
-extern void read_size(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);	/* int64, bytes */
-extern void read_choice(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);	/* an enum */
-extern void read_path(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);	/* JsonPath * */
-extern void read_members(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);	/* an object that is only checked */
+/* General parsers; each says what its target is. */
+#define READER(name)                                                                        \
+	extern void name(ProblemList *problems, const KeyRule *rule, struct json_object *value, \
+					 const char *pointer, void *target)
+
+READER(read_string);			/* char * */
+READER(read_boolean);			/* bool */
+READER(read_int);				/* int */
+READER(read_duration);			/* int64, ms */
+READER(read_size);				/* int64, bytes */
+READER(read_choice);			/* an enum */
+READER(read_path);				/* JsonPath * */
+READER(read_members);			/* none: an object that is only checked */
 
 /* Adds a problem and returns false where value is none of types; what names it in the message. */
 extern bool check_type(ProblemList *problems, struct json_object *value, unsigned types,

@@ -75,8 +75,10 @@ static const KeyRule source_rules[] = {
 	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = formats},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
-	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API | SQL, .members = incremental_rules},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = rate_limit_rules},
+	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
+	.variants = API | SQL, .members = incremental_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
+	.variants = API, .members = rate_limit_rules},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = read_retry, .variants = API},
 	{.name = "errorWhen", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},
 	{.name = "errorMessage", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},

@@ -67,7 +67,8 @@ request_plan_create(const JobSource *source, ProblemList *problems, MemoryContex
 	RequestPlan *plan = palloc0(sizeof(RequestPlan));
 	int			before = list_length(problems->problems);
 	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_SECRETS | TEMPLATE_SCOPE_SYNC |
-														  TEMPLATE_SCOPE_PAYLOAD, problems);
+														  TEMPLATE_SCOPE_PAYLOAD,
+														  problems);
 
 	plan->source = source;
 	add_column(plan, PART_URL, "url", template_compile_url(compiler, &source->url));
@@ -172,7 +173,7 @@ add_values(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, List
 
 		add_column(plan, list ? PART_QUERY_LIST : part, named->name,
 				   list ? template_compile_json(compiler, &named->value)
-				   : template_compile(compiler, &named->value, TEXTOID, -1));
+						: template_compile(compiler, &named->value, TEXTOID, -1));
 	}
 }
 

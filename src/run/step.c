@@ -249,8 +249,7 @@ read_checkpoint(StepRun *sr)
 															   CStringGetDatum(json_object_get_string(value)),
 															   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	if (jsonc_get(root, "page", &value) && value != NULL)
-		sr->resume_page = pstrdup(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-																 JSON_C_TO_STRING_NOSLASHESCAPE));
+		sr->resume_page = pstrdup(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (jsonc_get(root, "items", &value))
 		sr->skip = json_object_get_int64(value);
 	if (jsonc_get(root, "position", &value))

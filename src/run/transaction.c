@@ -122,6 +122,5 @@ become_owner(RunContext *run, Oid *user, int *security_context)
 {
 	GetUserIdAndSecContext(user, security_context);
 	if (*user != run->record->owner)
-		SetUserIdAndSecContext(run->record->owner, *security_context |
-							   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		SetUserIdAndSecContext(run->record->owner, *security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }

@@ -181,8 +181,7 @@ send_request(Fetch *fetch, int64 waited)
 	if (client->proxy[0] != '\0' &&
 		!address_guard_allows_by_proxy(client->guard, url_host(fetch->request->url)))
 	{
-		give_up(fetch, failure_create(&failure_address_refused, fetch->request,
-									  pstrdup("The proxy is not asked for that host.")));
+		give_up(fetch, failure_create(&failure_address_refused, fetch->request, pstrdup("The proxy is not asked for that host.")));
 		return;
 	}
 	transfer_start(fetch->transfer, fetch->request, waited);
@@ -365,8 +364,8 @@ give_up(Fetch *fetch, SourceError *error)
 	if (fetch->tries > 1)
 		error->detail = psprintf("%s%sIt was tried %d times.",
 								 error->detail != NULL ? error->detail : "",
-								 error->detail == NULL ? "" :
-								 error->detail[strlen(error->detail) - 1] == '.' ? " " : ". ",
+								 error->detail == NULL ? "" : error->detail[strlen(error->detail) - 1] == '.' ? " "
+																											  : ". ",
 								 fetch->tries);
 	fetch->error = error;
 	fetch->state = FETCH_BROKEN;

@@ -23,7 +23,8 @@ typedef struct Fetch Fetch;
 
 typedef struct SourceError
 {
-	char		code[32];		/* "http_status", "timeout", "connect", "tls", "address_refused", "reset", "truncated", "redirect", "too_large", "bad_url", ... */
+	/* "http_status", "timeout", "connect", "tls", "address_refused", "reset", "truncated", "redirect", "too_large", "bad_url", ... */
+	char		code[32];
 	int			sqlstate;
 	char	   *message;		/* errmsg style, no secret, no query string */
 	char	   *detail;			/* or NULL: the first bytes of an error body are not shown, they may hold anything */

@@ -260,9 +260,7 @@ request_with_cursor(Pager *pager, HttpRequest *request)
 			case CURSOR_IN_BODY:
 				/* a number's own text is kept: a serializer would change long ones */
 				edit_body(request, pagination->cursor_param,
-							pager->cursor_is_number ?
-							json_object_new_double_s(0, pager->cursor) :
-							json_object_new_string(pager->cursor));
+							pager->cursor_is_number ? json_object_new_double_s(0, pager->cursor) : json_object_new_string(pager->cursor));
 				break;
 		}
 	}

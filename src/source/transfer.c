@@ -373,8 +373,7 @@ final_outcome(const Transfer *transfer)
 	if (transfer->result.code == CURLE_OUT_OF_MEMORY)
 	{
 		/* libcurl's own bounds end like this too: a line of the header, 64 MB of a body that is paused */
-		return transfer_was_sent(transfer) && !transfer->header_complete ?
-			TRANSFER_HEADER_TOO_LARGE : TRANSFER_OUT_OF_MEMORY;
+		return transfer_was_sent(transfer) && !transfer->header_complete ? TRANSFER_HEADER_TOO_LARGE : TRANSFER_OUT_OF_MEMORY;
 	}
 	if (transfer->result.code == CURLE_COULDNT_CONNECT &&
 		transfer->sockets_refused > 0 && transfer->sockets_opened == 0)
@@ -421,8 +420,7 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 
-	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n' ||
-					   data[len - 1] == ' ' || data[len - 1] == '\t'))
+	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n' || data[len - 1] == ' ' || data[len - 1] == '\t'))
 		len--;
 	if (transfer->header_complete)
 		return n;				/* trailers */

@@ -107,6 +107,8 @@ append_json(StringInfo out, const AstNode *node)
 			appendStringInfoChar(out, '}');
 			break;
 		default:
-			elog(ERROR, "not a constant");
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("not a constant")));
 	}
 }

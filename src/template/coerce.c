@@ -61,7 +61,9 @@ template_coercion(Oid from, Oid to, Coercion *coercion)
 		case JSONOID:
 			return from_json(base, to, coercion);
 		default:
-			elog(ERROR, "unexpected type %u of a template expression", from);
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("unexpected type %u of a template expression", from)));
 	}
 }
 

@@ -259,7 +259,9 @@ comparison_operator(AstOperator op)
 		case OP_GREATER_EQUAL:
 			return "OPERATOR(pg_catalog.>=)";
 		default:
-			elog(ERROR, "not a comparison");
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("not a comparison")));
 	}
 }
 

@@ -50,7 +50,9 @@ template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
 			compile_parameter(compile, node, to);
 			break;
 		case SCOPE_UNSUPPORTED:
-			elog(ERROR, "unsupported scope was not refused");
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("unsupported scope was not refused")));
 	}
 }
 

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "job/quoted.h"
 #include "mb/pg_wchar.h"
 #include "template/lexer.h"
@@ -243,8 +245,9 @@ lex_symbol(Lexer *lexer)
 	lexer->token.kind = TOKEN_ERROR;
 	lexer->pos++;
 	source_text_problem(lexer->source, lexer->token.position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
-						(unsigned char) *start < ' ' || *start == 0x7f ?
-						"unexpected control character" : "unexpected character \"%c\"", *start);
+						iscntrl((unsigned char) *start) ? "unexpected control character"
+						: "unexpected character \"%c\"",
+						*start);
 }
 
 static bool

@@ -77,8 +77,7 @@ parse_scalar(SourceText *source, int start)
 	if (value[0] == '"')
 	{
 		text = decode_string(source, start, quoted_length(value, source->len - start));
-		return text == NULL ? NULL :
-			template_parse(source_text_create_inner(source, text, source->pointer), CONCAT_TEXT);
+		return text == NULL ? NULL : template_parse(source_text_create_inner(source, text, source->pointer), CONCAT_TEXT);
 	}
 
 	text = pnstrdup(value, strcspn(value, " \t\r\n"));

@@ -6,9 +6,18 @@
 
 #include "cases.h"
 
-#define ITEM {.paths = {"$"}}
-#define PATHS(...) {.paths = {__VA_ARGS__}}
-#define FROM(data_path_, ...) {.data_path = data_path_, .paths = {__VA_ARGS__}}
+#define ITEM             \
+	{                    \
+		.paths = { "$" } \
+	}
+#define PATHS(...)               \
+	{                            \
+		.paths = { __VA_ARGS__ } \
+	}
+#define FROM(data_path_, ...)                             \
+	{                                                     \
+		.data_path = data_path_, .paths = { __VA_ARGS__ } \
+	}
 
 const ItemCase item_cases[] = {
 	/* leaves */
@@ -164,6 +173,6 @@ const char *const broken_documents[] = {
 	"[0x1]", "[1.e1]", "[1.5.5]", "[1e5.5]", "[NaN]", "[Infinity]", "[-Infinity]", "[tru]", "[truE]", "[nul]", "[True]", "[truee]",
 	"tru", "nulll", "1 2", "1x", "[] []", "[]]", "{}}", "\"a", "[1]x", "/**/[1]", "[1]//", "[1,/**/2]", "\xEF\xBB\xBF", "\xFE\xFF",
 	"[\"\x80\"]", "[\"\xC0\x80\"]", "[\"\xC1\xBF\"]", "[\"\xC3\"]", "[\"\xE0\x9F\xBF\"]", "[\"\xED\xA0\x80\"]", "[\"\xE2\x82\"]",
-	"[\"\xF0\x8F\xBF\xBF\"]", "[\"\xF4\x90\x80\x80\"]", "[\"\xF5\x80\x80\x80\"]", "[\"\xFF\"]", "[\xC3\xA9]", "[\f1]", "[\xC2\xA0" "1]",
-	"{\"a\xFF\":1}", "[{\"a\":1,\"b\":{\"c\":[1,}]}}]", "[{\"skipped\":\"0123456789abcdef\x01\"}]", NULL
-};
+	"[\"\xF0\x8F\xBF\xBF\"]", "[\"\xF4\x90\x80\x80\"]", "[\"\xF5\x80\x80\x80\"]", "[\"\xFF\"]", "[\xC3\xA9]", "[\f1]", "[\xC2\xA0"
+																													   "1]",
+	"{\"a\xFF\":1}", "[{\"a\":1,\"b\":{\"c\":[1,}]}}]", "[{\"skipped\":\"0123456789abcdef\x01\"}]", NULL};

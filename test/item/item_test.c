@@ -189,7 +189,8 @@ test_suite(const char *dirname)
 		files++;
 		for (int pass = 0; pass < 3; pass++)
 		{
-			size_t		piece = (pass == 0) ? Max(len, 1) : (pass == 1) ? 1 : 7;
+			size_t piece = (pass == 0) ? Max(len, 1) : (pass == 1) ? 1
+																   : 7;
 			bool		document = is_json(text, len, piece);
 			bool		item = is_json_item(text, len, piece);
 

@@ -115,9 +115,9 @@ take_items(Reading *reading)
 		if (bad && bad->item == i)
 		{
 			appendStringInfo(&reading->items, "!%s: %s\n",
-							 bad->sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER ? "22P05" :
-							 bad->sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ? "54000" :
-							 bad->sqlstate == ERRCODE_SQL_JSON_MEMBER_NOT_FOUND ? "2203A" : "XX000",
+							 bad->sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER ? "22P05" : bad->sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ? "54000"
+								 : bad->sqlstate == ERRCODE_SQL_JSON_MEMBER_NOT_FOUND                                                      ? "2203A"
+																																		   : "XX000",
 							 bad->reason);
 			if (bad->sqlstate == ERRCODE_INTERNAL_ERROR)
 				reading->disagreed = true;

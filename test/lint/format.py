@@ -41,7 +41,7 @@ def objections(name):
     with open(name, "rb") as file:
         text = file.read()
     for number, line in enumerate(text.decode().split("\n"), 1):
-        if len(line.expandtabs(4)) > MAX_COLUMNS:
+        if name.startswith("src/") and len(line.expandtabs(4)) > MAX_COLUMNS:  # tables of test cases may be wider
             yield number, "longer than %d columns" % MAX_COLUMNS
     result = subprocess.run(["clang-format", "--output-replacements-xml", name], check=True, capture_output=True)
     spans = initializers(text)

@@ -156,7 +156,7 @@ test_addresses(void)
 		check(allows(guard, "h", public[i]), public[i], __LINE__);
 		check(!allows(address_guard_create("other", true), "h", public[i]), public[i], __LINE__);
 	}
-	CHECK(!address_guard_allows(guard, "h", &(struct sockaddr) {.sa_family = AF_UNIX}));
+	CHECK(!address_guard_allows(guard, "h", &(struct sockaddr){.sa_family = AF_UNIX}));
 
 	guard = address_guard_create(" api.Local , *.internal.example,10.1.0.0/16,::1, fd00::/8 ,192.168.1.7", false);
 	CHECK(warnings == 0);
