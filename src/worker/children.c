@@ -7,7 +7,7 @@
  * never took, because it could not even connect.
  *
  * Cases:
- * - No worker slot is free: the run stays queued, the log says so once.
+ * - No worker slot is free: the run stays queued, the log says so once an hour.
  * - The owner is gone, may not log in or may not connect: the run fails, with
  *   the reason, before a worker is spent on it.
  * - The runner ends before it took the run: it is tried again, three times.
@@ -32,6 +32,7 @@
 #include "worker/scheduler.h"
 
 #define NO_SLOT_RETRY_MS 5000
+#define NO_SLOT_LOG_MS (60 * 60 * 1000)
 #define JOB_BUSY_RETRY_MS 5000
 
 /* How often a run's worker may end before it has taken the run, and how long it waits in between. */
@@ -60,6 +61,7 @@ static Refusal *find_refusal(const Scheduler *scheduler, int64 run_id);
 static void forget_refusal(Scheduler *scheduler, Refusal *refusal);
 static bool must_wait(Scheduler *scheduler, const RunRecord *run);
 static bool start_runner(Scheduler *scheduler, const RunRecord *run);
+static void wait_for_slot(Scheduler *scheduler);
 static char *why_owner_cannot_run(Oid owner, char **hint);
 
 void
@@ -253,17 +255,26 @@ start_runner(Scheduler *scheduler, const RunRecord *run)
 	MemoryContextSwitchTo(old);
 
 	if (handle == NULL)
-	{
-		if (!scheduler->no_slot_logged)
-			ereport(LOG,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("out of background worker slots for databite's runs"),
-					 errdetail("Runs wait in the queue. This is said once; databite goes on trying."),
-					 errhint("You might need to increase %s.", "max_worker_processes")));
-		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), NO_SLOT_RETRY_MS));
-	}
-	scheduler->no_slot_logged = handle == NULL;
+		wait_for_slot(scheduler);
 	return handle != NULL;
+}
+
+/* Sees to it that there is another round soon, and says why nothing runs. */
+static void
+wait_for_slot(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, NO_SLOT_RETRY_MS));
+	if (scheduler->no_slot_logged_at != 0 &&
+		!TimestampDifferenceExceeds(scheduler->no_slot_logged_at, now, NO_SLOT_LOG_MS))
+		return;
+	scheduler->no_slot_logged_at = now;
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("out of background worker slots for databite's runs"),
+			 errdetail("Runs wait in the queue. databite goes on trying; this is said once an hour."),
+			 errhint("You might need to increase %s.", "max_worker_processes")));
 }
 
 /* What keeps a worker from connecting as the role, with a hint; NULL: nothing. */

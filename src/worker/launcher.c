@@ -16,7 +16,7 @@
  *   stopped its workers; a scan that does not find it any more stops them too.
  * - A scheduler dies (an error, pg_terminate_backend): it is started again after
  *   a second, and after twice as long each time it dies within a minute.
- * - No worker slot: said once in the log, tried again every few seconds.
+ * - No worker slot: said in the log once an hour, tried again every few seconds.
  * - The launcher dies: the postmaster starts it again; schedulers go on
  *   meanwhile, and the new one learns from shared memory where they are.
  * - A crash of the server: everything starts from nothing.
@@ -57,6 +57,14 @@
 #define HEALTHY_MS 60000
 
 #define NO_SLOT_RETRY_MS 5000
+#define NO_SLOT_LOG_MS (60 * 60 * 1000)
+
+/*
+ * Worker slots that schedulers leave to others: PostgreSQL's launcher of logical
+ * replication, ours, and one for runs.  Schedulers that take the last slot
+ * would wait for ever for runs that cannot start.
+ */
+#define SLOTS_FOR_OTHERS 3
 
 /*
  * How many schedulers may be on the way to their first look at once.  They
@@ -87,13 +95,14 @@ static bool scheduler_has_ended(Database *database, const SharedDatabase *slot);
 static void note_end(Database *database, SchedulerEnd end);
 static bool is_starting(const Database *database, const SharedDatabase *slot, TimestampTz now);
 static void start_schedulers(const SharedDatabase *slots, int nslots);
-static bool start_scheduler(Database *database);
+static bool start_scheduler(Database *database, int running);
+static void log_no_slot(void);
 static const SharedDatabase *find_slot(const SharedDatabase *slots, int nslots, Oid oid);
 static void wake_by(TimestampTz when);
 
 static HTAB *databases = NULL;
 static TimestampTz next_look = 0;	/* when the launcher has to look around again at the latest */
-static bool no_slot_logged = false;
+static TimestampTz no_slot_logged_at = 0;
 static bool no_room_logged = false;
 
 void
@@ -310,10 +319,13 @@ start_schedulers(const SharedDatabase *slots, int nslots)
 	HASH_SEQ_STATUS scan;
 	Database   *database;
 	int			starting = 0;
+	int			running = 0;
 
 	hash_seq_init(&scan, databases);
 	while ((database = hash_seq_search(&scan)) != NULL)
 	{
+		if (database->alive || database->handle != NULL)
+			running++;
 		if (is_starting(database, find_slot(slots, nslots, database->oid), now))
 			starting++;
 	}
@@ -334,8 +346,11 @@ start_schedulers(const SharedDatabase *slots, int nslots)
 			wake_by(database->not_before);
 		else if (starting >= MAX_STARTING)
 			wake_by(TimestampTzPlusMilliseconds(now, STARTING_MS));
-		else if (start_scheduler(database))
+		else if (start_scheduler(database, running))
+		{
 			starting++;
+			running++;
+		}
 		else
 			wake_by(database->not_before);
 	}
@@ -349,9 +364,12 @@ is_starting(const Database *database, const SharedDatabase *slot, TimestampTz no
 		!TimestampDifferenceExceeds(database->started_at, now, STARTING_MS);
 }
 
-/* Registers a scheduler; where that is not possible, sets when to try again and logs why, once. */
+/*
+ * Registers a scheduler, beside those that are running; where that is not
+ * possible, sets when to try again and logs why.
+ */
 static bool
-start_scheduler(Database *database)
+start_scheduler(Database *database, int running)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old;
@@ -368,23 +386,35 @@ start_scheduler(Database *database)
 	}
 	no_room_logged = false;
 
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	database->handle = scheduler_register(database->oid, true);
-	MemoryContextSwitchTo(old);
+	if (running == 0 || running < max_worker_processes - SLOTS_FOR_OTHERS)
+	{
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		database->handle = scheduler_register(database->oid, true);
+		MemoryContextSwitchTo(old);
+	}
 	if (database->handle == NULL)
 	{
-		if (!no_slot_logged)
-			ereport(LOG,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("out of background worker slots for databite's schedulers"),
-					 errdetail("This is said once; databite goes on trying."),
-					 errhint("You might need to increase %s.", "max_worker_processes")));
-		no_slot_logged = true;
+		log_no_slot();
 		return false;
 	}
-	no_slot_logged = false;
 	database->started_at = now;
 	return true;
+}
+
+/* Slots come and go, as databases are looked at; the log has enough of it once an hour. */
+static void
+log_no_slot(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (no_slot_logged_at != 0 && !TimestampDifferenceExceeds(no_slot_logged_at, now, NO_SLOT_LOG_MS))
+		return;
+	no_slot_logged_at = now;
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("out of background worker slots for databite's schedulers"),
+			 errdetail("Some databases have no scheduler. databite goes on trying; this is said once an hour."),
+			 errhint("You might need to increase %s.", "max_worker_processes")));
 }
 
 static const SharedDatabase *

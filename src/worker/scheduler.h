@@ -19,7 +19,7 @@ typedef struct Scheduler
 	List	   *children;		/* of Child *: runners that this process started and that live (children.c) */
 	List	   *refusals;		/* of Refusal *: runs whose runner could not take them (children.c) */
 	int			strangers;		/* runs in workers that an earlier scheduler started (recovery.c) */
-	bool		no_slot_logged;
+	TimestampTz no_slot_logged_at;
 	TimestampTz expire_at;		/* history is looked through then */
 	TimestampTz wake_at;		/* the next round, at the latest; every part of a round lowers it */
 } Scheduler;

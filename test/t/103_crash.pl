@@ -118,8 +118,8 @@ $node->safe_psql('postgres', "SELECT databite.enqueue_job('manual')");
 is($node->safe_psql('postgres', "SELECT status FROM databite.run WHERE run_id = $run"), 'running',
 	'a run in a session is not taken for crashed');
 $node->safe_psql('postgres', "SELECT databite.cancel_job('manual')");
-$node->poll_query_until('postgres', "SELECT status = 'cancelled' FROM databite.run WHERE run_id = $run");
-pass('it can be cancelled from another session');
+ok($node->poll_query_until('postgres', "SELECT status = 'cancelled' FROM databite.run WHERE run_id = $run"),
+	'it can be cancelled from another session');
 $session->quit;
 
 # The pid of a run that crashed may be anybody's by now.
