@@ -115,7 +115,7 @@ batch_binding_name_column(BatchBinding *binding, const TemplateInput *input,
 		if (bound->input != input)
 			continue;
 		bound->column = MemoryContextStrdup(GetMemoryChunkContext(binding), column);
-		bound->required = bound->required || required;
+		bound->required = required;
 	}
 }
 

@@ -197,9 +197,9 @@ add_upsert_counts(const WritePlan *plan, int64 nitems, WriteCounts *counts)
 	if (count_column(3) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("%lld items have no value for the key (%s) of table %s",
-						(long long) count_column(3), name_list_quoted(plan->key), plan->target->qualified),
-				 errdetail("Without one they could not be found again.")));
+				 errmsg("an item has no value for the key (%s) of table %s",
+						name_list_quoted(plan->key), plan->target->qualified),
+				 errdetail("A row without a key could not be found again by the next run.")));
 	counts->inserted += inserted;
 	counts->updated += written - inserted;
 	counts->unchanged += nitems - written;

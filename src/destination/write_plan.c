@@ -77,21 +77,29 @@ void
 write_plan_learn(WritePlan *plan, const ItemBatch *sample)
 {
 	MemoryContext old;
+	MemoryContext work;
 	ProblemList *problems;
 
 	if (plan->target != NULL || sample->nitems == 0)
 		return;
 
-
 	old = MemoryContextSwitchTo(plan->context);
 	problems = problem_list_create(plan->context);
+	work = AllocSetContextCreate(plan->context, "databite sample", ALLOCSET_DEFAULT_SIZES);
 	plan->target = target_find(plan->schema, plan->name);	/* another run may have been first */
 	if (plan->target == NULL)
+	{
+		MemoryContextSwitchTo(work);
 		plan_new_table(plan, sample_read(sample), problems);
+		MemoryContextSwitchTo(plan->context);
+	}
 	if (plan->target != NULL)
 		plan_columns(plan, problems);
 	MemoryContextSwitchTo(old);
 
+	/* a target that is only planned lives there */
+	if (plan->target != NULL && OidIsValid(plan->target->oid))
+		MemoryContextDelete(work);
 	problem_raise_first(problems);
 }
 
@@ -227,8 +235,12 @@ plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *problems)
 		return;
 	if (plan->purpose == WRITE_PLAN_RUN)
 	{
+		MemoryContext old;
+
 		create_table(planned);
+		old = MemoryContextSwitchTo(plan->context);
 		planned = target_find(planned->schema, planned->name);
+		MemoryContextSwitchTo(old);
 	}
 	plan->target = planned;
 }
@@ -467,20 +479,27 @@ mode_pointer(const WritePlan *plan)
 	return psprintf("%s/destination/mode", plan->step->pointer);
 }
 
-/* Tells the binding which inputs go into a column as they are, for its errors. */
+/*
+ * Tells the binding which inputs go into a column as they are, for its errors.
+ * The key's columns come last: an input that goes to a key and to another
+ * column is named by the key.
+ */
 static void
 name_input_columns(WritePlan *plan)
 {
-	ListCell   *lc;
-
-	foreach(lc, plan->columns)
+	for (int key = 0; key <= 1; key++)
 	{
-		const PlanColumn *column = lfirst(lc);
-		const char *name = column->column->name;
+		ListCell   *lc;
 
-		if (column->expr->lone != NULL)
-			batch_binding_name_column(plan->binding, column->expr->lone, name,
-									  plan->upserts && name_list_has(plan->key, name));
+		foreach(lc, plan->columns)
+		{
+			const PlanColumn *column = lfirst(lc);
+			const char *name = column->column->name;
+			bool		is_key = plan->upserts && name_list_has(plan->key, name);
+
+			if (column->expr->lone != NULL && is_key == (key == 1))
+				batch_binding_name_column(plan->binding, column->expr->lone, name, is_key);
+		}
 	}
 }
 

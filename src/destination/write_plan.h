@@ -32,7 +32,8 @@ typedef struct WriteCounts
 /*
  * Finds the table by the search_path, resolves columns, key and mode, compiles
  * the transform.  Problems are added with their pointer (unknown column, key
- * without a unique index, template errors, ...); the plan is NULL then.
+ * without a unique index, template errors, ...); the plan is NULL then.  step
+ * must outlive the plan; the plan lives as long as context.
  */
 extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 									ProblemList *problems, MemoryContext context);
@@ -42,7 +43,7 @@ extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpos
  * and the definition has no schema.  The paths are then the whole item, and
  * write_plan_learn takes the first batch of whole items, creates the table
  * (NOTICE with the CREATE TABLE) and compiles.  The caller then reads the same
- * items again with the new paths.  With WRITE_PLAN_CHECK nothing is created and the plan can
+ * items again with the new paths.  Learning from no items changes nothing.  With WRITE_PLAN_CHECK nothing is created and the plan can
  * be shown and previewed only.
  */
 extern bool write_plan_needs_sample(const WritePlan *plan);
