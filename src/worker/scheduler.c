@@ -89,8 +89,8 @@ static void begin_part(Scheduler *scheduler);
 static void end_part(void);
 static void expire_history(Scheduler *scheduler);
 static void sleep_until(TimestampTz when);
-static void leave_read_only(Scheduler *scheduler) pg_attribute_noreturn();
-static void finish(Scheduler *scheduler, SchedulerEnd end) pg_attribute_noreturn();
+static void leave_read_only(Scheduler *scheduler);
+static void finish(Scheduler *scheduler, SchedulerEnd end);
 
 static volatile sig_atomic_t stop_requested = false;
 static bool connected = false;

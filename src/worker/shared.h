@@ -16,7 +16,7 @@
 
 #include "postgres.h"
 
-/* Databases with a scheduler, a request or a block; one costs 300 bytes, and a scheduler holds a worker slot for good. */
+/* Databases with a scheduler, a request or a block.  One costs 300 bytes; a scheduler holds a worker slot for good. */
 #define SHARED_MAX_DATABASES 256
 
 /* The upper bound of databite.max_workers, which limits the runs of a database. */
@@ -53,7 +53,10 @@ extern void shared_enter_launcher(void);
 extern bool shared_enter_scheduler(Oid database);
 extern bool shared_enter_runner(Oid database);
 
-/* For the scheduler, which may also run without shared memory: it looks for work now, the extension is there, why it is about to exit. */
+/*
+ * For the scheduler, which may also run without shared memory: it looks for
+ * work now; it has seen the extension; why it is about to exit.
+ */
 extern void shared_scheduler_looks(Oid database);
 extern void shared_scheduler_is_ready(Oid database);
 extern void shared_scheduler_ends(Oid database, SchedulerEnd end);
