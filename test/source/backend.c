@@ -9,6 +9,9 @@
 #include "postgres.h"
 
 #include "backend.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
@@ -120,4 +123,41 @@ int
 errhint(const char *fmt,...)
 {
 	return 0;
+}
+
+/* The tests' strings are UTF-8. */
+int
+GetDatabaseEncoding(void)
+{
+	return PG_UTF8;
+}
+
+const char *
+GetDatabaseEncodingName(void)
+{
+	return "UTF8";
+}
+
+bool
+pg_verify_mbstr(int encoding, const char *mbstr, int len, bool noError)
+{
+	return pg_encoding_verifymbstr(encoding, mbstr, len) == len;
+}
+
+int
+pg_mbcliplen(const char *mbstr, int len, int limit)
+{
+	return Min(len, limit);
+}
+
+void
+check_stack_depth(void)
+{
+}
+
+/* In libpgcommon since 17, and then that one is used. */
+__attribute__((weak)) char *
+json_errdetail(JsonParseErrorType error, JsonLexContext *lex)
+{
+	return pstrdup("invalid");
 }
