@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A sample HTTP/JSON API on loopback, for the demo, the tests and the benchmark.
 
-    python3 test/api/sample_api.py [--port 0] [--port-file FILE] [--seed S] [--with-parent]
+    python3 test/api/sample_api.py [--port 0] [--port-file FILE] [--seed S] [--until-eof]
 
 Deterministic data, all usual ways of paging, wrapping and authenticating,
 faults on request, data that tests can change, and a log of requests that tests
@@ -419,20 +419,13 @@ def start(port=0, seed=1):
     return servers
 
 
-def stop_with_parent():
-    """Ends the API when whoever started it is gone, so that a killed test leaves no server behind."""
-    parent = os.getppid()
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(0)
-
-
 def main():
     parser = argparse.ArgumentParser(description="A sample HTTP/JSON API on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (default)")
     parser.add_argument("--port-file", help="file that gets the port, and on a second line the other origin's")
     parser.add_argument("--seed", type=int, default=1, help="another seed gives other data")
-    parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one ends")
+    parser.add_argument("--until-eof", action="store_true",
+                        help="end when standard input does, so with whoever holds its other end, however that ends")
     options = parser.parse_args()
     servers = start(options.port, options.seed)
     ports = "".join("%d\n" % server.server_port for server in servers)
@@ -443,9 +436,10 @@ def main():
         os.rename(options.port_file + ".tmp", options.port_file)
     print(ports.split()[0], flush=True)
     try:
-        if options.with_parent:
-            stop_with_parent()
-        threading.Event().wait()
+        if options.until_eof:
+            sys.stdin.buffer.read()
+        else:
+            threading.Event().wait()
     except KeyboardInterrupt:
         pass
 

@@ -1,4 +1,5 @@
 -- The table of the reference workload, new for each contestant.
+SET client_min_messages = warning;
 DROP TABLE IF EXISTS items;
 CREATE TABLE items (
 	id bigint PRIMARY KEY,

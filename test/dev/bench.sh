@@ -146,18 +146,21 @@ bench_profile()
 		SELECT pg_sleep(2);
 		CALL databite.run_job('bench');
 	SQL
-	local client=$! tries backend
-	for tries in $(seq 50); do
+	local client=$! try backend="" profiler hottest
+	for ((try = 0; try < 50; try++)); do
 		[ ! -s "$SCRATCH/run/backend" ] || break
 		sleep 0.1
 	done
 	backend=$(head -n 1 "$SCRATCH/run/backend")
-	[ -n "$backend" ] || die "bench: the backend did not start ($tries)"
-	as_root timeout "$BENCH_LIMIT" perf record -q -F 499 -p "$backend" -o "$SCRATCH/run/perf.data" >/dev/null 2>&1 || true &
-	wait "$client"
-	wait
-	as_root perf report --stdio -q --no-children -s symbol,dso -i "$SCRATCH/run/perf.data" 2>/dev/null |
-		grep '%' | head -n 10 || echo "perf could not sample on this machine"
+	[ -n "$backend" ] || die "bench: the backend did not start"
+	# It ends with the backend.
+	as_root timeout "$BENCH_LIMIT" perf record -q -F 499 -p "$backend" -o "$SCRATCH/run/perf.data" >/dev/null 2>&1 &
+	profiler=$!
+	wait "$client" || die "bench: the profiled run failed"
+	wait "$profiler" || true
+	hottest=$(as_root perf report --stdio -q --no-children -s symbol,dso -i "$SCRATCH/run/perf.data" 2>/dev/null |
+		grep '%' | sed -n '1,10p')
+	echo "${hottest:-perf could not sample on this machine}"
 }
 
 bench_report()

@@ -10,7 +10,7 @@
 
 SCRATCH=
 SERVER_UP=
-API_PID=
+API_INPUT=
 
 # Who runs servers and tests: whoever calls, but never root.
 unprivileged_user()
@@ -91,19 +91,18 @@ stop_server()
 		echo "dev: the server in $SCRATCH did not stop" >&2
 }
 
-# Starts the sample API on a free port of loopback; sets API to its address.
+# Starts the sample API on a free port of loopback; sets API to its address.  It ends when its standard input is closed,
+# which happens when this script ends, however it does.  Call it after start_server: the server would hold that input too.
 start_api()
 {
-	as_user python3 "$SCRATCH/tree/test/api/sample_api.py" --with-parent --port-file "$SCRATCH/run/api.port" \
-		>/dev/null 2>"$SCRATCH/run/api.log" &
-	API_PID=$!
-	local tries
-	for tries in $(seq 100); do
+	exec {API_INPUT}> >(as_user python3 "$SCRATCH/tree/test/api/sample_api.py" --until-eof \
+		--port-file "$SCRATCH/run/api.port" >/dev/null 2>"$SCRATCH/run/api.log")
+	local try
+	for ((try = 0; try < 100; try++)); do
 		[ ! -s "$SCRATCH/run/api.port" ] || break
-		kill -0 "$API_PID" 2>/dev/null || break
 		sleep 0.1
 	done
-	[ -s "$SCRATCH/run/api.port" ] || { cat "$SCRATCH/run/api.log"; die "the sample API did not start ($tries)"; }
+	[ -s "$SCRATCH/run/api.port" ] || { cat "$SCRATCH/run/api.log"; die "the sample API did not start"; }
 	# shellcheck disable=SC2034
 	API=http://127.0.0.1:$(head -n 1 "$SCRATCH/run/api.port")
 }
@@ -118,6 +117,6 @@ remove_scratch()
 {
 	trap '' INT TERM
 	stop_server
-	[ -z "$API_PID" ] || kill "$API_PID" 2>/dev/null || true
+	[ -z "$API_INPUT" ] || exec {API_INPUT}>&-
 	[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"
 }

@@ -129,12 +129,14 @@ unit_suites()
 }
 
 # The real service of the document's example, from its npm package: installed once, copied to where tests can read it.
+# Without it (no network) the test of it fails, and only that.
 jsonplaceholder()
 {
 	local cache=$ROOT/.build/npm
 	if [ ! -e "$cache/node_modules/jsonplaceholder/index.js" ]; then
 		say "installing the JSONPlaceholder server"
-		npm install --prefix "$cache" --no-audit --no-fund --ignore-scripts --loglevel=error jsonplaceholder@0.3.3 >/dev/null
+		npm install --prefix "$cache" --no-audit --no-fund --ignore-scripts --loglevel=error jsonplaceholder@0.3.3 >/dev/null ||
+			{ echo "npm could not install it"; return 0; }
 	fi
 	cp -r "$cache" "$SCRATCH/npm"
 	chown -R "$RUN_AS" "$SCRATCH/npm"

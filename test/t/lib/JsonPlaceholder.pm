@@ -60,8 +60,9 @@ sub directory
 	my $directory = $ENV{JSONPLACEHOLDER_DIR} // "$root/.build/npm";
 	unless (-d "$directory/node_modules/jsonplaceholder")
 	{
-		system_or_bail('npm', 'install', '--prefix', $directory, '--no-audit', '--no-fund', '--ignore-scripts',
+		my @command = ('npm', 'install', '--prefix', $directory, '--no-audit', '--no-fund', '--ignore-scripts',
 			'--loglevel=error', 'jsonplaceholder@0.3.3');
+		system_log(@command) == 0 or die "npm could not install the JSONPlaceholder service";
 	}
 	return $directory;
 }

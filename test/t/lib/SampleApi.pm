@@ -72,7 +72,7 @@ sub start
 {
 	my ($class, %options) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir_short() . '/port';
-	my @command = ('python3', "$root/test/api/sample_api.py", '--with-parent', '--port-file', $file);
+	my @command = ('python3', "$root/test/api/sample_api.py", '--until-eof', '--port-file', $file);
 	push @command, '--seed', $options{seed} if defined $options{seed};
 	my ($in, $out) = ('', '');
 	my $process = IPC::Run::start(\@command, \$in, \$out, '2>&1');
