@@ -363,9 +363,9 @@ parse_primary(Parser *parser)
 			if (node == NULL)
 				return NULL;
 			node->text = token.text;
-			node->literal = token.kind == TOKEN_NUMBER ? LITERAL_NUMBER :
-				token.kind == TOKEN_STRING ? LITERAL_STRING :
-				token.kind == TOKEN_NULL ? LITERAL_NULL : LITERAL_BOOLEAN;
+			node->literal = token.kind == TOKEN_NUMBER ? LITERAL_NUMBER : token.kind == TOKEN_STRING ? LITERAL_STRING
+				: token.kind == TOKEN_NULL                                                           ? LITERAL_NULL
+																									 : LITERAL_BOOLEAN;
 			lexer_next(lexer);
 			return node;
 		default:
