@@ -226,7 +226,7 @@ run_in_procedure(RunContext *run, RunResult *result)
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
-		ReThrowError(error);
+		run_rethrow(error);
 	fill_result(run, status, NULL, result);
 }
 
@@ -264,7 +264,7 @@ run_in_function(RunContext *run, RunResult *result)
 
 	/* The caller's statement was cancelled, not just the run. */
 	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		ReThrowError(error);
+		run_rethrow(error);
 
 	if (error)
 		memset(&run->counters, 0, offsetof(RunCounters, requests));

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "run/context.h"
+#include "run/run_error.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -73,7 +74,7 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 	commit(run);
 	MemoryContextSwitchTo(old_memory);
 	if (error)
-		ReThrowError(error);
+		run_rethrow(error);
 }
 
 static void
