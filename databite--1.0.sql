@@ -66,11 +66,19 @@ CREATE INDEX run_finished ON databite.run (finished_at) WHERE finished_at IS NOT
 CREATE TABLE databite.step_state (
 	job_id pg_catalog.text NOT NULL,
 	step_id pg_catalog.text NOT NULL,
-	last_sync_time pg_catalog.timestamptz,
-	checkpoint pg_catalog.jsonb,
+	last_sync_time pg_catalog.timestamptz NOT NULL,
+	PRIMARY KEY (job_id, step_id)
+);
+COMMENT ON TABLE databite.step_state IS 'cursors of steps';
+
+/* Where a pass that has not ended goes on.  A next URL that a server gave may hold a key: no view shows it, no dump carries it. */
+CREATE TABLE databite.checkpoint (
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	position pg_catalog.jsonb NOT NULL,
 	PRIMARY KEY (job_id, step_id)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE databite.step_state IS 'cursors of steps, and checkpoints of passes that have not ended';
+COMMENT ON TABLE databite.checkpoint IS 'where passes that have not ended go on';
 
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
@@ -89,6 +97,7 @@ COMMENT ON TABLE databite.setting IS 'defaults for all jobs of this database';
 ALTER TABLE databite.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.setting ENABLE ROW LEVEL SECURITY;
 
@@ -197,9 +206,20 @@ WHERE r.status OPERATOR(pg_catalog.=) 'running'
 COMMENT ON VIEW databite.progress IS 'what runs now, as of the last batch that was committed';
 
 CREATE VIEW databite.cursors WITH (security_barrier) AS
-SELECT s.job_id, s.step_id, s.last_sync_time, s.checkpoint
-FROM databite.step_state AS s
-	JOIN databite.job AS j ON j.job_id OPERATOR(pg_catalog.=) s.job_id
+SELECT j.job_id,
+	k.step_id,
+	s.last_sync_time,
+	(c.position #>> '{page,page}')::pg_catalog.int8 AS unfinished_page,
+	(c.position ->> 'position')::pg_catalog.int8 AS unfinished_items
+FROM databite.job AS j
+	CROSS JOIN LATERAL (
+		SELECT a.step_id FROM databite.step_state AS a WHERE a.job_id OPERATOR(pg_catalog.=) j.job_id
+		UNION
+		SELECT b.step_id FROM databite.checkpoint AS b WHERE b.job_id OPERATOR(pg_catalog.=) j.job_id) AS k
+	LEFT JOIN databite.step_state AS s
+		ON s.job_id OPERATOR(pg_catalog.=) j.job_id AND s.step_id OPERATOR(pg_catalog.=) k.step_id
+	LEFT JOIN databite.checkpoint AS c
+		ON c.job_id OPERATOR(pg_catalog.=) j.job_id AND c.step_id OPERATOR(pg_catalog.=) k.step_id
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.cursors IS 'how far each step of your jobs has come';
 
@@ -401,8 +421,7 @@ BEGIN ATOMIC
 	SELECT ROW(j.job_id, j.name, j.enabled, j.state, j.schedule, j.next_run_at,
 			r.run_id, r.status, r.started_at, r.finished_at, r.records_processed, r.error,
 			(SELECT min(c.last_sync_time) FROM databite.cursors AS c WHERE c.job_id = j.job_id),
-			(SELECT jsonb_object_agg(c.step_id, jsonb_build_object('last_sync_time', c.last_sync_time,
-																   'checkpoint', c.checkpoint))
+			(SELECT jsonb_object_agg(c.step_id, to_jsonb(c) - 'job_id' - 'step_id')
 				FROM databite.cursors AS c WHERE c.job_id = j.job_id),
 			(SELECT to_jsonb(p) FROM databite.progress AS p WHERE p.job_id = j.job_id LIMIT 1))::databite.job_status
 	FROM databite.jobs AS j

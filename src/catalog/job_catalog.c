@@ -76,6 +76,7 @@ job_catalog_delete(const char *id)
 	arg_text(&args, id);
 	deleted = catalog_run("DELETE FROM databite.job WHERE job_id = $1", &args, SPI_OK_DELETE) > 0;
 	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1", &args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 	return deleted;
 }

@@ -17,19 +17,20 @@ state_catalog_get(const char *job_id, const char *step_id, StepState *state)
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
-	if (catalog_run("SELECT last_sync_time, checkpoint::pg_catalog.text FROM databite.step_state"
-					" WHERE job_id = $1 AND step_id = $2",
+	if (catalog_run("SELECT last_sync_time FROM databite.step_state WHERE job_id = $1 AND step_id = $2",
 					&args, SPI_OK_SELECT) > 0)
 	{
-		state->has_last_sync_time = !row_is_null(0, 1);
+		state->has_last_sync_time = true;
 		state->last_sync_time = row_time(0, 1);
-		state->checkpoint = row_text(0, 2, scope.caller);
 	}
+	if (catalog_run("SELECT position::pg_catalog.text FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2",
+					&args, SPI_OK_SELECT) > 0)
+		state->checkpoint = row_text(0, 1, scope.caller);
 	catalog_leave(&scope);
 }
 
 void
-state_catalog_put(const char *job_id, const char *step_id, const StepState *state)
+state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char *checkpoint)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -37,11 +38,26 @@ state_catalog_put(const char *job_id, const char *step_id, const StepState *stat
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
-	arg_time(&args, state->has_last_sync_time ? state->last_sync_time : 0);
-	arg_jsonb(&args, state->checkpoint);
-	catalog_run("INSERT INTO databite.step_state (job_id, step_id, last_sync_time, checkpoint)"
-				" VALUES ($1, $2, $3, $4) ON CONFLICT (job_id, step_id)"
-				" DO UPDATE SET last_sync_time = excluded.last_sync_time, checkpoint = excluded.checkpoint",
+	arg_jsonb(&args, checkpoint);
+	catalog_run("INSERT INTO databite.checkpoint (job_id, step_id, position) VALUES ($1, $2, $3)"
+				" ON CONFLICT (job_id, step_id) DO UPDATE SET position = excluded.position",
+				&args, SPI_OK_INSERT);
+	catalog_leave(&scope);
+}
+
+void
+state_catalog_finish(const char *job_id, const char *step_id, TimestampTz last_sync_time)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2", &args, SPI_OK_DELETE);
+	arg_time(&args, last_sync_time);
+	catalog_run("INSERT INTO databite.step_state (job_id, step_id, last_sync_time) VALUES ($1, $2, $3)"
+				" ON CONFLICT (job_id, step_id) DO UPDATE SET last_sync_time = excluded.last_sync_time",
 				&args, SPI_OK_INSERT);
 	catalog_leave(&scope);
 }
@@ -57,6 +73,8 @@ state_catalog_reset(const char *job_id, const char *step_id)
 	arg_text(&args, step_id);
 	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)",
 				&args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)",
+				&args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 }
 
@@ -68,8 +86,7 @@ state_catalog_forget_checkpoints(const char *job_id)
 
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
-	catalog_run("UPDATE databite.step_state SET checkpoint = NULL WHERE job_id = $1 AND checkpoint IS NOT NULL",
-				&args, SPI_OK_UPDATE);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 }
 

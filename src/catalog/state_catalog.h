@@ -17,12 +17,17 @@ typedef struct StepState
 
 /* A step without state gets the empty one. */
 extern void state_catalog_get(const char *job_id, const char *step_id, StepState *state);
-extern void state_catalog_put(const char *job_id, const char *step_id, const StepState *state);
 
-/* step_id NULL: all steps of the job. */
+/* How far a pass has come: JSON text. */
+extern void state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char *checkpoint);
+
+/* A pass has ended: its checkpoint is forgotten, and the next one asks for what is newer. */
+extern void state_catalog_finish(const char *job_id, const char *step_id, TimestampTz last_sync_time);
+
+/* Forgets cursors and checkpoints; step_id NULL: of all steps of the job. */
 extern void state_catalog_reset(const char *job_id, const char *step_id);
 
-/* Forgets checkpoints, keeps last_sync_time (a definition was replaced). */
+/* Forgets checkpoints, keeps last_sync_time: what comes next begins anew. */
 extern void state_catalog_forget_checkpoints(const char *job_id);
 
 /* Defaults of this database (databite.configure): JSON text or NULL. */

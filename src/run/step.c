@@ -513,20 +513,12 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 static void
 put_state(StepRun *sr)
 {
-	RunContext *run = sr->run;
-	StepState	state = sr->state;
+	const char *job_id = sr->run->record->id;
 
 	if (sr->finished)
-	{
-		state.has_last_sync_time = true;
-		state.last_sync_time = sr->pass_started;
-		state.checkpoint = NULL;
-	}
-	else if (run->mode == RUN_IN_FUNCTION)
-		return;					/* nothing of it would outlive the transaction */
-	else
-		state.checkpoint = checkpoint(sr);
-	state_catalog_put(run->record->id, sr->step->id, &state);
+		state_catalog_finish(job_id, sr->step->id, sr->pass_started);
+	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
+		state_catalog_put_checkpoint(job_id, sr->step->id, checkpoint(sr));
 }
 
 static char *
