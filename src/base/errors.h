@@ -1,24 +1,17 @@
 /*
  * errors.h
- *	  What went wrong in a run, as history keeps it.
+ *	  Raising a caught error again.
  */
 #ifndef DATABITE_ERRORS_H
 #define DATABITE_ERRORS_H
 
 #include "postgres.h"
 
-typedef struct RunError
-{
-	char		code[32];		/* SQLSTATE, or a source error's code such as "http_status" */
-	int			sqlstate;
-	char	   *message;
-	char	   *detail;			/* or NULL */
-	char	   *hint;			/* or NULL */
-	char	   *context;		/* or NULL */
-	char	   *step;			/* or NULL */
-	char	   *method;			/* of the request, or NULL */
-	char	   *url;			/* masked, or NULL */
-	int			status;			/* HTTP status, or 0 */
-} RunError;
+/*
+ * As ReThrowError, which copies all of an error but the names of file and
+ * function: the context that CopyErrorData put those into may be gone when the
+ * error is reported.
+ */
+extern void error_rethrow(ErrorData *error) pg_attribute_noreturn();
 
 #endif

@@ -7,10 +7,18 @@
  * default, or what an upsert finds there).  When an item brings a new one, the
  * statement is built again with it; from then on an item without the key gives
  * the column its default.
+ *
+ * New rows, the whole of a first run, need none of what an upsert does: no look
+ * at what is there, no speculative insertion, no sort.  So after a batch of
+ * nothing but new rows the next one is tried as a plain INSERT, which takes half
+ * the time.  If it finds a duplicate key (of a row that is there, or of two
+ * items), it is undone and the batch is upserted, and the next try waits for
+ * twice as many batches of new rows.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "destination/write_plan_data.h"
 #include "utils/builtins.h"
@@ -25,6 +33,9 @@ static const char *const planner_settings[] = {
 	"enable_material", "enable_memoize", "jit"
 };
 
+/* After so many batches of new rows the plain INSERT is tried again, however often it failed. */
+#define MAX_NEW_BATCHES_NEEDED 64
+
 /* A preview in the making. */
 typedef struct Preview
 {
@@ -38,7 +49,10 @@ typedef struct Preview
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts);
 static bool note_keys(WritePlan *plan, const ItemBatch *batch);
 static bool batch_has_path(const ItemBatch *batch, int path);
-static void add_upsert_counts(const WritePlan *plan, int64 nitems, WriteCounts *counts);
+static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts);
+static void run_statement(SPIPlanPtr *statement, const char *sql, Jsonb *scopes);
+static void add_insert_counts(int64 nitems, WriteCounts *counts);
+static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts);
 static int64 count_column(int number);
 static bool sql_uses_scopes(const char *sql);
 static SPIPlanPtr prepare(const char *sql);
@@ -118,24 +132,81 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts 
 {
 	if (note_keys(plan, batch))
 		write_plan_build(plan);
-	if (plan->statement == NULL)
-	{
-		SPIPlanPtr	statement = prepare(plan->sql);
+	counts->processed += batch->nitems;
 
-		SPI_keepplan(statement);
-		plan->statement = statement;
+	if (plan->insert_sql != NULL && plan->new_batches >= plan->new_batches_needed)
+	{
+		if (insert_new_rows(plan, batch, scopes, counts))
+			return;
+		plan->new_batches = 0;
+		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
-	make_generic_plan(plan->statement);
-	execute_prepared(plan->statement, sql_uses_scopes(plan->sql), scopes);
+	run_statement(&plan->statement, plan->sql, scopes);
 	if (plan->upserts)
 		add_upsert_counts(plan, batch->nitems, counts);
 	else
+		add_insert_counts(batch->nitems, counts);
+}
+
+/* Tries the plain INSERT in a subtransaction; false, with nothing done, where a key is not new. */
+static bool
+insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
 	{
-		counts->inserted += SPI_processed;
-		counts->unchanged += batch->nitems - (int64) SPI_processed;
+		run_statement(&plan->insert_statement, plan->insert_sql, scopes);
+		ReleaseCurrentSubTransaction();
 	}
-	counts->processed += batch->nitems;
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+
+	if (error == NULL)
+	{
+		add_insert_counts(batch->nitems, counts);
+		return true;
+	}
+	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+		error_rethrow(error);
+	FreeErrorData(error);
+	return false;
+}
+
+/* Prepares the statement, the first time, and runs it over the bound batch. */
+static void
+run_statement(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
+{
+	if (*statement == NULL)
+	{
+		SPIPlanPtr	prepared = prepare(sql);
+
+		SPI_keepplan(prepared);
+		*statement = prepared;
+	}
+	make_generic_plan(*statement);
+	execute_prepared(*statement, sql_uses_scopes(sql), scopes);
+}
+
+/* Of a plain INSERT: rows that a trigger dropped are unchanged. */
+static void
+add_insert_counts(int64 nitems, WriteCounts *counts)
+{
+	counts->inserted += SPI_processed;
+	counts->unchanged += nitems - (int64) SPI_processed;
 }
 
 /*
@@ -189,7 +260,7 @@ batch_has_path(const ItemBatch *batch, int path)
  * that were not there when they were looked up.)
  */
 static void
-add_upsert_counts(const WritePlan *plan, int64 nitems, WriteCounts *counts)
+add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts)
 {
 	int64		written = count_column(1);
 	int64		inserted = Min(written, count_column(2));
@@ -203,6 +274,7 @@ add_upsert_counts(const WritePlan *plan, int64 nitems, WriteCounts *counts)
 	counts->inserted += inserted;
 	counts->updated += written - inserted;
 	counts->unchanged += nitems - written;
+	plan->new_batches = inserted == nitems ? plan->new_batches + 1 : 0;
 	SPI_freetuptable(SPI_tuptable);
 }
 

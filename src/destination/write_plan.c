@@ -27,6 +27,7 @@ static void plan_usual_key(WritePlan *plan, ProblemList *problems);
 static bool check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems);
 static PlanColumn *plan_column(const WritePlan *plan, const char *name);
 static bool upsert_is_possible(const WritePlan *plan);
+static bool key_is_not_null(const WritePlan *plan);
 static bool none_in_use(const WritePlan *plan);
 static char *mode_pointer(const WritePlan *plan);
 static void name_input_columns(WritePlan *plan);
@@ -143,12 +144,17 @@ write_plan_build(WritePlan *plan)
 	MemoryContext old = MemoryContextSwitchTo(plan->context);
 	StatementParts parts;
 
-	write_plan_release_statement(plan);
+	write_plan_release_statements(plan);
 	if (plan->sql != NULL)
 		pfree(plan->sql);
+	if (plan->insert_sql != NULL)
+		pfree(plan->insert_sql);
 	plan->upserts = upsert_is_possible(plan);
 	parts = write_plan_parts(plan, false);
 	plan->sql = plan->upserts ? statement_upsert(&parts) : statement_insert(&parts);
+	plan->insert_sql = plan->upserts && key_is_not_null(plan) ? statement_insert(&parts) : NULL;
+	plan->new_batches = 0;
+	plan->new_batches_needed = 1;
 	name_input_columns(plan);
 	MemoryContextSwitchTo(old);
 }
@@ -182,11 +188,13 @@ write_plan_parts(const WritePlan *plan, bool preview)
 }
 
 void
-write_plan_release_statement(WritePlan *plan)
+write_plan_release_statements(WritePlan *plan)
 {
 	if (plan->statement != NULL)
 		SPI_freeplan(plan->statement);
-	plan->statement = NULL;
+	if (plan->insert_statement != NULL)
+		SPI_freeplan(plan->insert_statement);
+	plan->statement = plan->insert_statement = NULL;
 }
 
 /* Finds the table, if it exists.  False where the name is wrong or it is nothing to write to. */
@@ -438,6 +446,20 @@ plan_column(const WritePlan *plan, const char *name)
 	return NULL;
 }
 
+/* A unique index takes any number of nulls, so a plain INSERT would take an item without a key. */
+static bool
+key_is_not_null(const WritePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->key)
+	{
+		if (!target_column(plan->target, lfirst(lc))->not_null)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Where the key is not stated, items that do not have it are inserted: the
  * table may number its rows itself.
@@ -507,5 +529,5 @@ name_input_columns(WritePlan *plan)
 static void
 release_plan(void *arg)
 {
-	write_plan_release_statement(arg);
+	write_plan_release_statements(arg);
 }

@@ -31,6 +31,12 @@ struct WritePlan
 	char	   *sql;
 	bool		upserts;		/* sql gives counts */
 	SPIPlanPtr	statement;		/* NULL: not prepared yet */
+
+	/* An upsert of nothing but new rows: see write_batch.c. */
+	char	   *insert_sql;		/* NULL: not to be tried */
+	SPIPlanPtr	insert_statement;
+	int			new_batches;	/* so many batches in a row had only new rows */
+	int			new_batches_needed; /* to try the plain INSERT; doubles when it fails */
 };
 
 /* Builds the statement for the columns in use, or for all while none is. */
@@ -39,7 +45,7 @@ extern void write_plan_build(WritePlan *plan);
 /* What the statement is built of. */
 extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);
 
-/* Frees the prepared statement, if there is one. */
-extern void write_plan_release_statement(WritePlan *plan);
+/* Frees the prepared statements, if there are any. */
+extern void write_plan_release_statements(WritePlan *plan);
 
 #endif

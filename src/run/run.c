@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -226,7 +227,7 @@ run_in_procedure(RunContext *run, RunResult *result)
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
-		run_rethrow(error);
+		error_rethrow(error);
 	fill_result(run, status, NULL, result);
 }
 
@@ -264,7 +265,7 @@ run_in_function(RunContext *run, RunResult *result)
 
 	/* The caller's statement was cancelled, not just the run. */
 	if (error && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-		run_rethrow(error);
+		error_rethrow(error);
 
 	if (error)
 		memset(&run->counters, 0, offsetof(RunCounters, requests));

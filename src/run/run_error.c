@@ -42,17 +42,6 @@ run_raise_source_error(const SourceError *error)
 			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
-void
-run_rethrow(ErrorData *error)
-{
-	/* Where the error itself lives until it has been reported. */
-	if (error->filename)
-		error->filename = MemoryContextStrdup(ErrorContext, error->filename);
-	if (error->funcname)
-		error->funcname = MemoryContextStrdup(ErrorContext, error->funcname);
-	ReThrowError(error);
-}
-
 int64
 run_error_retry_after(void)
 {

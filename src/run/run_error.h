@@ -13,13 +13,6 @@
  */
 extern void run_raise_source_error(const SourceError *error) pg_attribute_noreturn();
 
-/*
- * Raises a caught error again.  ReThrowError copies all of it but the names of
- * file and function, and the context that CopyErrorData put them into may be gone when
- * the error is reported.
- */
-extern void run_rethrow(ErrorData *error) pg_attribute_noreturn();
-
 /* How long the server of the last run_raise_source_error asked us to stay away, in ms, beyond what a run waits; or 0. */
 extern int64 run_error_retry_after(void);
 

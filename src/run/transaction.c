@@ -18,11 +18,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "run/context.h"
-#include "run/run_error.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -74,7 +74,7 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 	commit(run);
 	MemoryContextSwitchTo(old_memory);
 	if (error)
-		run_rethrow(error);
+		error_rethrow(error);
 }
 
 static void
