@@ -71,6 +71,20 @@ catalog_run(const char *sql, CatalogArgs *args, int expected)
 	return catalog_execute(sql, args->count, args->types, args->values, args->nulls, expected);
 }
 
+int
+catalog_run_prepared(SPIPlanPtr *plan, const char *sql, CatalogArgs *args, int expected)
+{
+	if (*plan == NULL)
+	{
+		SPIPlanPtr	prepared = SPI_prepare(sql, args->count, args->types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
+			return catalog_check_code(SPI_result, expected);
+		*plan = prepared;
+	}
+	return catalog_check_code(SPI_execute_plan(*plan, args->values, args->nulls, false, 0), expected);
+}
+
 char *
 row_text(int row, int col, MemoryContext context)
 {

@@ -33,6 +33,12 @@ extern void arg_time(CatalogArgs *args, TimestampTz value);	/* 0: SQL NULL */
 /* Runs it: as catalog_execute. */
 extern int	catalog_run(const char *sql, CatalogArgs *args, int expected);
 
+/*
+ * The same, for what runs with every batch: the statement is prepared once and
+ * kept for the life of the process in *plan, which begins as NULL.
+ */
+extern int	catalog_run_prepared(SPIPlanPtr *plan, const char *sql, CatalogArgs *args, int expected);
+
 /* Columns of row "row" of the last result, by position from 1; in the context given. */
 extern char *row_text(int row, int column, MemoryContext context);	/* NULL for NULL; any type, as text */
 extern bool row_bool(int row, int column);

@@ -82,6 +82,7 @@ run_catalog_start(int64 id, int pid)
 bool
 run_catalog_progress(int64 id, const char *step, const RunCounters *counters, int64 total_items)
 {
+	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
 	CatalogArgs args = {0};
 	bool		cancelled;
@@ -91,11 +92,12 @@ run_catalog_progress(int64 id, const char *step, const RunCounters *counters, in
 	arg_text(&args, step);
 	arg_int8_or_null(&args, total_items, -1);
 	arg_counters(&args, counters);
-	catalog_run("UPDATE databite.run SET step = $2, total_items = $3, updated_at = pg_catalog.clock_timestamp(),"
-				" records_processed = $4, records_inserted = $5, records_updated = $6, records_unchanged = $7,"
-				" records_deleted = $8, records_rejected = $9, pages = $10, requests = $11, retries = $12,"
-				" bytes_received = $13 WHERE run_id = $1 RETURNING cancel_requested",
-				&args, SPI_OK_UPDATE_RETURNING);
+	catalog_run_prepared(&plan,
+						 "UPDATE databite.run SET step = $2, total_items = $3, updated_at = pg_catalog.clock_timestamp(),"
+						 " records_processed = $4, records_inserted = $5, records_updated = $6, records_unchanged = $7,"
+						 " records_deleted = $8, records_rejected = $9, pages = $10, requests = $11, retries = $12,"
+						 " bytes_received = $13 WHERE run_id = $1 RETURNING cancel_requested",
+						 &args, SPI_OK_UPDATE_RETURNING);
 	cancelled = SPI_processed > 0 && row_bool(0, 1);
 	catalog_leave(&scope);
 	return cancelled;

@@ -32,6 +32,7 @@ state_catalog_get(const char *job_id, const char *step_id, StepState *state)
 void
 state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char *checkpoint)
 {
+	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
 	CatalogArgs args = {0};
 
@@ -39,9 +40,10 @@ state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	arg_jsonb(&args, checkpoint);
-	catalog_run("INSERT INTO databite.checkpoint (job_id, step_id, position) VALUES ($1, $2, $3)"
-				" ON CONFLICT (job_id, step_id) DO UPDATE SET position = excluded.position",
-				&args, SPI_OK_INSERT);
+	catalog_run_prepared(&plan,
+						 "INSERT INTO databite.checkpoint (job_id, step_id, position) VALUES ($1, $2, $3)"
+						 " ON CONFLICT (job_id, step_id) DO UPDATE SET position = excluded.position",
+						 &args, SPI_OK_INSERT);
 	catalog_leave(&scope);
 }
 

@@ -106,13 +106,16 @@ int
 catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
 				int expected)
 {
-	int			code;
-
 	/*
 	 * Never read-only in SPI's sense: that would use the caller's snapshot,
 	 * and what this transaction has just written would not be seen.
 	 */
-	code = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	return catalog_check_code(SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0), expected);
+}
+
+int
+catalog_check_code(int code, int expected)
+{
 	if (code != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

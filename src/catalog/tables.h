@@ -60,4 +60,7 @@ extern void catalog_leave(CatalogScope *scope);
 extern int	catalog_execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls,
 							int expected);
 
+/* Number of rows of the statement that ended with code; an error unless that is the expected one. */
+extern int	catalog_check_code(int code, int expected);
+
 #endif
