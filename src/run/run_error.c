@@ -14,6 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+static char *without_statement(const char *context);
 static void add_member(StringInfo json, const char *name, const char *value);
 
 /* What the last run_raise_source_error said; in a context of its own below TopMemoryContext. */
@@ -68,7 +69,7 @@ run_error_json(const ErrorData *error, const char *step)
 	add_member(&json, "message", error->message);
 	add_member(&json, "detail", error->detail);
 	add_member(&json, "hint", error->hint);
-	add_member(&json, "context", error->context);
+	add_member(&json, "context", without_statement(error->context));
 	add_member(&json, "step", step);
 	if (source_error && source_error->url)
 	{
@@ -95,6 +96,24 @@ run_error_json_simple(const char *code, const char *message, const char *hint)
 	add_member(&json, "hint", hint);
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/*
+ * SPI adds the whole statement to an error's context.  It is databite's own, and
+ * explain_job shows it; history keeps what comes before it (item, column,
+ * value, a user's trigger) and after it (job, step, page).
+ */
+static char *
+without_statement(const char *context)
+{
+	const char *statement = context ? strstr(context, "SQL statement \"") : NULL;
+	const char *place = NULL;
+
+	if (statement == NULL)
+		return context ? pstrdup(context) : NULL;
+	for (const char *next = statement; (next = strstr(next, "\njob \"")) != NULL; next++)
+		place = next + 1;
+	return psprintf("%.*s%s", (int) (statement - context), context, place ? place : "");
 }
 
 /* Appends "name": "value" with the comma that it needs; nothing for NULL. */
