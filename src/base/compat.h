@@ -26,6 +26,11 @@
 #include "storage/waiteventset.h"
 #endif
 
+/* Stands before a declaration since 18; what stood after it until then, pg_attribute_noreturn(), is gone there. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn _Noreturn
+#endif
+
 /* A wait event set belongs to a resource owner since 17; ours outlives transactions, so it has none. */
 static inline WaitEventSet *
 compat_create_wait_event_set(MemoryContext context, int nevents)

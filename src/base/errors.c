@@ -2,8 +2,9 @@
  * errors.c
  *	  Raising a caught error again.
  */
-#include "base/errors.h"
+#include "postgres.h"
 
+#include "base/errors.h"
 #include "utils/memutils.h"
 
 void

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "item/convert_parts.h"
@@ -67,7 +68,7 @@ static Datum convert_by_input(CellConverter *converter, const char *text, size_t
 static Datum call_shown(CellConverter *converter, CellKind kind, const char *text, size_t len);
 static Datum call(CellConverter *converter, CellKind kind, const char *text, size_t len);
 static bool takes_json_text(const CellConverter *converter);
-static void reject(const CellConverter *converter, CellKind kind, const char *text, size_t len) pg_attribute_noreturn();
+pg_noreturn static void reject(const CellConverter *converter, CellKind kind, const char *text, size_t len);
 static char *shown(const char *text, size_t len);
 
 CellConverter *

@@ -5,13 +5,14 @@
 #ifndef DATABITE_RUN_ERROR_H
 #define DATABITE_RUN_ERROR_H
 
+#include "base/compat.h"
 #include "source/fetch.h"
 
 /*
  * Raises what the source reported.  The request's place is kept aside, so that
  * run_error_json finds it again when the error is caught.
  */
-extern void run_raise_source_error(const SourceError *error) pg_attribute_noreturn();
+pg_noreturn extern void run_raise_source_error(const SourceError *error);
 
 /* How long the server of the last run_raise_source_error asked us to stay away, in ms, beyond what a run waits; or 0. */
 extern int64 run_error_retry_after(void);

@@ -5,6 +5,7 @@
 #ifndef DATABITE_STEP_H
 #define DATABITE_STEP_H
 
+#include "base/compat.h"
 #include "item/item_reader.h"
 #include "run/context.h"
 #include "utils/jsonb.h"
@@ -29,7 +30,7 @@ extern ItemReader *step_reader(const JobSource *source, int npaths, const JsonPa
 							   MemoryContext context);
 
 /* Raises what the reader found wrong with the body. */
-extern void step_raise_reader_error(const ItemReader *reader) pg_attribute_noreturn();
+pg_noreturn extern void step_raise_reader_error(const ItemReader *reader);
 
 /* Reads a batch of whole items once more, with other paths. */
 extern ItemBatch *step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths,

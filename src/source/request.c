@@ -14,6 +14,7 @@
 
 #include <curl/curl.h>
 
+#include "base/compat.h"
 #include "lib/stringinfo.h"
 #include "source/request.h"
 
@@ -22,7 +23,7 @@ static char *url_part(CURLU *parsed, CURLUPart part, unsigned int flags);
 static char *finish_part(CURLU *parsed, char *part);
 static void append_encoded(StringInfo buf, const char *text);
 static bool parameter_is(const char *parameter, size_t len, const char *name);
-static void out_of_memory(void) pg_attribute_noreturn();
+pg_noreturn static void out_of_memory(void);
 
 /* What url_part returns instead of NULL where memory ran out, so that libcurl's objects are released first. */
 static char no_memory[1];

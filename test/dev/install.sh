@@ -75,7 +75,7 @@ packages_of()
 		ipc-run) echo libipc-run-perl perl ;;
 		server) server_packages ;;
 		perf) echo linux-perf ;;
-		npm) echo nodejs npm ;;
+		node) echo nodejs ;;
 		*) echo "$1" ;;
 	esac
 }
