@@ -93,8 +93,8 @@ problem_suggest(const char *word, const char *const *candidates)
 	if (!normalize_word(word, normalized))
 		return NULL;
 
-	/* At least a letter must be left of a short word. */
-	nearest_distance = Min(MAX_SUGGEST_EDITS, (int) strlen(normalized) - 1) + 1;
+	/* More of the word must be right than wrong. */
+	nearest_distance = Min(MAX_SUGGEST_EDITS, ((int) strlen(normalized) - 1) / 2) + 1;
 
 	for (; *candidates != NULL; candidates++)
 	{

@@ -251,7 +251,6 @@ show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatc
 		  int position, Jsonb *scopes)
 {
 	const BadItem *bad = bad_item(items, position);
-	const Cell *cell = &items->cells[position];
 	ItemBatch	one = *items;
 	const JsonPath *const *paths;
 	int			npaths = write_plan_paths(plan, &paths);
@@ -264,12 +263,7 @@ show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatc
 		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
 		return;
 	}
-	if (cell->kind != CELL_JSON)
-	{
-		preview->receive(preview->arg, step->id, NULL, NULL, "the item is not an object");
-		return;
-	}
-	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(items->arena + cell->offset)));
+	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(step_item_text(items, position))));
 	one.nitems = 1;
 	one.cells = &items->cells[position];
 	one.bad = NIL;
