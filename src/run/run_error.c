@@ -14,6 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+static char *without_own_statement(const char *context);
 static void add_member(StringInfo json, const char *name, const char *value);
 
 /* What the last run_raise_source_error said; in a context of its own below TopMemoryContext. */
@@ -50,6 +51,8 @@ run_rethrow(ErrorData *error)
 		error->filename = MemoryContextStrdup(ErrorContext, error->filename);
 	if (error->funcname)
 		error->funcname = MemoryContextStrdup(ErrorContext, error->funcname);
+	if (error->context)
+		error->context = MemoryContextStrdup(ErrorContext, without_own_statement(error->context));
 	ReThrowError(error);
 }
 
@@ -79,7 +82,7 @@ run_error_json(const ErrorData *error, const char *step)
 	add_member(&json, "message", error->message);
 	add_member(&json, "detail", error->detail);
 	add_member(&json, "hint", error->hint);
-	add_member(&json, "context", error->context);
+	add_member(&json, "context", error->context ? without_own_statement(error->context) : NULL);
 	add_member(&json, "step", step);
 	if (source_error && source_error->url)
 	{
@@ -106,6 +109,25 @@ run_error_json_simple(const char *code, const char *message, const char *hint)
 	add_member(&json, "hint", hint);
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/*
+ * An error's context without the statement that writes a batch, which tells the
+ * user nothing that item, column and value do not.
+ */
+static char *
+without_own_statement(const char *context)
+{
+	static const char quoted[] = "SQL statement \"";
+	const char *begin = strstr(context, "FROM databite.batch() AS b(");
+	const char *end;
+
+	if (begin == NULL)
+		return pstrdup(context);
+	while (begin > context && !(strncmp(begin, quoted, strlen(quoted)) == 0 && begin[-1] == '\n'))
+		begin--;
+	end = strstr(begin, "\njob \"");
+	return psprintf("%.*s%s", (int) (begin - context), context, end ? end + 1 : "");
 }
 
 /* Appends "name": "value" with the comma that it needs; nothing for NULL. */
