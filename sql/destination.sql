@@ -25,7 +25,8 @@ BEGIN
 	PERFORM databite.schedule_job(job);
 	SELECT * INTO result FROM databite.execute_job('dest');
 	IF result.error IS NOT NULL THEN
-		RETURN format('%s: %s %s', result.status, result.error->>'code', result.error->>'message');
+		RETURN format('%s: %s %s%s', result.status, result.error->>'code', result.error->>'message',
+			' DETAIL: ' || (result.error->>'detail'));
 	END IF;
 	RETURN format('%s: %s processed, %s inserted, %s updated, %s unchanged', result.status,
 		result.records_processed, result.records_inserted, result.records_updated, result.records_unchanged);
@@ -74,6 +75,8 @@ SELECT run('{"table": "nothing"}', '[]');
 SELECT run('{"table": "nothing"}', '[{}, {}]');
 SELECT run('{"table": "nothing"}', '[1, 2]');
 SELECT run('{"table": "scalars"}', '[1, 2]', '{"v": "{{item}}"}');
+SELECT run('{"table": "any_json"}', '["a \"b\"", true, null, [1], {"x": 1}, 2]', '{"v": "{{item}}"}');
+SELECT * FROM any_json;
 SELECT run('{"table": "nothing"}', '[{"0123456789012345678901234567890123456789012345678901234567890123456789": 1}]');
 SELECT to_regclass('nothing') IS NULL AS still_nothing;
 
@@ -203,6 +206,7 @@ ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON guarded USING (owner = current_user);
 INSERT INTO guarded VALUES (1, 'somebody', 1);
 GRANT SELECT, INSERT, UPDATE ON guarded TO regress_dest_owner;
+SELECT databite.unschedule_job('dest');
 SET ROLE regress_dest_owner;
 SELECT run('{"table": "guarded"}', '[{"id": 2, "owner": "regress_dest_owner", "v": 2}]');
 SELECT run('{"table": "guarded"}', '[{"id": 2, "owner": "regress_dest_owner", "v": 3}]');
@@ -225,7 +229,7 @@ $$;
 UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE oid = 'planned'::regclass;
 BEGIN;
 SELECT run('{"table": "planned"}', batches(3000));
-SELECT seq_scan = 0 AS no_sequential_scan, idx_scan >= 3000 AS by_index FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;
+SELECT seq_tup_read = 0 AS no_sequential_scan, idx_scan >= 3000 AS by_index FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;
 SELECT pg_stat_get_xact_tuples_fetched('planned'::regclass) < 10000 AS reads_only_the_batch;
 ROLLBACK;
 

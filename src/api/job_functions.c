@@ -20,6 +20,7 @@
 #include "worker/worker.h"
 
 static char *jsonb_text(Jsonb *jsonb);
+static void check_step(const JobRecord *record, const char *step_id);
 static JobSchedule *effective_schedule(const Job *job);
 static JobSchedule *default_schedule(void);
 static TimestampTz first_run(const JobSchedule *schedule);
@@ -125,13 +126,19 @@ Datum
 databite_reset_job(PG_FUNCTION_ARGS)
 {
 	JobRecord  *job;
+	char	   *step_id = NULL;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("job_id must not be null")));
 	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
-	state_catalog_reset(job->id, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (!PG_ARGISNULL(1))
+	{
+		step_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
+		check_step(job, step_id);
+	}
+	state_catalog_reset(job->id, step_id);
 	PG_RETURN_VOID();
 }
 
@@ -200,6 +207,26 @@ static char *
 jsonb_text(Jsonb *jsonb)
 {
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/* Raises 42704 where the job has no such step. */
+static void
+check_step(const JobRecord *record, const char *step_id)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *job = job_parse(record->definition, strlen(record->definition), problems);
+	ListCell   *lc;
+
+	problem_raise_first(problems);
+	foreach(lc, job->steps)
+	{
+		if (strcmp(((const JobStep *) lfirst(lc))->id, step_id) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("job \"%s\" has no step \"%s\"", record->id, step_id),
+			 errhint("The only step of a job without \"steps\" is \"main\".")));
 }
 
 /* The job's own schedule, else the database's default, else none. */

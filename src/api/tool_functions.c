@@ -50,8 +50,7 @@ databite_validate_job(PG_FUNCTION_ARGS)
 	Job		   *job = job_parse(text, strlen(text), problems);
 	ListCell   *lc;
 
-	/* Templates and tables can be looked at only in a definition that has its shape. */
-	if (problems->problems == NIL)
+	if (job != NULL)
 		inspect_check(job, problems);
 
 	InitMaterializedSRF(fcinfo, 0);

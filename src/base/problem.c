@@ -63,23 +63,28 @@ problem_raise_first(ProblemList *list)
 {
 	Problem    *first;
 	int			more;
-	char	   *place;
+	StringInfoData detail;
 
 	if (list->problems == NIL)
 		return;
 
 	first = linitial(list->problems);
 	more = list_length(list->problems) - 1;
-	place = first->pointer[0] == '\0' ? pstrdup("the top of the definition")
-									  : psprintf("\"%s\"", first->pointer);
+	initStringInfo(&detail);
+	if (first->pointer[0] != '\0')
+		appendStringInfo(&detail, _("It is at \"%s\"."), first->pointer);
+	if (more > 0)
+	{
+		const char *format = ngettext("There is %d more problem; databite.validate_job shows all.",
+									  "There are %d more problems; databite.validate_job shows all.", more);
+
+		appendStringInfo(&detail, "%s%s", detail.len > 0 ? " " : "", psprintf(format, more));
+	}
 
 	ereport(ERROR,
 			(errcode(first->sqlstate),
 			 errmsg("%s", first->message),
-			 more == 0 ? errdetail("It is at %s.", place)
-					   : errdetail_plural("It is at %s. There is %d more problem; databite.validate_job shows all.",
-								"It is at %s. There are %d more problems; databite.validate_job shows all.",
-								more, place, more),
+			 detail.len > 0 ? errdetail_internal("%s", detail.data) : 0,
 			 first->hint ? errhint("%s", first->hint) : 0));
 }
 
@@ -104,6 +109,9 @@ problem_suggest(const char *word, const char *const *candidates)
 		if (!normalize_word(*candidates, candidate))
 			continue;
 		distance = word_distance(normalized, candidate, nearest_distance - 1);
+		/* Where more is wrong than right, it should at least begin alike. */
+		if (2 * distance > (int) strlen(normalized) && candidate[0] != normalized[0])
+			continue;
 		if (distance < nearest_distance)
 		{
 			nearest = *candidates;

@@ -27,6 +27,8 @@ typedef struct Preview
 	void	   *arg;
 } Preview;
 
+static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
+static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
 static void explain_steps(RunContext *run, void *arg);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
@@ -37,10 +39,14 @@ static HttpRequest *render(RunContext *run, const JobStep *step, bool masked);
 static Jsonb *scopes_now(RunContext *run, const JobStep *step);
 static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
 static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
-static void show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatch *items,
-					  int position, Jsonb *scopes);
+static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
+					  Jsonb *row, const char *error);
 static const BadItem *bad_item(const ItemBatch *items, int position);
 
+/*
+ * What can be checked of a definition that has problems already is checked
+ * too, so that the user sees all of them at once.
+ */
 void
 inspect_check(const Job *job, ProblemList *problems)
 {
@@ -49,11 +55,40 @@ inspect_check(const Job *job, ProblemList *problems)
 	foreach(lc, job->steps)
 	{
 		const JobStep *step = lfirst(lc);
+		bool		has_source = part_is_right(step, "source", problems);
+		bool		has_target = part_is_right(step, "destination", problems) &&
+			part_is_right(step, "transform", problems);
 
-		if (step->source.type == SOURCE_API)
+		if (has_source && step->source.type == SOURCE_API)
 			(void) request_plan_create(&step->source, problems, problems->context);
-		(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+		if (has_target)
+			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 	}
+}
+
+/* No problem is in that part of the step, nor at what it is a part of (which may be missing or not supported). */
+static bool
+part_is_right(const JobStep *step, const char *part, const ProblemList *problems)
+{
+	char	   *pointer = psprintf("%s/%s", step->pointer, part);
+	ListCell   *lc;
+
+	foreach(lc, problems->problems)
+	{
+		const Problem *problem = lfirst(lc);
+
+		if (is_at_or_below(pointer, problem->pointer) || is_at_or_below(problem->pointer, pointer))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_at_or_below(const char *pointer, const char *upper)
+{
+	size_t		len = strlen(upper);
+
+	return strncmp(pointer, upper, len) == 0 && (pointer[len] == '\0' || pointer[len] == '/');
 }
 
 List *
@@ -149,11 +184,19 @@ preview_step(RunContext *run, const JobStep *step, Preview *preview)
 	WritePlan  *plan = check_plan(step);
 	Jsonb	   *scopes = scopes_now(run, step);
 	ItemBatch  *items = fetch_items(run, step, preview->max_items);
+	ItemBatch  *batch;
+	const JsonPath *const *paths;
+	int			npaths;
+	Jsonb	  **rows = palloc0(sizeof(Jsonb *) * (items->nitems + 1));
+	char	  **errors = palloc0(sizeof(char *) * (items->nitems + 1));
 
 	if (items->nitems > 0 && items->bad == NIL && write_plan_needs_sample(plan))
 		write_plan_learn(plan, items);
+	npaths = write_plan_paths(plan, &paths);
+	batch = step_reread(items, npaths, paths, run->memory);
+	write_plan_preview(plan, batch, scopes, rows, errors);
 	for (int i = 0; i < items->nitems; i++)
-		show_item(preview, step, plan, items, i, scopes);
+		show_item(preview, step, items, i, rows[i], errors[i]);
 }
 
 static WritePlan *
@@ -245,36 +288,19 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 	fetch_close(fetch);
 }
 
-/* One item, alone, so that an error is its own. */
 static void
-show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatch *items,
-		  int position, Jsonb *scopes)
+show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, const char *error)
 {
 	const BadItem *bad = bad_item(items, position);
-	const Cell *cell = &items->cells[position];
-	ItemBatch	one = *items;
-	const JsonPath *const *paths;
-	int			npaths = write_plan_paths(plan, &paths);
-	Jsonb	   *item;
-	Jsonb	   *row = NULL;
-	char	   *error = NULL;
+	Datum		item;
 
 	if (bad != NULL)
 	{
 		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
 		return;
 	}
-	if (cell->kind != CELL_JSON)
-	{
-		preview->receive(preview->arg, step->id, NULL, NULL, "the item is not an object");
-		return;
-	}
-	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(items->arena + cell->offset)));
-	one.nitems = 1;
-	one.cells = &items->cells[position];
-	one.bad = NIL;
-	write_plan_preview(plan, step_reread(&one, npaths, paths, CurrentMemoryContext), scopes, &row, &error);
-	preview->receive(preview->arg, step->id, item, row, error);
+	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(step_item_text(items, position)));
+	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, error);
 }
 
 static const BadItem *

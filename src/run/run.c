@@ -206,6 +206,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		/* Whatever it was has been rolled back already, or happened between two transactions. */
 		MemoryContextSwitchTo(run->memory);
 		caught = CopyErrorData();
+		run_error_trim(caught);
 		FlushErrorState();
 	}
 	PG_END_TRY();
@@ -256,6 +257,7 @@ run_in_function(RunContext *run, RunResult *result)
 	{
 		MemoryContextSwitchTo(run->memory);
 		error = CopyErrorData();
+		run_error_trim(error);
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 	}

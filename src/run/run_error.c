@@ -14,7 +14,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
-static char *without_statement(const char *context);
+static char *without_own_statement(const char *context);
 static void add_member(StringInfo json, const char *name, const char *value);
 
 /* What the last run_raise_source_error said; in a context of its own below TopMemoryContext. */
@@ -43,6 +43,13 @@ run_raise_source_error(const SourceError *error)
 			 error->hint ? errhint("%s", error->hint) : 0));
 }
 
+void
+run_error_trim(ErrorData *error)
+{
+	if (error->context)
+		error->context = without_own_statement(error->context);
+}
+
 int64
 run_error_retry_after(void)
 {
@@ -69,7 +76,7 @@ run_error_json(const ErrorData *error, const char *step)
 	add_member(&json, "message", error->message);
 	add_member(&json, "detail", error->detail);
 	add_member(&json, "hint", error->hint);
-	add_member(&json, "context", without_statement(error->context));
+	add_member(&json, "context", error->context);
 	add_member(&json, "step", step);
 	if (source_error && source_error->url)
 	{
@@ -99,21 +106,22 @@ run_error_json_simple(const char *code, const char *message, const char *hint)
 }
 
 /*
- * SPI adds the whole statement to an error's context.  It is databite's own, and
- * explain_job shows it; history keeps what comes before it (item, column,
- * value, a user's trigger) and after it (job, step, page).
+ * An error's context without the statement that writes a batch, which tells the
+ * user nothing that item, column and value do not.
  */
 static char *
-without_statement(const char *context)
+without_own_statement(const char *context)
 {
-	const char *statement = context ? strstr(context, "SQL statement \"") : NULL;
-	const char *place = NULL;
+	static const char quoted[] = "SQL statement \"";
+	const char *begin = strstr(context, "FROM databite.batch() AS b(");
+	const char *end;
 
-	if (statement == NULL)
-		return context ? pstrdup(context) : NULL;
-	for (const char *next = statement; (next = strstr(next, "\njob \"")) != NULL; next++)
-		place = next + 1;
-	return psprintf("%.*s%s", (int) (statement - context), context, place ? place : "");
+	if (begin == NULL)
+		return pstrdup(context);
+	while (begin > context && !(strncmp(begin, quoted, strlen(quoted)) == 0 && begin[-1] == '\n'))
+		begin--;
+	end = strstr(begin, "\njob \"");
+	return psprintf("%.*s%s", (int) (begin - context), context, end ? end + 1 : "");
 }
 
 /* Appends "name": "value" with the comma that it needs; nothing for NULL. */

@@ -14,6 +14,12 @@
  */
 pg_noreturn extern void run_raise_source_error(const SourceError *error);
 
+/*
+ * Takes databite's own statement, which SPI adds, out of the context of a caught
+ * error: it says nothing that item, column and value do not.
+ */
+extern void run_error_trim(ErrorData *error);
+
 /* How long the server of the last run_raise_source_error asked us to stay away, in ms, beyond what a run waits; or 0. */
 extern int64 run_error_retry_after(void);
 

@@ -180,14 +180,43 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
 	for (int i = 0; i < whole->nitems; i++)
 	{
-		const Cell *cell = &whole->cells[i];
+		const char *text = step_item_text(whole, i);
 
 		if (i > 0)
 			(void) item_reader_push(reader, ",", 1, &taken, batch);
-		if (item_reader_push(reader, whole->arena + cell->offset, cell->length, &taken, batch) == ITEMS_ERROR)
+		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR)
 			step_raise_reader_error(reader);
 	}
+	/* Only what follows a number ends it. */
+	(void) item_reader_push(reader, "]", 1, &taken, batch);
 	return batch;
+}
+
+const char *
+step_item_text(const ItemBatch *whole, int item)
+{
+	const Cell *cell = &whole->cells[item];
+	const char *text = whole->arena + cell->offset;
+	StringInfoData quoted;
+
+	switch (cell->kind)
+	{
+		case CELL_MISSING:
+		case CELL_NULL:
+			return "null";
+		case CELL_FALSE:
+			return "false";
+		case CELL_TRUE:
+			return "true";
+		case CELL_STRING:
+			initStringInfo(&quoted);
+			escape_json(&quoted, text);
+			return quoted.data;
+		case CELL_NUMBER:
+		case CELL_JSON:
+			break;
+	}
+	return text;
 }
 
 /* One transaction: state, table, statement, request. */

@@ -1,0 +1,276 @@
+# The definitions of the data synchronization guide, verbatim but for the host name, by hand and by the worker.
+# integration_sync runs here against the sample API's posts, in 020_jsonplaceholder.pl against the real service.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use PostgreSQL::Test::Utils;
+use SampleApi;
+use Test::More;
+
+my $api = SampleApi->start;
+my $node = databite_node('main');
+$node->safe_psql('postgres', q(CREATE EXTENSION databite; SELECT databite.set_token('access_token', 'test-token')));
+
+my %definition = (
+	user_sync => <<'JSON',
+{
+  "id": "user_sync",
+  "name": "User Data Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/users",
+    "headers": {
+      "Authorization": "Bearer {{tokens.access_token}}"
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "users",
+    "schema": {
+      "id": "string",
+      "name": "string",
+      "email": "string",
+      "created_at": "datetime"
+    }
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "name": "{{item.name}}",
+    "email": "{{item.email}}",
+    "created_at": "{{item.created_at}}"
+  }
+}
+JSON
+	incremental_orders => <<'JSON',
+{
+  "id": "incremental_orders",
+  "name": "Incremental Orders Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/orders",
+    "query": {
+      "updated_since": "{{last_sync_time}}",
+      "limit": 1000
+    },
+    "headers": {
+      "Authorization": "Bearer {{tokens.access_token}}"
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "orders",
+    "mode": "upsert",
+    "key": "id"
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "customer_id": "{{item.customer_id}}",
+    "total": "{{item.total}}",
+    "status": "{{item.status}}",
+    "updated_at": "{{item.updated_at}}"
+  },
+  "schedule": {
+    "type": "interval",
+    "minutes": 15
+  }
+}
+JSON
+	product_catalog_sync => <<'JSON',
+{
+  "id": "product_catalog_sync",
+  "name": "Product Catalog Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/products"
+  },
+  "destination": {
+    "type": "database",
+    "table": "products"
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "name": "{{item.name}}",
+    "description": "{{item.description}}",
+    "price": "{{item.pricing.amount}}",
+    "currency": "{{item.pricing.currency}}",
+    "category": "{{item.category.name}}",
+    "tags": "{{item.tags | join(\",\")}}",
+    "in_stock": "{{item.inventory.quantity > 0}}",
+    "created_at": "{{item.created_at | to_datetime}}",
+    "updated_at": "{{item.updated_at | to_datetime}}"
+  }
+}
+JSON
+	integration_sync => <<'JSON');
+{
+  "id": "integration_sync",
+  "name": "Integration Sync",
+  "source": {
+    "type": "api",
+    "url": "https://jsonplaceholder.typicode.com/posts"
+  },
+  "destination": {
+    "type": "database",
+    "table": "posts"
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "title": "{{item.title}}",
+    "body": "{{item.body}}",
+    "user_id": "{{item.userId}}"
+  }
+}
+JSON
+
+sub sql { return $node->safe_psql('postgres', shift); }
+
+sub schedule
+{
+	my ($id) = @_;
+	my $base = $api->url('');
+	(my $json = $definition{$id}) =~ s{https://[a-z.]+}{$base};
+	return is(sql("SELECT databite.schedule_job(\$json\$$json\$json\$)"), $id, "$id is scheduled");
+}
+
+# The items of a path as a relation "api" with a column "item".
+sub api_items
+{
+	my ($path) = @_;
+	my $json = $api->{http}->get($api->url($path))->{content};
+	sql('CREATE TABLE IF NOT EXISTS api (path text PRIMARY KEY, items jsonb)');
+	sql("INSERT INTO api VALUES ('$path', \$json\$$json\$json\$) ON CONFLICT (path) DO UPDATE SET items = excluded.items");
+	return "(SELECT item FROM api, jsonb_array_elements(items) AS i(item) WHERE path = '$path') AS a";
+}
+
+sub counts
+{
+	my ($run) = @_;
+	return "$run->{status}: " . join ' ', map { $run->{"records_$_"} } qw(processed inserted updated unchanged);
+}
+
+sub columns
+{
+	my ($table) = @_;
+	return sql(qq(SELECT string_agg(column_name || ' ' || data_type, ', ' ORDER BY column_name COLLATE "C")
+		FROM information_schema.columns WHERE table_name = '$table'));
+}
+
+# Runs a job by hand, again, and by the worker.
+sub runs_three_ways
+{
+	my ($id, $rows) = @_;
+	my $run = execute_job($node, 'postgres', $id);
+	is(counts($run), "completed: $rows $rows 0 0", "$id: the first run inserts") or diag(explain($run));
+	is($run->{success}, 1, "$id: success");
+	$run = execute_job($node, 'postgres', $id);
+	is(counts($run), "completed: $rows 0 0 $rows", "$id: the second finds all unchanged");
+	$run = enqueue_and_wait($node, 'postgres', $id);
+	is(counts($run), "completed: $rows 0 0 $rows", "$id: and so does the worker");
+	return;
+}
+
+subtest 'user_sync' => sub
+{
+	schedule('user_sync');
+	runs_three_ways('user_sync', 100);
+	my $request = $api->requests('/users')->[0];
+	is($request->{headers}{authorization}, 'Bearer test-token', 'the token went with the request');
+	is(columns('users'), 'created_at timestamp with time zone, email text, id text, name text', 'the columns of "schema"');
+	is( sql('SELECT count(*) FROM users JOIN ' . api_items('/users') . q( ON id = item ->> 'id' AND name = item ->> 'name'
+			AND email = item ->> 'email' AND created_at = (item ->> 'created_at')::timestamptz)),
+		'100', 'the values');
+	sql('DROP TABLE users');
+	is(counts(enqueue_and_wait($node, 'postgres', 'user_sync')), 'completed: 100 100 0 0', 'the worker makes the table anew');
+};
+
+subtest 'integration_sync' => sub
+{
+	schedule('integration_sync');
+	runs_three_ways('integration_sync', 100);
+	is(columns('posts'), 'body text, id bigint, title text, user_id bigint', 'columns by what the items hold');
+	is( sql('SELECT count(*) FROM posts JOIN ' . api_items('/posts') . q( ON id = (item ->> 'id')::int AND title = item ->> 'title'
+			AND body = item ->> 'body' AND user_id = (item ->> 'userId')::int)),
+		'100', 'the values, line breaks too');
+};
+
+subtest 'product_catalog_sync' => sub
+{
+	schedule('product_catalog_sync');
+	runs_three_ways('product_catalog_sync', 200);
+	is( columns('products'),
+		'category text, created_at timestamp with time zone, currency text, description text, id bigint, in_stock boolean, '
+		  . 'name text, price numeric, tags text, updated_at timestamp with time zone',
+		'columns by expressions and by what the items hold');
+	my $values = q( ON id = (item ->> 'id')::int AND name = item ->> 'name' AND description = item ->> 'description'
+		AND price::text = item #>> '{pricing,amount}' AND currency = item #>> '{pricing,currency}'
+		AND category = item #>> '{category,name}'
+		AND tags = (SELECT string_agg(tag, ',' ORDER BY n) FROM jsonb_array_elements_text(item -> 'tags') WITH ORDINALITY AS t(tag, n))
+		AND in_stock = ((item #>> '{inventory,quantity}')::int > 0)
+		AND created_at = (item ->> 'created_at')::timestamptz AND updated_at = (item ->> 'updated_at')::timestamptz);
+	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the values');
+	is(sql('SELECT count(DISTINCT in_stock) FROM products'), '2', 'some are in stock and some are not');
+
+	$api->control({ version => 2, edit => { products => { 3 => { pricing => { amount => 0.1, currency => 'CHF' } } } } });
+	is(counts(execute_job($node, 'postgres', 'product_catalog_sync')), 'completed: 200 0 21 179', 'what changed is updated');
+	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the new values');
+	is(sql('SELECT price, currency FROM products WHERE id = 3'), '0.1|CHF', 'exactly');
+	$api->control({ reset => 1 });
+};
+
+subtest 'incremental_orders' => sub
+{
+	schedule('incremental_orders');
+	like(sql(q(SELECT next_run_at - now() FROM databite.jobs WHERE job_id = 'incremental_orders')), qr/^00:1[45]:/, 'in 15 minutes');
+	my $first = execute_job($node, 'postgres', 'incremental_orders');
+	is(counts($first), 'completed: 1000 1000 0 0', 'the first run takes everything') or diag(explain($first));
+	is($api->requests('/orders')->[0]{query}{updated_since}, '1970-01-01T00:00:00Z', 'since the beginning');
+	is($api->requests('/orders')->[0]{query}{limit}, '1000', 'with the limit');
+	is( sql('SELECT count(*) FROM orders JOIN ' . api_items('/orders') . q( ON id = (item ->> 'id')::int
+			AND customer_id = (item ->> 'customer_id')::int AND total::text = item ->> 'total'
+			AND status = item ->> 'status' AND updated_at = (item ->> 'updated_at')::timestamptz)),
+		'1000', 'the values');
+	$api->clear_requests;
+
+	# Records that have changed since: in the data's own time that is far in the future.
+	$api->control({ edit => { orders => { 7 => { status => 'changed', updated_at => '2999-01-01T00:00:00Z' } } } });
+	sleep 2;		# so that the two runs can be told apart
+	my $second = execute_job($node, 'postgres', 'incremental_orders');
+	is(counts($second), 'completed: 1 0 1 0', 'the second run takes what has changed');
+	my $since = $api->requests('/orders')->[0]{query}{updated_since};
+	is(sql("SELECT started_at - '$since' BETWEEN '0' AND '2 s' FROM databite.runs WHERE run_id = $first->{run_id}"),
+		't', 'since the start of the first run') or diag($since);
+	like($since, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'as ISO 8601 in UTC, in whole seconds');
+	is(sql('SELECT status FROM orders WHERE id = 7'), 'changed', 'the row follows');
+	$api->clear_requests;
+
+	my $third = enqueue_and_wait($node, 'postgres', 'incremental_orders');
+	is(counts($third), 'completed: 1 0 0 1', 'the worker goes on from there');
+	$since = $api->requests('/orders')->[0]{query}{updated_since};
+	is(sql("SELECT started_at - '$since' BETWEEN '0' AND '2 s' FROM databite.runs WHERE run_id = $second->{run_id}"),
+		't', 'since the start of the second run');
+	$api->clear_requests;
+
+	# A run that fails moves nothing.
+	sql('ALTER TABLE orders ADD CONSTRAINT never CHECK (id <> 7) NOT VALID');
+	is(execute_job($node, 'postgres', 'incremental_orders')->{status}, 'completed', 'nothing changes, so nothing is checked');
+	$api->control({ edit => { orders => { 7 => { status => 'again' } } } });
+	is(execute_job($node, 'postgres', 'incremental_orders')->{status}, 'failed', 'a run fails');
+	sql('ALTER TABLE orders DROP CONSTRAINT never');
+	$api->clear_requests;
+	my $last = sql(q(SELECT last_sync_time FROM databite.get_job_status('incremental_orders')));
+	is(counts(execute_job($node, 'postgres', 'incremental_orders')), 'completed: 1 0 1 0', 'the next one makes up for it');
+	$since = $api->requests('/orders')->[0]{query}{updated_since};
+	is(sql("SELECT '$since'::timestamptz = date_trunc('second', '$last'::timestamptz)"), 't', 'since the last that succeeded');
+
+	sql(q(SELECT databite.reset_job('incremental_orders')));
+	$api->clear_requests;
+	is(counts(execute_job($node, 'postgres', 'incremental_orders')), 'completed: 1000 0 0 1000', 'after reset_job everything again');
+};
+
+$node->stop;
+$api->stop;
+done_testing();
