@@ -74,6 +74,10 @@ SELECT run('{"table": "nothing"}', '[]');
 SELECT run('{"table": "nothing"}', '[{}, {}]');
 SELECT run('{"table": "nothing"}', '[1, 2]');
 SELECT run('{"table": "scalars"}', '[1, 2]', '{"v": "{{item}}"}');
+SELECT * FROM scalars;
+SELECT run('{"table": "scalar_kinds"}', '["a \" b", "2", true, null, 3]', '{"v": "{{item}}", "at": "{{index}}"}');
+SELECT * FROM scalar_kinds;
+SELECT item, target_row, error FROM databite.preview_job('dest');
 SELECT run('{"table": "nothing"}', '[{"0123456789012345678901234567890123456789012345678901234567890123456789": 1}]');
 SELECT to_regclass('nothing') IS NULL AS still_nothing;
 
@@ -203,6 +207,7 @@ ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON guarded USING (owner = current_user);
 INSERT INTO guarded VALUES (1, 'somebody', 1);
 GRANT SELECT, INSERT, UPDATE ON guarded TO regress_dest_owner;
+SELECT databite.unschedule_job('dest');
 SET ROLE regress_dest_owner;
 SELECT run('{"table": "guarded"}', '[{"id": 2, "owner": "regress_dest_owner", "v": 2}]');
 SELECT run('{"table": "guarded"}', '[{"id": 2, "owner": "regress_dest_owner", "v": 3}]');
@@ -223,6 +228,7 @@ CREATE FUNCTION batches(n int) RETURNS jsonb LANGUAGE sql AS $$
 $$;
 -- as if it had been planned while the table was empty
 UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE oid = 'planned'::regclass;
+SELECT pg_stat_force_next_flush();
 BEGIN;
 SELECT run('{"table": "planned"}', batches(3000));
 SELECT seq_scan = 0 AS no_sequential_scan, idx_scan >= 3000 AS by_index FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;

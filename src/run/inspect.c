@@ -9,6 +9,7 @@
 
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
+#include "item/convert.h"
 #include "miscadmin.h"
 #include "run/context.h"
 #include "run/inspect.h"
@@ -264,12 +265,12 @@ show_item(Preview *preview, const JobStep *step, WritePlan *plan, const ItemBatc
 		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
 		return;
 	}
-	if (cell->kind != CELL_JSON)
+	if (cell->kind != CELL_JSON && !step->has_transform)
 	{
 		preview->receive(preview->arg, step->id, NULL, NULL, "the item is not an object");
 		return;
 	}
-	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(items->arena + cell->offset)));
+	item = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(cell_json_text(items, cell))));
 	one.nitems = 1;
 	one.cells = &items->cells[position];
 	one.bad = NIL;

@@ -25,6 +25,7 @@
 #include "base/jsonc.h"
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
+#include "item/convert.h"
 #include "miscadmin.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
@@ -180,12 +181,13 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
 	for (int i = 0; i < whole->nitems; i++)
 	{
-		const Cell *cell = &whole->cells[i];
+		char	   *text = cell_json_text(whole, &whole->cells[i]);
 
-		if (i > 0)
-			(void) item_reader_push(reader, ",", 1, &taken, batch);
-		if (item_reader_push(reader, whole->arena + cell->offset, cell->length, &taken, batch) == ITEMS_ERROR)
+		/* What follows an item ends it: a number could go on else. */
+		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR ||
+			item_reader_push(reader, i + 1 < whole->nitems ? "," : "]", 1, &taken, batch) == ITEMS_ERROR)
 			step_raise_reader_error(reader);
+		pfree(text);
 	}
 	return batch;
 }
