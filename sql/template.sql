@@ -58,6 +58,10 @@ INSERT INTO template_case (template, item, expected) VALUES
 ('{{ item.a[*].b[-1] }}', '{"a": [{"b": [1, 2]}, {"b": [3]}]}', '[2, 3]'),
 ('{{ item.a[*] }}', '{"a": []}', '[]'),
 ('{{ item.a[*].b }}', '{}', 'NULL'),
+('{{ item.a[*] }}', '{"a": 1}', 'NULL'),
+('{{ item.a[*] }}', '{"a": {"b": 1}}', 'NULL'),
+('{{ item.a[*].b }}', '{"a": {"b": 1}}', 'NULL'),
+('{{ item.a[*].b }}', '{"a": [[{"b": 1}], {"b": 2}]}', '[2]'),
 ('{{ item.a[*]["odd \"key"] }}', '{"a": [{"odd \"key": 1}]}', '[1]');
 
 -- Literals

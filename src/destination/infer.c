@@ -14,9 +14,9 @@
 #include "destination/target.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "item/convert.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
@@ -36,7 +36,6 @@ struct Sample
 	char	  **texts;			/* the items as JSON text */
 };
 
-static char *cell_json_text(const ItemBatch *batch, const Cell *cell);
 static void add_keys(List **keys, const Sample *sample, int item);
 static bool has_new_key(const List *keys, Jsonb *object);
 static int	walk_path(JsonbValue *value, const JsonPath *path, int step);
@@ -131,33 +130,6 @@ sample_columns(const Sample *sample)
 		columns = lappend(columns, new_column(key, sample_path_type(sample, &path), -1));
 	}
 	return columns;
-}
-
-/* The item as JSON text in the current context; NULL for one that the reader could not deliver. */
-static char *
-cell_json_text(const ItemBatch *batch, const Cell *cell)
-{
-	StringInfoData quoted;
-
-	switch ((CellKind) cell->kind)
-	{
-		case CELL_MISSING:
-			return NULL;
-		case CELL_NULL:
-			return pstrdup("null");
-		case CELL_FALSE:
-			return pstrdup("false");
-		case CELL_TRUE:
-			return pstrdup("true");
-		case CELL_STRING:
-			initStringInfo(&quoted);
-			escape_json(&quoted, batch->arena + cell->offset);
-			return quoted.data;
-		case CELL_NUMBER:
-		case CELL_JSON:
-			return pnstrdup(batch->arena + cell->offset, cell->length);
-	}
-	return NULL;
 }
 
 /* Adds the keys of an object that are not in the list yet, in the order in which they are written. */

@@ -38,4 +38,7 @@ extern CellConverter *cell_converter_create(Oid type, int32 typmod, MemoryContex
  */
 extern Datum cell_convert(CellConverter *converter, CellKind kind, const char *text, size_t len, bool *isnull);
 
+/* The cell as JSON text in the current context; NULL for a missing one. */
+extern char *cell_json_text(const ItemBatch *batch, const Cell *cell);
+
 #endif

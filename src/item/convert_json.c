@@ -58,3 +58,29 @@ cell_to_jsonb(CellKind kind, const char *text, size_t len)
 	}
 	return JsonbPGetDatum(JsonbValueToJsonb(&value));
 }
+
+char *
+cell_json_text(const ItemBatch *batch, const Cell *cell)
+{
+	StringInfoData quoted;
+
+	switch ((CellKind) cell->kind)
+	{
+		case CELL_MISSING:
+			return NULL;
+		case CELL_NULL:
+			return pstrdup("null");
+		case CELL_FALSE:
+			return pstrdup("false");
+		case CELL_TRUE:
+			return pstrdup("true");
+		case CELL_STRING:
+			initStringInfo(&quoted);
+			escape_json(&quoted, batch->arena + cell->offset);
+			return quoted.data;
+		case CELL_NUMBER:
+		case CELL_JSON:
+			return pnstrdup(batch->arena + cell->offset, cell->length);
+	}
+	return NULL;
+}

@@ -9,6 +9,7 @@
 
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
+#include "item/convert.h"
 #include "miscadmin.h"
 #include "run/context.h"
 #include "run/inspect.h"
@@ -299,7 +300,7 @@ show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int pos
 		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
 		return;
 	}
-	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(step_item_text(items, position)));
+	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(cell_json_text(items, &items->cells[position])));
 	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, error);
 }
 

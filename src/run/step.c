@@ -25,6 +25,7 @@
 #include "base/jsonc.h"
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
+#include "item/convert.h"
 #include "miscadmin.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
@@ -180,7 +181,7 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
 	for (int i = 0; i < whole->nitems; i++)
 	{
-		const char *text = step_item_text(whole, i);
+		const char *text = cell_json_text(whole, &whole->cells[i]);
 
 		if (i > 0)
 			(void) item_reader_push(reader, ",", 1, &taken, batch);
@@ -190,33 +191,6 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	/* Only what follows a number ends it. */
 	(void) item_reader_push(reader, "]", 1, &taken, batch);
 	return batch;
-}
-
-const char *
-step_item_text(const ItemBatch *whole, int item)
-{
-	const Cell *cell = &whole->cells[item];
-	const char *text = whole->arena + cell->offset;
-	StringInfoData quoted;
-
-	switch (cell->kind)
-	{
-		case CELL_MISSING:
-		case CELL_NULL:
-			return "null";
-		case CELL_FALSE:
-			return "false";
-		case CELL_TRUE:
-			return "true";
-		case CELL_STRING:
-			initStringInfo(&quoted);
-			escape_json(&quoted, text);
-			return quoted.data;
-		case CELL_NUMBER:
-		case CELL_JSON:
-			break;
-	}
-	return text;
 }
 
 /* One transaction: state, table, statement, request. */

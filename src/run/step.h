@@ -36,7 +36,4 @@ pg_noreturn extern void step_raise_reader_error(const ItemReader *reader);
 extern ItemBatch *step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths,
 							  MemoryContext context);
 
-/* The JSON text of an item in a batch of whole items. */
-extern const char *step_item_text(const ItemBatch *whole, int item);
-
 #endif

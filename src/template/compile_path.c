@@ -144,8 +144,8 @@ compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to)
 }
 
 /*
- * A path with [*]: what is before it as jsonb, and the rest by a jsonpath, as
- * an array of what was found.
+ * A path with [*]: an array of what was found.  The reader makes it of an item;
+ * of a parameter, what is before the [*] as jsonb, and the rest by a jsonpath.
  */
 static void
 compile_projection(TemplateCompile *compile, const AstNode *node, Oid to)
@@ -153,20 +153,12 @@ compile_projection(TemplateCompile *compile, const AstNode *node, Oid to)
 	int			nsteps = steps_before_all(node->path);
 	Coercion	coercion = template_begin_as(compile, node, JSONBOID, to);
 
-	appendStringInfoString(compile->out, "pg_catalog.jsonb_path_query_array(");
 	if (node->scope->kind == SCOPE_ITEM)
-	{
-		AstNode		list = *node;
-		JsonPath	path = {.nsteps = nsteps, .steps = node->path->steps};
-
-		list.path = &path;
-		compile_item(compile, &list, JSONBOID);
-	}
+		compile_item(compile, node, JSONBOID);
 	else
-		appendStringInfo(compile->out, "CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>) %s",
-						 parameter_path(node, nsteps));
-	appendStringInfo(compile->out, ", %s::pg_catalog.jsonpath)",
-					 jsonpath_literal(node->path, nsteps));
+		appendStringInfo(compile->out,
+						 "pg_catalog.jsonb_path_query_array(CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>) %s, %s::pg_catalog.jsonpath)",
+						 parameter_path(node, nsteps), jsonpath_literal(node->path, nsteps));
 	template_end_as(compile, &coercion);
 }
 

@@ -4,7 +4,8 @@
  *
  * Every document is read whole, in bytes, and in two pieces split at each
  * position; the outcome must be the same.  With --suite the files of
- * JSONTestSuite's test_parsing folder are read as well.
+ * JSONTestSuite's test_parsing folder are read as well.  A document counts as
+ * one test, however often it is read.
  */
 #include "postgres.h"
 
@@ -16,12 +17,15 @@
 
 static int	passed = 0;
 static int	failed = 0;
+static bool case_right = true;
 
 static void test_cases(void);
 static void test_grammar(void);
 static void test_large_item(void);
+static void test_deep(void);
 static void test_random(void);
 static void test_suite(const char *dir);
+static void end_case(void);
 static void check(bool right, const char *name, const char *got, const char *expected);
 static void check_splits(const char *name, const ReadingSetup *setup, const char *document, size_t len, const char *outcome);
 static char *read_pieces(Reading *reading, int64 skip, const char *document, size_t len, size_t first, size_t rest);
@@ -39,6 +43,7 @@ main(int argc, char **argv)
 	test_cases();
 	test_grammar();
 	test_large_item();
+	test_deep();
 	test_random();
 	if (argc == 3 && strcmp(argv[1], "--suite") == 0)
 		test_suite(argv[2]);
@@ -60,6 +65,7 @@ test_cases(void)
 		outcome = read_pieces(&reading, c->setup.skip, c->document, len, len, len);
 		check(strcmp(outcome, c->outcome) == 0, c->name, outcome, c->outcome);
 		check_splits(c->name, &c->setup, c->document, len, outcome);
+		end_case();
 	}
 }
 
@@ -85,6 +91,7 @@ test_grammar(void)
 				if (expected)
 					check(is_json(inside, strlen(inside), piece), "inside", inside, "accepted");
 			}
+			end_case();
 		}
 	}
 }
@@ -110,8 +117,64 @@ test_large_item(void)
 		reading_create(&reading, &setup);
 		outcome = read_pieces(&reading, 0, document.data, document.len, pieces[i], pieces[i]);
 		check(strcmp(outcome, "1 | \"x\"\n2 | missing\nenvelope [] list $ count 2") == 0, "large item", outcome, "two items");
+		end_case();
 	}
 	pfree(document.data);
+}
+
+/* A hundred thousand brackets are an error, and no overflow of a stack. */
+static void
+test_deep(void)
+{
+	static const struct
+	{
+		const char *name;
+		const char *begin;
+		const char *repeated;
+		const char *close;		/* as often as repeated; NULL: never */
+		const char *end;
+		const char *outcome;
+	}			documents[] = {
+		{"deep arrays, unclosed", "", "[", NULL, "",
+		"error the response is nested too deep at byte 16386 count 0"},
+		{"deep objects, unclosed", "[", "{\"a\":", NULL, "",
+		"error the response is nested too deep at byte 81922 count 0"},
+		{"deep arrays and objects, unclosed", "[", "[{\"\":", NULL, "",
+		"error the response is nested too deep at byte 40962 count 0"},
+		{"deep item", "[1,", "[", "]", ",2]",
+		"1\nerror the response is nested too deep at byte 16388 count 1"},
+		{"deep envelope", "{\"x\":", "[", "]", ",\"data\":[]}", "error the response is nested too deep at byte 517 count 0"},
+	};
+	ReadingSetup setup = {.paths = {"$"}};
+
+	for (int i = 0; i < lengthof(documents); i++)
+	{
+		StringInfoData document;
+		Reading		reading;
+		size_t		pieces[3];
+
+		initStringInfo(&document);
+		appendStringInfoString(&document, documents[i].begin);
+		for (int n = 0; n < 100000; n++)
+			appendStringInfoString(&document, documents[i].repeated);
+		for (int n = 0; documents[i].close && n < 100000; n++)
+			appendStringInfoString(&document, documents[i].close);
+		appendStringInfoString(&document, documents[i].end);
+
+		pieces[0] = document.len;
+		pieces[1] = 1;
+		pieces[2] = 1000;
+		for (int k = 0; k < lengthof(pieces); k++)
+		{
+			char	   *outcome;
+
+			reading_create(&reading, &setup);
+			outcome = read_pieces(&reading, 0, document.data, document.len, pieces[k], pieces[k]);
+			check(strcmp(outcome, documents[i].outcome) == 0, documents[i].name, outcome, documents[i].outcome);
+		}
+		end_case();
+		pfree(document.data);
+	}
 }
 
 /*
@@ -151,12 +214,14 @@ test_random(void)
 		reading_create(&reading, &whole);
 		outcome = read_pieces(&reading, 0, document.data, document.len, document.len, 1);
 		check(strncmp(outcome, values.data, values.len) == 0, "random items", outcome, values.data);
+		end_case();
 
 		for (int change = 0; change < 4; change++)
 		{
 			reading_create(&reading, &setup);
 			outcome = read_pieces(&reading, 0, document.data, document.len, document.len, 1);
 			check_splits("random document", &setup, document.data, document.len, outcome);
+			end_case();
 			document.data[random_below(document.len)] = "\"\\{}[],:0e-. \x01\xC3u"[random_below(17)];
 		}
 		pfree(document.data);
@@ -175,6 +240,7 @@ test_suite(const char *dirname)
 	if (dir == NULL)
 	{
 		check(false, dirname, "cannot be opened", "the folder of the suite's files");
+		end_case();
 		return;
 	}
 	while ((entry = readdir(dir)) != NULL)
@@ -202,22 +268,33 @@ test_suite(const char *dirname)
 				check(item == expected, entry->d_name, "the item", expected ? "accepted" : "rejected");
 			}
 		}
+		end_case();
 		pfree(text);
 		pfree(path);
 	}
 	closedir(dir);
 	check(files > 0, dirname, "no files", "the folder of the suite's files");
+	end_case();
 }
 
+/* Counts the checks since the last case as one test. */
+static void
+end_case(void)
+{
+	if (case_right)
+		passed++;
+	else
+		failed++;
+	case_right = true;
+}
+
+/* A part of a case; only the first part that fails is shown. */
 static void
 check(bool right, const char *name, const char *got, const char *expected)
 {
-	if (right)
-	{
-		passed++;
+	if (right || !case_right)
 		return;
-	}
-	failed++;
+	case_right = false;
 	printf("FAILED %s\n  got:      %s\n  expected: %s\n", name, got, expected);
 }
 
