@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "worker/worker.h"
 
+static void replace_job(const JobRecord *old, JobRecord *new);
 static char *jsonb_text(Jsonb *jsonb);
 static JobSchedule *effective_schedule(const Job *job);
 static JobSchedule *default_schedule(void);
@@ -55,30 +56,27 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	inspect_check(job, problems);
 	problem_raise_first(problems);
 
-	old = job_catalog_get(job->id, true);
-	if (old != NULL)
-		catalog_check_owner(job->id, old->owner);
-
 	schedule = effective_schedule(job);
 	record.id = job->id;
 	record.owner = GetUserId();
 	record.definition = definition;
 	record.search_path = pstrdup(GetConfigOption("search_path", false, false));
 	record.enabled = job->enabled;
-	if (job->enabled && old != NULL && old->next_run_at != 0 && same_schedule(old->definition, definition))
-		record.next_run_at = old->next_run_at;
-	else if (job->enabled)
+	if (job->enabled)
 		record.next_run_at = first_run(schedule);
-	job_catalog_put(&record);
-	if (old != NULL && strcmp(old->definition, definition) != 0)
-		state_catalog_forget_checkpoints(job->id);
+
+	/* Somebody else may be about to commit a job of that id: then adding waits, and the job is his. */
+	while ((old = job_catalog_get(job->id, true)) == NULL && !job_catalog_add(&record))
+		CHECK_FOR_INTERRUPTS();
+	if (old != NULL)
+		replace_job(old, &record);
 
 	worker_wake_scheduler_at_commit();
 	tell_next_run(job, schedule, record.next_run_at);
 	PG_RETURN_TEXT_P(cstring_to_text(job->id));
 }
 
-/* unschedule_job(job_id text) returns boolean: false where there is no such job. */
+/* unschedule_job(job_id text) returns boolean: false where there is no such job.  A run of it is cancelled. */
 Datum
 databite_unschedule_job(PG_FUNCTION_ARGS)
 {
@@ -90,6 +88,8 @@ databite_unschedule_job(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	catalog_check_owner(id, job->owner);
 	(void) run_catalog_request_cancel(id, &pid);
+	if (pid != 0)
+		worker_cancel_process_at_commit(pid);
 	PG_RETURN_BOOL(job_catalog_delete(id));
 }
 
@@ -131,6 +131,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("job_id must not be null")));
 	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }
@@ -194,6 +195,21 @@ databite_cancel_job(PG_FUNCTION_ARGS)
 	if (pid != 0)
 		worker_cancel_process_at_commit(pid);
 	PG_RETURN_BOOL(runs > 0);
+}
+
+/* old is locked. */
+static void
+replace_job(const JobRecord *old, JobRecord *new)
+{
+	catalog_check_owner(old->id, old->owner);
+	if (new->enabled && old->next_run_at != 0 && same_schedule(old->definition, new->definition))
+		new->next_run_at = old->next_run_at;
+	job_catalog_replace(new);
+	if (strcmp(old->definition, new->definition) != 0 || strcmp(old->search_path, new->search_path) != 0)
+	{
+		job_catalog_begin_epoch(new->id);
+		state_catalog_forget_checkpoints(new->id);
+	}
 }
 
 static char *

@@ -69,6 +69,9 @@ extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 /* Is there a queued or running run of the job? */
 extern bool run_catalog_active(const char *job_id);
 
+/* Was there a run of the same job after this one? */
+extern bool run_catalog_was_continued(const RunRecord *run);
+
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the
  * longest-waiting first, one for each job, at most max.  List of RunRecord *.

@@ -7,7 +7,7 @@
  * holds the lock is a run that crashed.
  *
  * worker, procedure: row queued -> running in one transaction; the steps in
- * theirs; the end in one more.  An error in a step has been rolled back by then
+ * theirs, the last of which records that the run is completed.  An error in a step has been rolled back by then
  * and is recorded; the worker also writes it to the server log, the
  * procedure raises it.
  *
@@ -28,6 +28,7 @@
 #include "run/context.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "run/step.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -80,10 +81,12 @@ run_queued(int64 run_id)
 void
 run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 {
-	RunContext *run = context_create(job, mode);
+	RunContext *run;
 
-	run->dry_run = dry_run;
+	/* First: what is made after it is freed below. */
 	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
+	run = context_create(job, mode);
+	run->dry_run = dry_run;
 	PG_TRY();
 	{
 		if (mode == RUN_IN_PROCEDURE)
@@ -197,8 +200,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	run_error_forget();
 	PG_TRY();
 	{
-		run_steps(run);
-		run_in_transaction(run, complete_run, NULL);
+		run_steps(run);			/* the last one also records that the run is completed */
 	}
 	PG_CATCH();
 	{
@@ -206,6 +208,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		MemoryContextSwitchTo(run->memory);
 		caught = CopyErrorData();
 		FlushErrorState();
+		secret_mask_error(caught);
 	}
 	PG_END_TRY();
 
@@ -256,6 +259,7 @@ run_in_function(RunContext *run, RunResult *result)
 		MemoryContextSwitchTo(run->memory);
 		error = CopyErrorData();
 		FlushErrorState();
+		secret_mask_error(error);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
@@ -332,8 +336,11 @@ record_failure(RunContext *run, void *arg)
 {
 	const ErrorData *error = arg;
 	TimestampTz retry_at;
-	JobRecord  *job;
+	JobRecord  *job = NULL;
 
+	/* The job before the run, as all do that lock both. */
+	if (run->mode != RUN_IN_FUNCTION)
+		job = job_catalog_get(run->record->id, true);
 	if (run->client)
 	{
 		const SourceCounters *source = source_client_counters(run->client);
@@ -351,7 +358,6 @@ record_failure(RunContext *run, void *arg)
 		state_catalog_forget_checkpoints(run->record->id);
 
 	/* The server said when it may be asked again, and that is longer than a run waits. */
-	job = job_catalog_get(run->record->id, true);
 	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
 	{
 		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run_error_retry_after());

@@ -23,6 +23,7 @@
 #include "pgstat.h"
 #include "run/context.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -30,6 +31,7 @@
 
 static void begin(RunContext *run);
 static void commit(RunContext *run);
+static void commit_in_worker(RunContext *run);
 static void become_owner(RunContext *run, Oid *user, int *security_context);
 
 void
@@ -63,6 +65,7 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 		MemoryContextSwitchTo(old_memory);
 		error = CopyErrorData();
 		FlushErrorState();
+		secret_mask_error(error);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
@@ -101,7 +104,7 @@ commit(RunContext *run)
 	{
 		case RUN_IN_WORKER:
 			SPI_finish();
-			CommitTransactionCommand();
+			commit_in_worker(run);
 			pgstat_report_stat(false);
 			break;
 		case RUN_IN_PROCEDURE:
@@ -111,6 +114,31 @@ commit(RunContext *run)
 			SPI_finish();
 			break;
 	}
+}
+
+/*
+ * Deferred constraints are checked in the commit and may fail.  Nobody above
+ * would end the transaction then, as SPI_commit does in a procedure.
+ */
+static void
+commit_in_worker(RunContext *run)
+{
+	PG_TRY();
+	{
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(run->memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(run->memory);
+		run_rethrow(error);
+	}
+	PG_END_TRY();
 }
 
 /*
