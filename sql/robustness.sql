@@ -44,6 +44,24 @@ SELECT * FROM databite.preview_job('robust');
 SELECT databite.delete_token('robust');
 SELECT databite.unschedule_job('robust');
 
+-- A trigger that runs the job that fired it
+CREATE TABLE robust_rows (id bigint);
+CREATE FUNCTION run_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM databite.execute_job('robust');
+	RETURN NULL;
+END $$;
+CREATE TRIGGER run_again AFTER INSERT ON robust_rows FOR EACH ROW EXECUTE FUNCTION run_again();
+SELECT databite.schedule_job('{"id": "robust", "source": {"type": "inline", "items": [{"id": 1}]},
+	"destination": {"type": "database", "table": "robust_rows", "mode": "insert"}}');
+SELECT status, error ->> 'code' AS code, error ->> 'message' AS message FROM databite.execute_job('robust');
+CALL databite.run_job('robust');
+SELECT count(*) FROM robust_rows;
+DROP TRIGGER run_again ON robust_rows;
+SELECT status, records_inserted FROM databite.execute_job('robust');
+DROP TABLE robust_rows;
+DROP FUNCTION run_again;
+
 -- A run of many batches needs no more memory than one of few
 CREATE TABLE robust_rows (id bigint, name text);
 CREATE TABLE robust_memory (at bigint, bytes bigint);

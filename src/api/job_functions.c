@@ -93,13 +93,18 @@ databite_unschedule_job(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(job_catalog_delete(id));
 }
 
-/* pause_job(job_id text): its schedule stands still; a run that is going on goes on. */
+/*
+ * pause_job(job_id text): its schedule stands still, and what it has queued does
+ * not begin; nor does a run that would go on after a crash.  A run that is going on
+ * goes on, and so does one that somebody has enqueued.
+ */
 Datum
 databite_pause_job(PG_FUNCTION_ARGS)
 {
 	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 
 	job_catalog_set_enabled(job->id, false, 0);
+	run_catalog_cancel_automatic(job->id);
 	PG_RETURN_VOID();
 }
 

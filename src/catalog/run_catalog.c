@@ -170,6 +170,21 @@ run_catalog_request_cancel(const char *job_id, int *pid)
 	return count;
 }
 
+void
+run_catalog_cancel_automatic(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
+				" finished_at = pg_catalog.clock_timestamp()"
+				" WHERE job_id = $1 AND status = 'queued' AND trigger IN ('schedule', 'resume')",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
 bool
 run_catalog_active(const char *job_id)
 {

@@ -66,6 +66,9 @@ extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *co
  */
 extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 
+/* Cancels the queued runs that nobody asked for by name: the schedule's, and those that go on after a crash. */
+extern void run_catalog_cancel_automatic(const char *job_id);
+
 /* Is there a queued or running run of the job? */
 extern bool run_catalog_active(const char *job_id);
 

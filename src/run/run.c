@@ -52,6 +52,9 @@ static void fill_result(const RunContext *run, RunStatus status, const ErrorData
 static void lock_or_fail(const char *job_id, bool session);
 static void run_error_context(void *arg);
 
+/* What this process runs just now, the innermost first. */
+static RunContext *current_run = NULL;
+
 RunStatus
 run_queued(int64 run_id)
 {
@@ -62,6 +65,7 @@ run_queued(int64 run_id)
 	if (run == NULL)
 		return RUN_CANCELLED;
 
+	current_run = run;
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
@@ -73,6 +77,7 @@ run_queued(int64 run_id)
 				 error->hint ? errhint("%s", error->hint) : 0,
 				 errhidecontext(true)));
 	pgstat_report_activity(STATE_IDLE, NULL);
+	current_run = NULL;
 	job_lock_release(run->record->id);
 	MemoryContextDelete(run->memory);
 	return status;
@@ -87,6 +92,8 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
 	run = context_create(job, mode);
 	run->dry_run = dry_run;
+	run->outer = current_run;
+	current_run = run;
 	PG_TRY();
 	{
 		if (mode == RUN_IN_PROCEDURE)
@@ -96,6 +103,7 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	}
 	PG_FINALLY();
 	{
+		current_run = run->outer;
 		if (mode == RUN_IN_PROCEDURE)
 			job_lock_release(job->id);
 		MemoryContextDelete(run->memory);
@@ -385,7 +393,12 @@ fill_result(const RunContext *run, RunStatus status, const ErrorData *error, Run
 static void
 lock_or_fail(const char *job_id, bool session)
 {
-	if (!job_lock_acquire(job_id, session))
+	bool		free = true;
+
+	/* A process is not refused a lock that it has: a trigger may be about to run the job that fired it. */
+	for (const RunContext *run = current_run; run != NULL; run = run->outer)
+		free = free && strcmp(run->record->id, job_id) != 0;
+	if (!free || !job_lock_acquire(job_id, session))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("job \"%s\" is running already", job_id),

@@ -35,7 +35,7 @@ sub wait_for_items
 }
 
 sql('CREATE EXTENSION databite');
-sql("CREATE TABLE t_$_ (id bigint, name text)") for qw(broken removed replaced continued);
+sql("CREATE TABLE t_$_ (id bigint, name text)") for qw(broken removed replaced continued crashing);
 
 # The second try breaks earlier than the first did.
 sql(insert_job('broken', '/users?size=3000&fault=reset:200000:times=1,reset:90000:after=1:times=1'));
@@ -111,6 +111,20 @@ wait_for_sql($node, 'postgres', "SELECT status = 'crashed' FROM databite.runs WH
 wait_for_sql($node, 'postgres', q(SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')));
 is(sql('SELECT count(*), count(DISTINCT id) FROM t_continued'), '10000|10000', 'the rows are there once');
 is(sql(q(SELECT sum(records_processed) FROM databite.runs WHERE job_id = 'continued')), '10000', 'and counted once');
+
+# A job that takes its worker down again and again waits before it goes on; to pause it ends that.
+sql(insert_job('crashing', '/users?fault=silent'));
+sql(q(SELECT databite.enqueue_job('crashing')));
+for my $crash (1, 2)
+{
+	wait_for_sql($node, 'postgres', q(SELECT count(*) = 1 FROM databite.progress WHERE job_id = 'crashing'));
+	sql(q(SELECT pg_terminate_backend(pid, 10000) FROM databite.progress WHERE job_id = 'crashing'));
+	wait_for_runs($node, 'postgres', 'crashing', $crash, 'crashed');
+}
+is(sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'crashing' AND status = 'queued')), '1', 'a run waits to go on');
+sql(q(SELECT databite.pause_job('crashing')));
+is(sql(q(SELECT string_agg(status, ' ' ORDER BY run_id) FROM databite.runs WHERE job_id = 'crashing')),
+	'crashed crashed cancelled', 'until the job is paused');
 
 $node->stop;
 $api->stop;
