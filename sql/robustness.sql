@@ -44,6 +44,24 @@ SELECT * FROM databite.preview_job('robust');
 SELECT databite.delete_token('robust');
 SELECT databite.unschedule_job('robust');
 
+-- A job whose owner is gone makes nothing that nobody owns
+CREATE ROLE robust_owner;
+GRANT USAGE ON SCHEMA databite TO robust_owner;
+GRANT EXECUTE ON FUNCTION databite.schedule_job TO robust_owner;
+SET ROLE robust_owner;
+SELECT databite.schedule_job('{"id": "robust", "source": {"type": "inline", "items": [{"id": 1}]},
+	"destination": {"type": "database", "table": "robust_orphan", "schema": {"id": "integer"}}}');
+RESET ROLE;
+DROP OWNED BY robust_owner;
+DROP ROLE robust_owner;
+\set VERBOSITY sqlstate
+SELECT databite.execute_job('robust');
+CALL databite.run_job('robust');
+SELECT databite.explain_job('robust');
+\set VERBOSITY terse
+SELECT to_regclass('robust_orphan');
+SELECT databite.unschedule_job('robust');
+
 -- A trigger that runs the job that fired it
 CREATE TABLE robust_rows (id bigint);
 CREATE FUNCTION run_again() RETURNS trigger LANGUAGE plpgsql AS $$

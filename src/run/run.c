@@ -221,7 +221,12 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	PG_END_TRY();
 
 	if (caught)
+	{
+		/* Whoever cancels twice has been heard: the run must not look like one that crashed. */
+		HOLD_CANCEL_INTERRUPTS();
 		run_in_transaction(run, record_failure, caught);
+		RESUME_CANCEL_INTERRUPTS();
+	}
 	MemoryContextSwitchTo(old);
 	*error = caught;
 	return caught ? failure_status(caught) : RUN_COMPLETED;

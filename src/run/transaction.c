@@ -28,6 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 static void begin(RunContext *run);
 static void commit(RunContext *run);
@@ -150,6 +151,12 @@ static void
 become_owner(RunContext *run, Oid *user, int *security_context)
 {
 	GetUserIdAndSecContext(user, security_context);
-	if (*user != run->record->owner)
-		SetUserIdAndSecContext(run->record->owner, *security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (*user == run->record->owner)
+		return;
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(run->record->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u, which owns the job, does not exist", run->record->owner),
+				 errhint("Schedule the job again as a role that exists, or remove it with databite.unschedule_job.")));
+	SetUserIdAndSecContext(run->record->owner, *security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }
