@@ -20,6 +20,7 @@ CREATE TABLE databite.job (
 	search_path pg_catalog.text NOT NULL,
 	enabled pg_catalog.bool NOT NULL,
 	next_run_at pg_catalog.timestamptz,
+	state_epoch pg_catalog.int8 NOT NULL DEFAULT 0,
 	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "worker/worker.h"
 
+static void replace_job(const JobRecord *old, JobRecord *new);
 static char *jsonb_text(Jsonb *jsonb);
 static void check_step(const JobRecord *record, const char *step_id);
 static JobSchedule *effective_schedule(const Job *job);
@@ -56,30 +57,27 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	inspect_check(job, problems);
 	problem_raise_first(problems);
 
-	old = job_catalog_get(job->id, true);
-	if (old != NULL)
-		catalog_check_owner(job->id, old->owner);
-
 	schedule = effective_schedule(job);
 	record.id = job->id;
 	record.owner = GetUserId();
 	record.definition = definition;
 	record.search_path = pstrdup(GetConfigOption("search_path", false, false));
 	record.enabled = job->enabled;
-	if (job->enabled && old != NULL && old->next_run_at != 0 && same_schedule(old->definition, definition))
-		record.next_run_at = old->next_run_at;
-	else if (job->enabled)
+	if (job->enabled)
 		record.next_run_at = first_run(schedule);
-	job_catalog_put(&record);
-	if (old != NULL && strcmp(old->definition, definition) != 0)
-		state_catalog_forget_checkpoints(job->id);
+
+	/* Somebody else may be about to commit a job of that id: then adding waits, and the job is his. */
+	while ((old = job_catalog_get(job->id, true)) == NULL && !job_catalog_add(&record))
+		CHECK_FOR_INTERRUPTS();
+	if (old != NULL)
+		replace_job(old, &record);
 
 	worker_wake_scheduler_at_commit();
 	tell_next_run(job, schedule, record.next_run_at);
 	PG_RETURN_TEXT_P(cstring_to_text(job->id));
 }
 
-/* unschedule_job(job_id text) returns boolean: false where there is no such job. */
+/* unschedule_job(job_id text) returns boolean: false where there is no such job.  A run of it is cancelled. */
 Datum
 databite_unschedule_job(PG_FUNCTION_ARGS)
 {
@@ -91,16 +89,23 @@ databite_unschedule_job(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	catalog_check_owner(id, job->owner);
 	(void) run_catalog_request_cancel(id, &pid);
+	if (pid != 0)
+		worker_cancel_process_at_commit(pid);
 	PG_RETURN_BOOL(job_catalog_delete(id));
 }
 
-/* pause_job(job_id text): its schedule stands still; a run that is going on goes on. */
+/*
+ * pause_job(job_id text): its schedule stands still, and what it has queued does
+ * not begin; nor does a run that would go on after a crash.  A run that is going on
+ * goes on, and so does one that somebody has enqueued.
+ */
 Datum
 databite_pause_job(PG_FUNCTION_ARGS)
 {
 	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 
 	job_catalog_set_enabled(job->id, false, 0);
+	run_catalog_cancel_automatic(job->id);
 	PG_RETURN_VOID();
 }
 
@@ -138,6 +143,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 		step_id = text_to_cstring(PG_GETARG_TEXT_PP(1));
 		check_step(job, step_id);
 	}
+	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, step_id);
 	PG_RETURN_VOID();
 }
@@ -201,6 +207,21 @@ databite_cancel_job(PG_FUNCTION_ARGS)
 	if (pid != 0)
 		worker_cancel_process_at_commit(pid);
 	PG_RETURN_BOOL(runs > 0);
+}
+
+/* old is locked. */
+static void
+replace_job(const JobRecord *old, JobRecord *new)
+{
+	catalog_check_owner(old->id, old->owner);
+	if (new->enabled && old->next_run_at != 0 && same_schedule(old->definition, new->definition))
+		new->next_run_at = old->next_run_at;
+	job_catalog_replace(new);
+	if (strcmp(old->definition, new->definition) != 0 || strcmp(old->search_path, new->search_path) != 0)
+	{
+		job_catalog_begin_epoch(new->id);
+		state_catalog_forget_checkpoints(new->id);
+	}
 }
 
 static char *

@@ -58,9 +58,14 @@ databite_execute_job(PG_FUNCTION_ARGS)
 Datum
 databite_run_job(PG_FUNCTION_ARGS)
 {
-	char	   *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *id;
 	RunResult	result = {0};
 
+	/* A procedure cannot be STRICT. */
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("job_id must not be null")));
 	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
@@ -68,6 +73,7 @@ databite_run_job(PG_FUNCTION_ARGS)
 				 errdetail("It commits after every batch."),
 				 errhint("Use databite.execute_job to run a job inside a transaction.")));
 
+	id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	(void) SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run_now(job_catalog_get_own(id, false), RUN_IN_PROCEDURE, false, &result);
 	worker_wake_scheduler_at_commit();	/* a run of the same job may have been waiting for this one */

@@ -93,14 +93,21 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	(void) SPI_connect();
 	batch_bind(batch_binding_create(inputs, CurrentMemoryContext),
 			   batch_of_item(JsonbToCString(NULL, &item->root, VARSIZE(item)), inputs), 0);
-	if (SPI_execute_with_args(psprintf("SELECT (%s)::pg_catalog.jsonb FROM %s,"
-									   " (SELECT $1::pg_catalog.jsonb) AS scopes",
-									   expr->sql, batch_from_clause(inputs)),
-							  1, types, values, NULL, false, 1) != SPI_OK_SELECT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not evaluate the template")));
-	batch_unbind();
+	PG_TRY();
+	{
+		if (SPI_execute_with_args(psprintf("SELECT (%s)::pg_catalog.jsonb FROM %s,"
+										   " (SELECT $1::pg_catalog.jsonb) AS scopes",
+										   expr->sql, batch_from_clause(inputs)),
+								  1, types, values, NULL, false, 1) != SPI_OK_SELECT)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not evaluate the template")));
+	}
+	PG_FINALLY();
+	{
+		batch_unbind();
+	}
+	PG_END_TRY();
 	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (!isnull)
 	{
@@ -151,6 +158,8 @@ databite_set_token(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
+	/* No statement writes it, so no statement is refused. */
+	PreventCommandIfReadOnly("databite.set_token()");
 	check_token_name(name);
 	if (strlen(value) > TOKEN_VALUE_MAX)
 		ereport(ERROR,

@@ -7,8 +7,9 @@
 #include "catalog/job_catalog.h"
 #include "catalog/row.h"
 
-#define JOB_COLUMNS "job_id, owner::pg_catalog.oid, definition::pg_catalog.text, search_path, enabled, next_run_at"
+#define JOB_COLUMNS "job_id, owner::pg_catalog.oid, definition::pg_catalog.text, search_path, enabled, next_run_at, state_epoch"
 
+static void arg_job(CatalogArgs *args, const JobRecord *job);
 static JobRecord *job_from_row(int row, MemoryContext context);
 static List *jobs_from_result(MemoryContext context);
 
@@ -43,25 +44,46 @@ job_catalog_get_own(const char *id, bool lock)
 	return job;
 }
 
+bool
+job_catalog_add(const JobRecord *job)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		added;
+
+	catalog_enter(&scope);
+	arg_job(&args, job);
+	added = catalog_run("INSERT INTO databite.job (job_id, owner, definition, search_path, enabled, next_run_at)"
+						" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6) ON CONFLICT (job_id) DO NOTHING",
+						&args, SPI_OK_INSERT) > 0;
+	catalog_leave(&scope);
+	return added;
+}
+
 void
-job_catalog_put(const JobRecord *job)
+job_catalog_replace(const JobRecord *job)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
 
 	catalog_enter(&scope);
-	arg_text(&args, job->id);
-	arg_oid(&args, job->owner);
-	arg_jsonb(&args, job->definition);
-	arg_text(&args, job->search_path);
-	arg_bool(&args, job->enabled);
-	arg_time(&args, job->next_run_at);
-	catalog_run("INSERT INTO databite.job AS j (job_id, owner, definition, search_path, enabled, next_run_at)"
-				" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6)"
-				" ON CONFLICT (job_id) DO UPDATE SET owner = excluded.owner, definition = excluded.definition,"
-				" search_path = excluded.search_path, enabled = excluded.enabled,"
-				" next_run_at = excluded.next_run_at, updated_at = pg_catalog.now()",
-				&args, SPI_OK_INSERT);
+	arg_job(&args, job);
+	catalog_run("UPDATE databite.job SET owner = $2::pg_catalog.regrole, definition = $3, search_path = $4,"
+				" enabled = $5, next_run_at = $6, updated_at = pg_catalog.now() WHERE job_id = $1",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+void
+job_catalog_begin_epoch(const char *id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, id);
+	catalog_run("UPDATE databite.job SET state_epoch = state_epoch + 1 WHERE job_id = $1",
+				&args, SPI_OK_UPDATE);
 	catalog_leave(&scope);
 }
 
@@ -121,7 +143,7 @@ job_catalog_claim_due(TimestampTz now, int max)
 	arg_int4(&args, max);
 	catalog_run("SELECT " JOB_COLUMNS " FROM databite.job"
 				" WHERE enabled AND next_run_at IS NOT NULL AND next_run_at <= $1"
-				" ORDER BY next_run_at, job_id LIMIT $2 FOR UPDATE SKIP LOCKED",
+				" ORDER BY next_run_at, job_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 				&args, SPI_OK_SELECT);
 	jobs = jobs_from_result(scope.caller);
 	catalog_leave(&scope);
@@ -161,6 +183,17 @@ job_catalog_without_schedule(void)
 	return jobs;
 }
 
+static void
+arg_job(CatalogArgs *args, const JobRecord *job)
+{
+	arg_text(args, job->id);
+	arg_oid(args, job->owner);
+	arg_jsonb(args, job->definition);
+	arg_text(args, job->search_path);
+	arg_bool(args, job->enabled);
+	arg_time(args, job->next_run_at);
+}
+
 static List *
 jobs_from_result(MemoryContext context)
 {
@@ -184,5 +217,6 @@ job_from_row(int row, MemoryContext context)
 	job->search_path = row_text(row, 4, context);
 	job->enabled = row_bool(row, 5);
 	job->next_run_at = row_time(row, 6);
+	job->state_epoch = row_int8(row, 7, 0);
 	return job;
 }

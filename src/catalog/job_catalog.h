@@ -18,6 +18,7 @@ typedef struct JobRecord
 	char	   *search_path;	/* of the session that scheduled it */
 	bool		enabled;
 	TimestampTz next_run_at;	/* 0: not scheduled */
+	int64		state_epoch;	/* of its cursors and checkpoints: see job_catalog_begin_epoch */
 } JobRecord;
 
 /* NULL where there is no such job.  lock: FOR UPDATE. */
@@ -26,8 +27,14 @@ extern JobRecord *job_catalog_get(const char *id, bool lock);
 /* As job_catalog_get, but raises 42704 where there is none and 42501 where it is not the caller's. */
 extern JobRecord *job_catalog_get_own(const char *id, bool lock);
 
-/* Inserts or replaces. */
-extern void job_catalog_put(const JobRecord *job);
+/* False where there is a job of that id by now, whosever it is. */
+extern bool job_catalog_add(const JobRecord *job);
+
+/* All but its id, for a job that the caller has locked. */
+extern void job_catalog_replace(const JobRecord *job);
+
+/* The job's state begins anew: a run that is going on writes no checkpoint or cursor any more. */
+extern void job_catalog_begin_epoch(const char *id);
 
 /* Removes the job and its state; history stays. */
 extern bool job_catalog_delete(const char *id);
@@ -37,7 +44,7 @@ extern void job_catalog_set_next_run(const char *id, TimestampTz next_run_at);
 
 /*
  * Enabled jobs that are due at "now", the longest-waiting first, at most max;
- * locked FOR UPDATE SKIP LOCKED.  List of JobRecord *.
+ * locked, and those locked by others left out.  List of JobRecord *.
  */
 extern List *job_catalog_claim_due(TimestampTz now, int max);
 

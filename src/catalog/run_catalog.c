@@ -146,6 +146,7 @@ run_catalog_request_cancel(const char *job_id, int *pid)
 	CatalogScope scope;
 	CatalogArgs args = {0};
 	int			count;
+	int64		newest = 0;
 
 	*pid = 0;
 	catalog_enter(&scope);
@@ -155,12 +156,35 @@ run_catalog_request_cancel(const char *job_id, int *pid)
 						" WHERE job_id = $1 AND status = 'queued'",
 						&args, SPI_OK_UPDATE);
 	count += catalog_run("UPDATE databite.run SET cancel_requested = true"
-						 " WHERE job_id = $1 AND status = 'running' RETURNING pid",
+						 " WHERE job_id = $1 AND status = 'running' RETURNING run_id, pid",
 						 &args, SPI_OK_UPDATE_RETURNING);
-	if (SPI_processed > 0)
-		*pid = row_int4(0, 1, 0);
+
+	/* Of several, all but the newest have crashed and nobody has noticed yet. */
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		if (row_int8((int) row, 1, 0) > newest)
+		{
+			newest = row_int8((int) row, 1, 0);
+			*pid = row_int4((int) row, 2, 0);
+		}
+	}
 	catalog_leave(&scope);
 	return count;
+}
+
+void
+run_catalog_cancel_automatic(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
+				" finished_at = pg_catalog.clock_timestamp()"
+				" WHERE job_id = $1 AND status = 'queued' AND trigger IN ('schedule', 'resume')",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
 }
 
 bool
@@ -177,6 +201,23 @@ run_catalog_active(const char *job_id)
 						 &args, SPI_OK_SELECT) > 0;
 	catalog_leave(&scope);
 	return active;
+}
+
+bool
+run_catalog_was_continued(const RunRecord *run)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		continued;
+
+	catalog_enter(&scope);
+	arg_text(&args, run->job_id);
+	arg_int8(&args, run->id);
+	continued = catalog_run("SELECT 1 FROM databite.run"
+							" WHERE job_id = $1 AND run_id > $2 AND status <> 'skipped' LIMIT 1",
+							&args, SPI_OK_SELECT) > 0;
+	catalog_leave(&scope);
+	return continued;
 }
 
 List *

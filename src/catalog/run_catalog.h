@@ -66,8 +66,14 @@ extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *co
  */
 extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 
+/* Cancels the queued runs that nobody asked for by name: the schedule's, and those that go on after a crash. */
+extern void run_catalog_cancel_automatic(const char *job_id);
+
 /* Is there a queued or running run of the job? */
 extern bool run_catalog_active(const char *job_id);
+
+/* Was there a run of the same job after this one? */
+extern bool run_catalog_was_continued(const RunRecord *run);
 
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the

@@ -7,6 +7,9 @@
 #include "catalog/row.h"
 #include "catalog/state_catalog.h"
 
+/* The job that a run is of, held until the transaction ends: who removes or resets it waits, or was first. */
+#define JOB_OF_EPOCH " WHERE job_id = $1 AND state_epoch = $4 FOR KEY SHARE"
+
 void
 state_catalog_get(const char *job_id, const char *step_id, StepState *state)
 {
@@ -30,7 +33,7 @@ state_catalog_get(const char *job_id, const char *step_id, StepState *state)
 }
 
 void
-state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char *checkpoint)
+state_catalog_put_checkpoint(const char *job_id, int64 epoch, const char *step_id, const char *checkpoint)
 {
 	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
@@ -40,15 +43,17 @@ state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	arg_jsonb(&args, checkpoint);
+	arg_int8(&args, epoch);
 	catalog_run_prepared(&plan,
-						 "INSERT INTO databite.checkpoint (job_id, step_id, position) VALUES ($1, $2, $3)"
+						 "INSERT INTO databite.checkpoint (job_id, step_id, position)"
+						 " SELECT job_id, $2, $3 FROM databite.job" JOB_OF_EPOCH
 						 " ON CONFLICT (job_id, step_id) DO UPDATE SET position = excluded.position",
 						 &args, SPI_OK_INSERT);
 	catalog_leave(&scope);
 }
 
 void
-state_catalog_finish(const char *job_id, const char *step_id, TimestampTz last_sync_time)
+state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, TimestampTz last_sync_time)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -58,7 +63,9 @@ state_catalog_finish(const char *job_id, const char *step_id, TimestampTz last_s
 	arg_text(&args, step_id);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2", &args, SPI_OK_DELETE);
 	arg_time(&args, last_sync_time);
-	catalog_run("INSERT INTO databite.step_state (job_id, step_id, last_sync_time) VALUES ($1, $2, $3)"
+	arg_int8(&args, epoch);
+	catalog_run("INSERT INTO databite.step_state (job_id, step_id, last_sync_time)"
+				" SELECT job_id, $2, $3 FROM databite.job" JOB_OF_EPOCH
 				" ON CONFLICT (job_id, step_id) DO UPDATE SET last_sync_time = excluded.last_sync_time",
 				&args, SPI_OK_INSERT);
 	catalog_leave(&scope);

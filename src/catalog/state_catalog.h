@@ -18,13 +18,17 @@ typedef struct StepState
 /* A step without state gets the empty one. */
 extern void state_catalog_get(const char *job_id, const char *step_id, StepState *state);
 
-/* How far a pass has come: JSON text. */
-extern void state_catalog_put_checkpoint(const char *job_id, const char *step_id, const char *checkpoint);
+/*
+ * How far a pass has come: JSON text.  epoch is the state_epoch of the job's
+ * record: nothing is written for a run whose job was removed, reset or replaced
+ * since it began.
+ */
+extern void state_catalog_put_checkpoint(const char *job_id, int64 epoch, const char *step_id, const char *checkpoint);
 
-/* A pass has ended: its checkpoint is forgotten, and the next one asks for what is newer. */
-extern void state_catalog_finish(const char *job_id, const char *step_id, TimestampTz last_sync_time);
+/* A pass has ended: its checkpoint is forgotten, and the next one asks for what is newer.  epoch: as above. */
+extern void state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, TimestampTz last_sync_time);
 
-/* Forgets cursors and checkpoints; step_id NULL: of all steps of the job. */
+/* Forgets cursors and checkpoints; step_id NULL: of all steps of the job.  The caller begins a new epoch. */
 extern void state_catalog_reset(const char *job_id, const char *step_id);
 
 /* Forgets checkpoints, keeps last_sync_time: what comes next begins anew. */

@@ -72,6 +72,12 @@ item_reader_begin(ItemReader *reader, int64 skip)
 	reader->hint[0] = '\0';
 }
 
+void
+item_reader_restart(ItemReader *reader)
+{
+	item_reader_begin(reader, Max(reader->skip, reader->count));
+}
+
 ItemReaderStatus
 item_reader_push(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemBatch *batch)
 {

@@ -90,6 +90,12 @@ extern ItemReader *item_reader_create(const ItemReaderOptions *options, MemoryCo
 /* Begins a new document; skip: that many items are read but not delivered (a page that is read again). */
 extern void item_reader_begin(ItemReader *reader, int64 skip);
 
+/*
+ * Begins the same document anew (its transfer broke and was tried again): what was
+ * delivered is skipped, and so is what was to be skipped, however early it broke.
+ */
+extern void item_reader_restart(ItemReader *reader);
+
 /* Takes bytes; *taken tells how many.  Delivers into batch. */
 extern ItemReaderStatus item_reader_push(ItemReader *reader, const char *data, size_t len,
 										 size_t *taken, ItemBatch *batch);

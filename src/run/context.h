@@ -12,6 +12,7 @@
 typedef struct RunContext
 {
 	MemoryContext memory;		/* lives as long as the run */
+	struct RunContext *outer;	/* the run whose statement's trigger began this one, or NULL */
 	RunMode		mode;
 	const JobRecord *record;
 	Job		   *job;

@@ -270,7 +270,7 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 				status = item_reader_push(reader, data, len, &taken, batch);
 				break;
 			case FETCH_RESTARTED:
-				item_reader_begin(reader, item_reader_count(reader));
+				item_reader_restart(reader);
 				break;
 			case FETCH_END:
 				status = item_reader_finish(reader, batch);

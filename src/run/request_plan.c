@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "run/request_plan.h"
+#include "run/secret_mask.h"
 #include "template/template.h"
 #include "utils/builtins.h"
 
@@ -158,6 +159,7 @@ databite_secret(PG_FUNCTION_ARGS)
 				 errmsg("token \"%s\" does not exist", name),
 				 errhint("Store it as the job's owner: SELECT databite.set_token(%s, '...').",
 						 quote_literal_cstr(name))));
+	secret_mask_remember(value);
 	PG_RETURN_TEXT_P(cstring_to_text(value));
 }
 

@@ -7,7 +7,7 @@
  * holds the lock is a run that crashed.
  *
  * worker, procedure: row queued -> running in one transaction; the steps in
- * theirs; the end in one more.  An error in a step has been rolled back by then
+ * theirs, the last of which records that the run is completed.  An error in a step has been rolled back by then
  * and is recorded; the worker also writes it to the server log, the
  * procedure raises it.
  *
@@ -29,6 +29,7 @@
 #include "run/context.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "run/step.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -52,6 +53,9 @@ static void fill_result(const RunContext *run, RunStatus status, const ErrorData
 static void lock_or_fail(const char *job_id, bool session);
 static void run_error_context(void *arg);
 
+/* What this process runs just now, the innermost first. */
+static RunContext *current_run = NULL;
+
 RunStatus
 run_queued(int64 run_id)
 {
@@ -62,6 +66,7 @@ run_queued(int64 run_id)
 	if (run == NULL)
 		return RUN_CANCELLED;
 
+	current_run = run;
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
@@ -73,6 +78,7 @@ run_queued(int64 run_id)
 				 error->hint ? errhint("%s", error->hint) : 0,
 				 errhidecontext(true)));
 	pgstat_report_activity(STATE_IDLE, NULL);
+	current_run = NULL;
 	job_lock_release(run->record->id);
 	MemoryContextDelete(run->memory);
 	return status;
@@ -81,10 +87,14 @@ run_queued(int64 run_id)
 void
 run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 {
-	RunContext *run = context_create(job, mode);
+	RunContext *run;
 
-	run->dry_run = dry_run;
+	/* First: what is made after it is freed below. */
 	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
+	run = context_create(job, mode);
+	run->dry_run = dry_run;
+	run->outer = current_run;
+	current_run = run;
 	PG_TRY();
 	{
 		if (mode == RUN_IN_PROCEDURE)
@@ -94,6 +104,7 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	}
 	PG_FINALLY();
 	{
+		current_run = run->outer;
 		if (mode == RUN_IN_PROCEDURE)
 			job_lock_release(job->id);
 		MemoryContextDelete(run->memory);
@@ -198,8 +209,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	run_error_forget();
 	PG_TRY();
 	{
-		run_steps(run);
-		run_in_transaction(run, complete_run, NULL);
+		run_steps(run);			/* the last one also records that the run is completed */
 	}
 	PG_CATCH();
 	{
@@ -208,11 +218,17 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		caught = CopyErrorData();
 		run_error_trim(caught);
 		FlushErrorState();
+		secret_mask_error(caught);
 	}
 	PG_END_TRY();
 
 	if (caught)
+	{
+		/* Whoever cancels twice has been heard: the run must not look like one that crashed. */
+		HOLD_CANCEL_INTERRUPTS();
 		run_in_transaction(run, record_failure, caught);
+		RESUME_CANCEL_INTERRUPTS();
+	}
 	MemoryContextSwitchTo(old);
 	*error = caught;
 	return caught ? failure_status(caught) : RUN_COMPLETED;
@@ -259,6 +275,7 @@ run_in_function(RunContext *run, RunResult *result)
 		error = CopyErrorData();
 		run_error_trim(error);
 		FlushErrorState();
+		secret_mask_error(error);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
@@ -335,8 +352,11 @@ record_failure(RunContext *run, void *arg)
 {
 	const ErrorData *error = arg;
 	TimestampTz retry_at;
-	JobRecord  *job;
+	JobRecord  *job = NULL;
 
+	/* The job before the run, as all do that lock both. */
+	if (run->mode != RUN_IN_FUNCTION)
+		job = job_catalog_get(run->record->id, true);
 	if (run->client)
 	{
 		const SourceCounters *source = source_client_counters(run->client);
@@ -354,7 +374,6 @@ record_failure(RunContext *run, void *arg)
 		state_catalog_forget_checkpoints(run->record->id);
 
 	/* The server said when it may be asked again, and that is longer than a run waits. */
-	job = job_catalog_get(run->record->id, true);
 	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
 	{
 		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run_error_retry_after());
@@ -382,7 +401,12 @@ fill_result(const RunContext *run, RunStatus status, const ErrorData *error, Run
 static void
 lock_or_fail(const char *job_id, bool session)
 {
-	if (!job_lock_acquire(job_id, session))
+	bool		free = true;
+
+	/* A process is not refused a lock that it has: a trigger may be about to run the job that fired it. */
+	for (const RunContext *run = current_run; run != NULL; run = run->outer)
+		free = free && strcmp(run->record->id, job_id) != 0;
+	if (!free || !job_lock_acquire(job_id, session))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("job \"%s\" is running already", job_id),

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -32,7 +33,7 @@ run_raise_source_error(const SourceError *error)
 	source_error = palloc(sizeof(SourceError));
 	*source_error = *error;
 	source_error->method = error->method ? pstrdup(error->method) : NULL;
-	source_error->url = error->url ? pstrdup(error->url) : NULL;
+	source_error->url = error->url ? secret_mask_text(pstrdup(error->url)) : NULL;
 	source_error->message = source_error->detail = source_error->hint = NULL;
 	MemoryContextSwitchTo(old);
 

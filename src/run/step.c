@@ -44,6 +44,7 @@ typedef struct StepRun
 	const JobStep *step;
 	MemoryContext memory;		/* lives as long as the step */
 	MemoryContext page_memory;	/* reset at every page */
+	MemoryContext write_memory;	/* reset after every batch */
 
 	/* Known after prepare. */
 	StepState	state;
@@ -66,6 +67,7 @@ typedef struct StepRun
 	bool		at_page_end;	/* the checkpoint is the beginning of the pager's page */
 	bool		finished;		/* this flush is the last */
 	bool		cancelled;
+	RunCounters counters;		/* of the run, with this batch */
 } StepRun;
 
 static void prepare(RunContext *run, void *arg);
@@ -103,6 +105,7 @@ step_run(RunContext *run, const JobStep *step)
 	sr->step = step;
 	sr->memory = memory;
 	sr->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_DEFAULT_SIZES);
+	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
 	run->step = step;
 	run->page = 0;
 
@@ -274,7 +277,7 @@ read_pages(StepRun *sr)
 		sr->skip = 0;
 		read_body(sr, fetch);
 		fetch = next_page(sr, fetch);
-		if (flush_is_due(sr))
+		if (fetch != NULL && flush_is_due(sr))
 			flush(sr);
 		MemoryContextReset(sr->page_memory);
 	}
@@ -295,7 +298,7 @@ read_body(StepRun *sr, Fetch *fetch)
 				break;
 			case FETCH_RESTARTED:
 				/* Items that were taken stay; the new body gives them again. */
-				item_reader_begin(sr->reader, item_reader_count(sr->reader));
+				item_reader_restart(sr->reader);
 				break;
 			case FETCH_END:
 				finish_document(sr);
@@ -421,14 +424,22 @@ flush_is_due(const StepRun *sr)
 static void
 flush(StepRun *sr)
 {
+	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
+
 	run_in_transaction(sr->run, write_batch, sr);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(sr->write_memory);
+
+	/* Only now is it committed: a deferred constraint may have undone it at the last moment. */
+	sr->run->counters = sr->counters;
+	sr->pages_done = 0;
 	if (sr->batch)
 	{
 		sr->position += sr->batch->nitems;
 		item_batch_reset(sr->batch);
 	}
 	sr->last_flush = GetCurrentTimestamp();
-	if (sr->cancelled)
+	if (sr->cancelled && !sr->finished)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the run was cancelled")));
@@ -439,7 +450,6 @@ write_batch(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
 	WriteCounts counts = {0};
-	RunCounters counters;
 
 	if (!OidIsValid(catalog_lock_extension()))
 		ereport(ERROR,
@@ -454,14 +464,18 @@ write_batch(RunContext *run, void *arg)
 		ereport(NOTICE,
 				(errmsg("table \"%s\" was not created because the source gave no items",
 						sr->step->destination.table)));
-	count(run, &counts, sr->pages_done, &counters);
+	count(run, &counts, sr->pages_done, &sr->counters);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
-		sr->cancelled = run_catalog_progress(run->run_id, sr->step->id, &counters,
+	{
+		sr->cancelled = run_catalog_progress(run->run_id, sr->step->id, &sr->counters,
 											 sr->pager ? pager_total_items(sr->pager) : -1);
-	run->counters = counters;
-	sr->pages_done = 0;
+
+		/* With the rows that complete it: a run that was killed between the two would be done twice. */
+		if (sr->finished && sr->step == llast(run->job->steps))
+			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
+	}
 }
 
 static void
@@ -475,7 +489,10 @@ write_items(StepRun *sr, WriteCounts *counts)
 		int			npaths;
 
 		if (write_plan_needs_sample(sr->plan))
+		{
 			write_plan_learn(sr->plan, sr->batch);
+			sr->run->keep_checkpoint = !write_plan_is_upsert(sr->plan);
+		}
 		npaths = write_plan_paths(sr->plan, &paths);
 		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
 	}
@@ -516,12 +533,12 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 static void
 put_state(StepRun *sr)
 {
-	const char *job_id = sr->run->record->id;
+	const JobRecord *job = sr->run->record;
 
 	if (sr->finished)
-		state_catalog_finish(job_id, sr->step->id, sr->pass_started);
+		state_catalog_finish(job->id, job->state_epoch, sr->step->id, sr->pass_started);
 	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
-		state_catalog_put_checkpoint(job_id, sr->step->id, checkpoint(sr));
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint(sr));
 }
 
 static char *

@@ -23,13 +23,16 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "run/context.h"
+#include "run/secret_mask.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 static void begin(RunContext *run);
 static void commit(RunContext *run);
+static void commit_in_worker(RunContext *run);
 static void become_owner(RunContext *run, Oid *user, int *security_context);
 
 void
@@ -63,6 +66,7 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 		MemoryContextSwitchTo(old_memory);
 		error = CopyErrorData();
 		FlushErrorState();
+		secret_mask_error(error);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
@@ -101,7 +105,7 @@ commit(RunContext *run)
 	{
 		case RUN_IN_WORKER:
 			SPI_finish();
-			CommitTransactionCommand();
+			commit_in_worker(run);
 			pgstat_report_stat(false);
 			break;
 		case RUN_IN_PROCEDURE:
@@ -114,6 +118,31 @@ commit(RunContext *run)
 }
 
 /*
+ * Deferred constraints are checked in the commit and may fail.  Nobody above
+ * would end the transaction then, as SPI_commit does in a procedure.
+ */
+static void
+commit_in_worker(RunContext *run)
+{
+	PG_TRY();
+	{
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(run->memory);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(run->memory);
+		error_rethrow(error);
+	}
+	PG_END_TRY();
+}
+
+/*
  * Somebody else may run a job (a superuser, a member of the owner's role).  What
  * the job then does must neither have more rights than its owner nor reach
  * back into the session, through a trigger say.
@@ -122,6 +151,12 @@ static void
 become_owner(RunContext *run, Oid *user, int *security_context)
 {
 	GetUserIdAndSecContext(user, security_context);
-	if (*user != run->record->owner)
-		SetUserIdAndSecContext(run->record->owner, *security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	if (*user == run->record->owner)
+		return;
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(run->record->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u, which owns the job, does not exist", run->record->owner),
+				 errhint("Schedule the job again as a role that exists, or remove it with databite.unschedule_job.")));
+	SetUserIdAndSecContext(run->record->owner, *security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }

@@ -79,9 +79,12 @@ recover(const RunRecord *run)
 											 "the process of the run ended without recording how the run ended",
 											 "The server log says why the process ended."));
 
-	/* A run that is queued already goes on from the same place. */
+	/*
+	 * A run that is queued already goes on from the same place; one that came
+	 * after this (somebody called execute_job meanwhile) has done so.
+	 */
 	job = job_catalog_get(run->job_id, false);
-	if (job && job->enabled && !run_catalog_active(run->job_id))
+	if (job && job->enabled && !run_catalog_active(run->job_id) && !run_catalog_was_continued(run))
 		(void) run_catalog_add(run->job_id, job->owner, RUN_QUEUED, "resume",
 							   not_before(run->job_id), run->payload, run->id);
 }

@@ -64,6 +64,8 @@ databite_runner_main(Datum arg)
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(order.database, order.owner, 0);
 
+	/* Every batch is a transaction of its own; a cancel that comes meanwhile is no serialization failure. */
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	/* Parallel workers would come out of the same pool of worker slots as other runs. */
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);

@@ -51,9 +51,30 @@ for my $id (sort keys %job)
 	sql(qq(SELECT * FROM databite.explain_job('$id')));
 	$node->psql('postgres', qq(SELECT * FROM databite.preview_job('$id')));
 }
+# Where an error would name it: in the path of a URL, and as a value that does not fit.
+my $in_path = $api->url('/users/{{tokens.canary}}?fault=status:404');
+sql(qq(SELECT databite.schedule_job('{
+	"id": "in_path", "source": {"type": "api", "url": "$in_path", "retry": {"attempts": 1}},
+	"destination": {"type": "database", "table": "t_in_path", "schema": {"id": "integer"}}}')));
+sql(qq(SELECT databite.schedule_job('{
+	"id": "as_number", "source": {"type": "api", "url": "$job{good}",
+		"headers": {"X-Number": "{{tokens.canary | round(2)}}"}},
+	"destination": {"type": "database", "table": "t_as_number", "schema": {"id": "integer"}}}')));
+for my $id ('in_path', 'as_number')
+{
+	is(sql(qq(SELECT status, error::text ~ 'canary-7' FROM databite.execute_job('$id'))), 'failed|f', "not in the error of $id");
+	sql(qq(SELECT databite.enqueue_job('$id')));
+	my (undef, undef, $error) = $node->psql('postgres', qq(CALL databite.run_job('$id')));
+	like($error, qr/ERROR/, "$id fails in CALL");
+	unlike($error, qr/canary-7/, 'without the token');
+	(undef, undef, $error) = $node->psql('postgres', qq(SELECT * FROM databite.preview_job('$id')));
+	unlike($error, qr/canary-7/, 'nor is it in the error of the preview');
+}
+like(sql(q(SELECT error #>> '{request,url}' FROM databite.runs WHERE job_id = 'in_path' LIMIT 1)), qr{/users/\*\*\*}, 'the URL is masked');
+
 ok($node->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')"), 'all have run');
-is(sql(q(SELECT count(*) FROM databite.runs WHERE status = 'failed')), '6', 'three kinds failed, as they should');
+is(sql(q(SELECT count(*) FROM databite.runs WHERE status = 'failed')), '12', 'five kinds failed, as they should');
 
 my $seen = grep { ($_->{headers}{authorization} // '') eq "Bearer $canary" } @{ $api->requests };
 cmp_ok($seen, '>', 4, 'the API got the token');
