@@ -215,6 +215,9 @@ SELECT databite.set_token('t', 'canary');
 SELECT databite.set_token('t', 'another canary');
 SELECT databite.delete_token('t');
 SELECT databite.delete_token('t');
+-- a token that is not there; what the request is made of stays out of the error
+SELECT databite.schedule_job(job('no_token', NULL, '{"source": {"type": "api", "url": "http://127.0.0.1:1/", "headers": {"X": "canary {{tokens.t}}"}}}'));
+SELECT status, error FROM databite.execute_job('no_token');
 SELECT mistake($$SELECT databite.set_token('', 'x')$$);
 SELECT mistake($$SELECT databite.set_token('a b', 'x')$$);
 SELECT mistake($$SELECT databite.secret('t')$$);

@@ -377,7 +377,11 @@ explain_hint(ListFinder *finder)
 	for (int i = 0; i < finder->nseen; i++)
 		nlists += finder->seen[i].is_list;
 	if (finder->nseen == 0)
+	{
+		if (finder->data_path == NULL && finder->reached_value == '{')
+			snprintf(finder->hint, sizeof(finder->hint), "it may be an error or a single record, check the url");
 		return;
+	}
 	if (nlists > 0)
 		len = snprintf(finder->hint, sizeof(finder->hint), "set dataPath to %s", nlists > 1 ? "one of " : "");
 	else

@@ -107,8 +107,9 @@ run_error_json_simple(const char *code, const char *message, const char *hint)
 }
 
 /*
- * An error's context without the statement that writes a batch, which tells the
- * user nothing that item, column and value do not.
+ * An error's context without the statement that writes a batch or renders a
+ * request: it tells the user nothing that the rest does not, and a request may
+ * have credentials written into it.
  */
 static char *
 without_own_statement(const char *context)
@@ -117,6 +118,8 @@ without_own_statement(const char *context)
 	const char *begin = strstr(context, "FROM databite.batch() AS b(");
 	const char *end;
 
+	if (begin == NULL)
+		begin = strstr(context, "FROM (SELECT $1::pg_catalog.jsonb) AS scopes");
 	if (begin == NULL)
 		return pstrdup(context);
 	while (begin > context && !(strncmp(begin, quoted, strlen(quoted)) == 0 && begin[-1] == '\n'))

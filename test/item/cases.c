@@ -80,7 +80,7 @@ const ItemCase item_cases[] = {
 	"error no list of items in the response hint set dataPath to one of \"users\", \"groups\" count 0"},
 	{"no list, objects", "{\"data\":{\"x\":[]},\"meta\":{}}", ITEM,
 	"error no list of items in the response hint set dataPath to the list inside of \"data\" or \"meta\" count 0"},
-	{"no list, nothing", "{\"ok\":true}", ITEM, "error no list of items in the response count 0"},
+	{"no list, nothing", "{\"ok\":true}", ITEM, "error no list of items in the response hint it may be an error or a single record, check the url count 0"},
 	{"no list, a string", "\"x\"", ITEM, "error no list of items in the response: it is a string count 0"},
 	{"no list, a number", "12", ITEM, "error no list of items in the response: it is a number count 0"},
 	{"stated root", "[[1]]", FROM("$", "[0]"), "1\nenvelope [] list $ count 1"},
