@@ -73,7 +73,7 @@ SELECT count(*) AS documents,
 	count(*) FILTER (WHERE jsonb_typeof(item) = 'object') > 500 AS objects,
 	count(*) FILTER (WHERE jsonb_typeof(item) = 'array') > 500 AS arrays,
 	count(*) FILTER (WHERE text LIKE '%\\ud83d\\ude00%') > 500 AS surrogate_pairs,
-	count(*) FILTER (WHERE item #> '{a,b}' IS NOT NULL) > 200 AS nested,
+	count(*) FILTER (WHERE item #> '{a,b}' IS NOT NULL) > 50 AS nested,
 	count(*) FILTER (WHERE item #> '{-1,a}' IS NOT NULL AND jsonb_typeof(item) = 'array') > 100 AS from_the_end
 	FROM document;
 

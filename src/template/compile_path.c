@@ -157,7 +157,8 @@ compile_projection(TemplateCompile *compile, const AstNode *node, Oid to)
 		compile_item(compile, node, JSONBOID);
 	else
 		appendStringInfo(compile->out,
-						 "pg_catalog.jsonb_path_query_array(CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>) %s, %s::pg_catalog.jsonpath)",
+						 "pg_catalog.jsonb_path_query_array(CAST($1 AS pg_catalog.jsonb)"
+						 " OPERATOR(pg_catalog.#>) %s, %s::pg_catalog.jsonpath)",
 						 parameter_path(node, nsteps), jsonpath_literal(node->path, nsteps));
 	template_end_as(compile, &coercion);
 }
