@@ -47,10 +47,10 @@ lint_cppcheck()
 		--suppressions-list=test/lint/cppcheck.suppress --error-exitcode=1 -Isrc src
 }
 
-# What differs between majors stands in one file.
+# What differs between majors stands in one file; 18 has pg_noreturn for what the others call pg_attribute_noreturn.
 lint_versions()
 {
-	! c_files | grep '^src/' | grep -v '^src/base/compat.h$' | xargs -r grep -n 'PG_VERSION_NUM'
+	! c_files | grep '^src/' | grep -v '^src/base/compat.h$' | xargs -r grep -nE 'PG_VERSION_NUM|pg_attribute_noreturn'
 }
 
 # Every error has its SQLSTATE: no elog(ERROR), no ereport without errcode.
