@@ -245,7 +245,7 @@ fetch_items(RunContext *run, const JobStep *step, int max_items)
 
 		if (item_reader_push(reader, step->source.inline_items, strlen(step->source.inline_items),
 							 &taken, batch) == ITEMS_ERROR)
-			step_raise_reader_error(reader);
+			step_raise_reader_error(reader, &step->source, NULL);
 	}
 	else
 		read_until_full(run, step, reader, batch);
@@ -285,7 +285,7 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 		}
 	}
 	if (status == ITEMS_ERROR)
-		step_raise_reader_error(reader);
+		step_raise_reader_error(reader, &step->source, fetch);
 	fetch_close(fetch);
 }
 

@@ -112,25 +112,6 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	PG_END_TRY();
 }
 
-void
-run_note(RunContext *run, const char *notice)
-{
-	MemoryContext old = MemoryContextSwitchTo(run->memory);
-
-	run->notices = lappend(run->notices, pstrdup(notice));
-	MemoryContextSwitchTo(old);
-}
-
-char *
-run_time_text(TimestampTz time)
-{
-	pg_time_t	seconds = timestamptz_to_time_t(time);
-	struct pg_tm *tm = pg_gmtime(&seconds);
-
-	return psprintf("%04d-%02d-%02dT%02d:%02d:%02dZ", tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday,
-					tm->tm_hour, tm->tm_min, tm->tm_sec);
-}
-
 /* The run's memory is no child of the caller's: it must outlive transactions and errors. */
 static RunContext *
 context_create(const JobRecord *record, RunMode mode)

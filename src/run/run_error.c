@@ -51,6 +51,26 @@ run_error_trim(ErrorData *error)
 		error->context = without_own_statement(error->context);
 }
 
+void
+run_raise_content_error(int sqlstate, const char *message, const char *hint,
+						const char *method, const HttpResponse *response)
+{
+	SourceError error = {
+		.sqlstate = sqlstate,
+		.message = (char *) message,
+		.hint = (char *) hint,
+		.method = (char *) method,
+	};
+
+	strlcpy(error.code, unpack_sql_state(sqlstate), sizeof(error.code));
+	if (response != NULL)
+	{
+		error.url = url_masked(response->url);
+		error.status = response->status;
+	}
+	run_raise_source_error(&error);
+}
+
 int64
 run_error_retry_after(void)
 {

@@ -15,6 +15,13 @@
 pg_noreturn extern void run_raise_source_error(const SourceError *error);
 
 /*
+ * Raises what is wrong with what the source said, rather than with how it was
+ * fetched: the code is the SQLSTATE.  response may be NULL (inline items); hint too.
+ */
+pg_noreturn extern void run_raise_content_error(int sqlstate, const char *message, const char *hint,
+												const char *method, const HttpResponse *response);
+
+/*
  * Takes databite's own statement, which SPI adds, out of the context of a caught
  * error: it says nothing that item, column and value do not.
  */

@@ -30,6 +30,7 @@
 #include "run/request_plan.h"
 #include "run/run_error.h"
 #include "run/step.h"
+#include "source/envelope.h"
 #include "source/pagination.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -58,6 +59,7 @@ typedef struct StepRun
 
 	/* While pages are read. */
 	Pager	   *pager;
+	Fetch	   *fetch;			/* the page that is being read; NULL for inline items */
 	ItemReader *reader;
 	ItemBatch  *batch;
 	bool		sampling;		/* the reader reads whole items */
@@ -75,8 +77,10 @@ static void read_checkpoint(StepRun *sr);
 static WritePlan *compile_plan(RunContext *run, const JobStep *step, MemoryContext context);
 static RequestPlan *compile_request(const JobStep *step, MemoryContext context);
 static void read_pages(StepRun *sr);
-static void read_body(StepRun *sr, Fetch *fetch);
-static Fetch *next_page(StepRun *sr, Fetch *fetch);
+static void read_body(StepRun *sr);
+static void next_page(StepRun *sr);
+static const char *key_into_list(const StepRun *sr);
+static void raise_page_error(const StepRun *sr, int sqlstate, const char *message, const char *hint);
 static void read_inline(StepRun *sr);
 static void open_reader(StepRun *sr);
 static void begin_document(StepRun *sr, int64 skip);
@@ -155,15 +159,13 @@ step_reader(const JobSource *source, int npaths, const JsonPath *const *paths, M
 }
 
 void
-step_raise_reader_error(const ItemReader *reader)
+step_raise_reader_error(const ItemReader *reader, const JobSource *source, const Fetch *fetch)
 {
 	const char *hint;
 	const char *message = item_reader_error(reader, &hint);
 
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_JSON_TEXT),
-			 errmsg_internal("%s", message),
-			 hint ? errhint("%s", hint) : 0));
+	run_raise_content_error(ERRCODE_INVALID_JSON_TEXT, message, hint, source->method,
+							fetch ? fetch_response(fetch) : NULL);
 }
 
 ItemBatch *
@@ -189,7 +191,9 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 		if (i > 0)
 			(void) item_reader_push(reader, ",", 1, &taken, batch);
 		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR)
-			step_raise_reader_error(reader);
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("could not read an item a second time")));
 	}
 	/* Only what follows a number ends it. */
 	(void) item_reader_push(reader, "]", 1, &taken, batch);
@@ -266,32 +270,31 @@ static void
 read_pages(StepRun *sr)
 {
 	RunContext *run = sr->run;
-	Fetch	   *fetch;
 
 	sr->pager = pager_create(&sr->step->source.pagination, sr->request, sr->resume_page, sr->memory);
-	fetch = fetch_start(run->client, pager_request(sr->pager), &sr->step->source.retry);
-	while (fetch != NULL)
+	sr->fetch = fetch_start(run->client, pager_request(sr->pager), &sr->step->source.retry);
+	while (sr->fetch != NULL)
 	{
 		run->page = pager_page_number(sr->pager);
 		begin_document(sr, sr->skip);
 		sr->skip = 0;
-		read_body(sr, fetch);
-		fetch = next_page(sr, fetch);
-		if (fetch != NULL && flush_is_due(sr))
+		read_body(sr);
+		next_page(sr);
+		if (sr->fetch != NULL && flush_is_due(sr))
 			flush(sr);
 		MemoryContextReset(sr->page_memory);
 	}
 }
 
 static void
-read_body(StepRun *sr, Fetch *fetch)
+read_body(StepRun *sr)
 {
 	const char *data;
 	size_t		len;
 
 	for (;;)
 	{
-		switch (fetch_read(fetch, &data, &len))
+		switch (fetch_read(sr->fetch, &data, &len))
 		{
 			case FETCH_DATA:
 				push(sr, data, len);
@@ -304,44 +307,66 @@ read_body(StepRun *sr, Fetch *fetch)
 				finish_document(sr);
 				return;
 			case FETCH_FAILED:
-				run_raise_source_error(fetch_error(fetch));
+				run_raise_source_error(fetch_error(sr->fetch));
 		}
 	}
 }
 
-/* Sends the request of the next page; NULL where this page was the last. */
-static Fetch *
-next_page(StepRun *sr, Fetch *fetch)
+/* Sends the request of the next page; where this page was the last, none is being fetched after that. */
+static void
+next_page(StepRun *sr)
 {
 	MemoryContext old = MemoryContextSwitchTo(sr->page_memory);
 	PageResult	result = {
-		.response = fetch_response(fetch),
+		.response = fetch_response(sr->fetch),
 		.nitems = item_reader_count(sr->reader),
 	};
+	const char *hint;
+	const char *key = key_into_list(sr);
 	PagerStatus status;
-	Fetch	   *next = NULL;
 
+	if (key != NULL)
+		raise_page_error(sr, ERRCODE_INVALID_PARAMETER_VALUE,
+						 psprintf("\"%s\" leads into the list of items", key),
+						 "what tells of the next page must stand outside of the list");
 	result.envelope = item_reader_envelope(sr->reader, &result.envelope_len);
 	status = pager_advance(sr->pager, &result);
-	fetch_close(fetch);
-	sr->pages_done++;
 	if (status == PAGER_FAILED)
 	{
-		const char *hint;
 		const char *message = pager_error(sr->pager, &hint);
 
-		ereport(ERROR,
-				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg_internal("%s", message),
-				 hint ? errhint("%s", hint) : 0));
+		raise_page_error(sr, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint);
 	}
+
+	fetch_close(sr->fetch);
+	sr->fetch = NULL;
+	sr->pages_done++;
 	if (status == PAGER_NEXT)
 	{
-		next = fetch_start(sr->run->client, pager_request(sr->pager), &sr->step->source.retry);
+		sr->fetch = fetch_start(sr->run->client, pager_request(sr->pager), &sr->step->source.retry);
 		sr->at_page_end = true;
 	}
 	MemoryContextSwitchTo(old);
-	return next;
+}
+
+/* The key of the pagination that looks for the next page where the items are, or NULL. */
+static const char *
+key_into_list(const StepRun *sr)
+{
+	const char *list = item_reader_list_path(sr->reader);
+	JsonPath   *path;
+	char	   *error;
+
+	if (list == NULL)			/* null stood in its place */
+		return NULL;
+	path = json_path_parse(list, &error);
+	return path ? envelope_path_into_list(&sr->step->source.pagination, path) : NULL;
+}
+
+static void
+raise_page_error(const StepRun *sr, int sqlstate, const char *message, const char *hint)
+{
+	run_raise_content_error(sqlstate, message, hint, sr->step->source.method, fetch_response(sr->fetch));
 }
 
 static void
@@ -392,7 +417,7 @@ push(StepRun *sr, const char *data, size_t len)
 		data += taken;
 		len -= taken;
 		if (status == ITEMS_ERROR)
-			step_raise_reader_error(sr->reader);
+			step_raise_reader_error(sr->reader, &sr->step->source, sr->fetch);
 		if (status == ITEMS_BATCH_FULL)
 			flush(sr);
 		CHECK_FOR_INTERRUPTS();
@@ -407,7 +432,7 @@ finish_document(StepRun *sr)
 	while ((status = item_reader_finish(sr->reader, sr->batch)) == ITEMS_BATCH_FULL)
 		flush(sr);
 	if (status == ITEMS_ERROR)
-		step_raise_reader_error(sr->reader);
+		step_raise_reader_error(sr->reader, &sr->step->source, sr->fetch);
 	note_list_path(sr);
 }
 

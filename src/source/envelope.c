@@ -5,7 +5,10 @@
 #include "postgres.h"
 
 #include "base/jsonc.h"
+#include "job/definition.h"
 #include "source/envelope.h"
+
+static bool leads_into(const JsonPath *path, const JsonPath *list);
 
 Found
 envelope_find(struct json_object *envelope, const JsonPath *path, struct json_object **value)
@@ -102,4 +105,32 @@ envelope_text(struct json_object *value)
 		strlen(text) != (size_t) json_object_get_string_len(value))
 		return NULL;
 	return pstrdup(text);
+}
+
+const char *
+envelope_path_into_list(const struct JobPagination *pagination, const JsonPath *list)
+{
+	if (leads_into(pagination->next_url_path, list))
+		return "nextUrlPath";
+	if (leads_into(pagination->cursor_path, list))
+		return "cursorPath";
+	if (leads_into(pagination->has_more_path, list))
+		return "hasMorePath";
+	if (leads_into(pagination->total_path, list))
+		return "totalPath";
+	if (leads_into(pagination->total_pages_path, list))
+		return "totalPagesPath";
+	return NULL;
+}
+
+static bool
+leads_into(const JsonPath *path, const JsonPath *list)
+{
+	JsonPath	beginning;
+
+	if (path == NULL || path->nsteps <= list->nsteps)
+		return false;
+	beginning = *path;
+	beginning.nsteps = list->nsteps;
+	return json_path_equal(&beginning, list);
 }

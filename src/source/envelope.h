@@ -8,6 +8,7 @@
 #include "job/path.h"
 
 struct json_object;
+struct JobPagination;
 
 /* What a path of the definition leads to. */
 typedef enum Found
@@ -28,5 +29,12 @@ extern bool envelope_is_false(struct json_object *value);
 
 /* The text of a string, or a number as it was written, palloc'd; NULL where a NUL character is in it. */
 extern char *envelope_text(struct json_object *value);
+
+/*
+ * Which key of a pagination ("nextUrlPath", ...) leads into the list of items at
+ * list, or NULL.  The envelope has the list emptied, so what is there would
+ * never be found, and the listing would end after its first page.
+ */
+extern const char *envelope_path_into_list(const struct JobPagination *pagination, const JsonPath *list);
 
 #endif

@@ -148,6 +148,8 @@ subtest 'faults that stay' => sub
 	fails(sync('/users?fault=reset:5000'), 'reset', 'reset', qr/connection.*lost/);
 	$error = fails(sync('/users?fault=html'), 'HTML with 200', '22032', qr/invalid JSON/);
 	like($error->{hint}, qr/HTML/, 'HTML with 200: a hint');
+	like($error->{request}{url}, qr{/users}, 'HTML with 200: the request');
+	is("$error->{request}{method} $error->{request}{status}", 'GET 200', 'HTML with 200: its method and status');
 	fails(sync('/users?fault=html:502'), 'HTML with 502', 'http_status', qr/502/);
 	$error = fails(sync('/users?fault=error200'), 'an error with 200', '22032', qr/no list/i);
 	like($error->{hint}, qr/may be an error/, 'an error with 200: a hint');
@@ -155,6 +157,8 @@ subtest 'faults that stay' => sub
 	fails(sync('/users?fault=badjson'), 'bad JSON', '22032', qr/invalid JSON at byte \d+/);
 	fails(sync('/users/7'), 'one record', '22032', qr/no list/i);
 	fails(sync('/envelope/data/users', dataPath => 'data.rows'), 'a wrong path', '22032', qr/data\.rows/);
+	fails(sync('/paging/cursor/users', dataPath => 'data', pagination => { type => 'next_url', nextUrlPath => 'data[0].id' }),
+		'a path into the list', '22023', qr/"nextUrlPath" leads into the list of items/);
 	fails(sync('/users?fault=redirect:loop'), 'a redirect loop', 'redirect', qr/redirect/i);
 	fails(sync('/users?fault=silent', timeout => 500, retry => { attempts => 2, delay => 10 }), 'silence', 'timeout', qr/0\.5|500|time/);
 	fails(sync('/users?fault=giant:20000000'), 'a giant item', '54000', qr/16777216 bytes/);
