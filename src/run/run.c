@@ -196,6 +196,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	{
 		/* Whatever it was has been rolled back already, or happened between two transactions. */
 		MemoryContextSwitchTo(run->memory);
+		run->more_to_come = false;
 		caught = CopyErrorData();
 		run_error_trim(caught);
 		FlushErrorState();

@@ -451,7 +451,9 @@ flush(StepRun *sr)
 {
 	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
 
+	sr->run->more_to_come = !sr->finished;
 	run_in_transaction(sr->run, write_batch, sr);
+	sr->run->more_to_come = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(sr->write_memory);
 

@@ -14,6 +14,12 @@
  * piece of work.
  *
  * function: nothing; all of it belongs to the caller's transaction.
+ *
+ * The commit of a batch does not wait for the disk (or a standby) while there
+ * is more to come.  Its rows, counters and checkpoint are lost together or not at
+ * all, so a crash costs a batch that is then read again, never one that is
+ * counted.  The last commit of a run, and the one that records a failure, do wait,
+ * and WAL is flushed in order.
  */
 #include "postgres.h"
 
@@ -101,6 +107,9 @@ static void
 commit(RunContext *run)
 {
 	PopActiveSnapshot();
+	if (run->more_to_come && run->mode != RUN_IN_FUNCTION)
+		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 	switch (run->mode)
 	{
 		case RUN_IN_WORKER:
