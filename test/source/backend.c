@@ -161,3 +161,20 @@ json_errdetail(JsonParseErrorType error, JsonLexContext *lex)
 {
 	return pstrdup("invalid");
 }
+
+int
+pg_mbstrlen_with_len(const char *mbstr, int limit)
+{
+	int			characters = 0;
+
+	for (int i = 0; i < limit; i++)
+		characters += ((unsigned char) mbstr[i] & 0xC0) != 0x80;
+	return characters;
+}
+
+/* What is quoted here is the name of a key. */
+void
+escape_json(StringInfo buf, const char *str)
+{
+	appendStringInfo(buf, "\"%s\"", str);
+}

@@ -63,7 +63,7 @@ sql(qq(SELECT databite.schedule_job('{
 for my $id ('in_path', 'as_number')
 {
 	is(sql(qq(SELECT status, error::text ~ 'canary-7' FROM databite.execute_job('$id'))), 'failed|f', "not in the error of $id");
-	sql(qq(SELECT databite.enqueue_job('$id')));
+	enqueue_and_wait($node, 'postgres', $id);
 	my (undef, undef, $error) = $node->psql('postgres', qq(CALL databite.run_job('$id')));
 	like($error, qr/ERROR/, "$id fails in CALL");
 	unlike($error, qr/canary-7/, 'without the token');
