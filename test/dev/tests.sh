@@ -12,7 +12,7 @@ KEEP=$ROOT/.build/test
 test_command()
 {
 	need_build
-	need python3 ipc-run
+	need python3 ipc-run openssl
 	[ "${LINT:-}" = no ] || need clang-format cppcheck shellcheck
 	say "building for $("$PG_CONFIG" --version)"
 	if ! build; then
@@ -151,7 +151,7 @@ jsonplaceholder()
 sanitize_command()
 {
 	need_build
-	need python3 ipc-run
+	need python3 ipc-run openssl
 	make_scratch
 	jsonplaceholder
 	if ! build_sanitized; then
