@@ -138,15 +138,6 @@ row_time(int row, int col)
 	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
-bool
-row_is_null(int row, int col)
-{
-	bool		isnull;
-
-	(void) column(row, col, &isnull);
-	return isnull;
-}
-
 static void
 add_arg(CatalogArgs *args, Oid type, Datum value, bool isnull)
 {

@@ -46,6 +46,5 @@ extern int	row_int4(int row, int column, int null_value);
 extern int64 row_int8(int row, int column, int64 null_value);
 extern Oid	row_oid(int row, int column);
 extern TimestampTz row_time(int row, int column);	/* 0 for NULL */
-extern bool row_is_null(int row, int column);
 
 #endif

@@ -107,13 +107,6 @@ source_client_counters(const SourceClient *client)
 	return &client->counters;
 }
 
-void
-source_client_poll(SourceClient *client)
-{
-	move_transfers(client);
-	advance_tasks(client, 0);
-}
-
 char *
 source_library_version(void)
 {

@@ -61,9 +61,6 @@ extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, cons
 /* Waits for the next bytes (or the end); serves all transfers of the client meanwhile. */
 extern FetchStatus fetch_read(Fetch *fetch, const char **data, size_t *len);
 
-/* Lets sockets and retries move on without waiting; call it between pieces of work. */
-extern void source_client_poll(SourceClient *client);
-
 extern const HttpResponse *fetch_response(const Fetch *fetch);
 extern const SourceError *fetch_error(const Fetch *fetch);
 
