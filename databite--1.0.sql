@@ -466,11 +466,19 @@ CREATE FUNCTION databite.secret(name pg_catalog.text) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_secret' LANGUAGE C STRICT STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.secret(pg_catalog.text) IS 'a secret, for the request that is being rendered';
 
-/* Filters of templates, and what compiled templates call. */
+/*
+ * Filters of templates.  What calls them are compiled statements and databite.evaluate.
+ */
 
-CREATE FUNCTION databite.filter_join(value pg_catalog.jsonb, separator pg_catalog.text) RETURNS pg_catalog.text
-	AS 'MODULE_PATHNAME', 'databite_filter_join' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION databite.filter_join(pg_catalog.jsonb, pg_catalog.text) IS 'filter join: elements of an array as text';
+/* Filters: texts */
+
+/* Filters: numbers and booleans */
+
+CREATE FUNCTION databite.whole(value pg_catalog.numeric) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.whole(pg_catalog.numeric) IS 'a number that must be whole';
+
+/* Filters: times */
 
 /* Stable: they read what timestamptz_in reads, "now" and DateStyle included. */
 CREATE FUNCTION databite.to_datetime(value pg_catalog.text) RETURNS pg_catalog.timestamptz
@@ -486,13 +494,21 @@ CREATE FUNCTION databite.iso8601(value pg_catalog.timestamptz) RETURNS pg_catalo
 	AS 'MODULE_PATHNAME', 'databite_iso8601' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.iso8601(pg_catalog.timestamptz) IS 'a point in time as ISO 8601 text in UTC';
 
-CREATE FUNCTION databite.whole(value pg_catalog.numeric) RETURNS pg_catalog.numeric
-	AS 'MODULE_PATHNAME', 'databite_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION databite.whole(pg_catalog.numeric) IS 'a number that must be whole';
+/* Filters: JSON arrays and objects */
+
+CREATE FUNCTION databite.filter_join(value pg_catalog.jsonb, separator pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_join' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_join(pg_catalog.jsonb, pg_catalog.text) IS 'filter join: elements of an array as text';
+
+/* Filters: encoding, decoding and hashing */
 
 CREATE FUNCTION databite.url_encode(value pg_catalog.text) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.url_encode(pg_catalog.text) IS 'percent-encoding of a value in a URL (RFC 3986)';
+
+/* Filters: checks of values */
+
+/* Filters: dropping and rejecting items */
 
 /* Who may do what is the administrator's to say: nothing can be called until it is granted. */
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;

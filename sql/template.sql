@@ -318,8 +318,8 @@ INSERT INTO template_case (template, item, expected) VALUES
 ('{{ (item.a > 1) == 1 }}', '{}', '!42804'),
 ('{{ 5 | to_datetime }}', '{}', '!42804'),
 ('{{ "soon" | to_datetime }}', '{}', '!22007'),
-('{{ item.a | slug }}', '{}', '!0A000'),
-('{{ item.a | public.f(1) }}', '{}', '!0A000');
+('{{ item.a | slugify }}', '{}', '!22023'),
+('{{ item.a | no_schema.f(1) }}', '{}', '!22023');
 
 -- Bounds
 INSERT INTO template_case (template, item, expected) VALUES
@@ -362,6 +362,6 @@ SELECT pg_temp.mistake('Hello {{ item.name | uper }}');
 SELECT pg_temp.mistake('{{ item.price > 1 and }}');
 SELECT pg_temp.mistake('{{ item.price * 1.2 | round(2) }}');
 SELECT pg_temp.mistake('{{ item.a = 1 }}');
-SELECT pg_temp.mistake('{{ item.name | slug }}');
+SELECT pg_temp.mistake('{{ item.name | slugify }}');
 SELECT pg_temp.mistake('{{ true + 1 }}');
 SELECT pg_temp.mistake(repeat('é', 1000) || E'\t{{ item.€ | round("x") }} ' || repeat('x', 1000));

@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "template/check.h"
 #include "template/filters.h"
 #include "template/scopes.h"
@@ -17,6 +18,8 @@
 static Oid	literal_type(const AstNode *node);
 static Oid	operator_type(const AstNode *node);
 static void check_list(const AstNode *node);
+static bool is_number(Oid type);
+static bool is_time(Oid type);
 
 void
 template_check(AstNode *node, int scopes)
@@ -63,7 +66,7 @@ template_common_type(Oid a, Oid b)
 		return a;
 	if (!OidIsValid(a))
 		return b;
-	if ((a == NUMERICOID || a == INT8OID) && (b == NUMERICOID || b == INT8OID))
+	if (is_number(a) && is_number(b))
 		return NUMERICOID;
 	return JSONBOID;
 }
@@ -78,9 +81,9 @@ template_comparison_type(Oid a, Oid b)
 {
 	if (a == JSONBOID || b == JSONBOID)
 		return JSONBOID;
-	if (a == TIMESTAMPTZOID || b == TIMESTAMPTZOID)
+	if (is_time(a) || is_time(b))
 		return TIMESTAMPTZOID;
-	if (a == NUMERICOID || b == NUMERICOID || a == INT8OID || b == INT8OID)
+	if (is_number(a) || is_number(b))
 		return NUMERICOID;
 	if (a == BOOLOID || b == BOOLOID)
 		return BOOLOID;
@@ -160,4 +163,16 @@ check_list(const AstNode *node)
 								"write {{ x == null or x in [...] }}",
 								"null is not found in a list");
 	}
+}
+
+static bool
+is_number(Oid type)
+{
+	return OidIsValid(type) && TypeCategory(type) == TYPCATEGORY_NUMERIC;
+}
+
+static bool
+is_time(Oid type)
+{
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
 }

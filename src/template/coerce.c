@@ -27,6 +27,8 @@ static bool from_boolean(Oid base, Oid to, Coercion *coercion);
 static bool from_time(Oid base, Oid to, Coercion *coercion);
 static bool from_jsonb(Oid base, Oid to, Coercion *coercion);
 static bool from_json(Oid base, Oid to, Coercion *coercion);
+static bool from_bytes(Oid base, Oid to, Coercion *coercion);
+static bool from_other(Oid from, Oid base, Oid to, Coercion *coercion);
 static bool around(Coercion *coercion, const char *before, const char *after, Oid result, Oid to);
 static bool is_text_like(Oid type);
 static bool is_number(Oid type);
@@ -60,10 +62,14 @@ template_coercion(Oid from, Oid to, Coercion *coercion)
 			return from_jsonb(base, to, coercion);
 		case JSONOID:
 			return from_json(base, to, coercion);
+		case BYTEAOID:
+			return from_bytes(base, to, coercion);
+		case DATEOID:
+			if (base == TIMESTAMPTZOID)
+				return around(coercion, "pg_catalog.timezone('UTC', CAST(", " AS pg_catalog.timestamp))", TIMESTAMPTZOID, to);
+			return from_other(from, base, to, coercion);
 		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg_internal("unexpected type %u of a template expression", from)));
+			return from_other(from, base, to, coercion);
 	}
 }
 
@@ -215,6 +221,39 @@ from_json(Oid base, Oid to, Coercion *coercion)
 	coercion->before = psprintf("%sCAST(", rest.before);
 	coercion->after = psprintf(" AS pg_catalog.jsonb)%s", rest.after);
 	return true;
+}
+
+/*
+ * bytea, which is a text where it is wanted as one: it must be UTF-8 then.
+ */
+static bool
+from_bytes(Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(pg_catalog.convert_from(", ", 'UTF8'))", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(pg_catalog.convert_from(", ", 'UTF8'))", JSONOID, to);
+	if (!is_text_like(base))
+		return false;
+	return around(coercion, "pg_catalog.convert_from(", ", 'UTF8')", TEXTOID, to);
+}
+
+/*
+ * Any other type, of a filter or of a user's function: as SQL casts it, as its
+ * JSON, or as its text.
+ */
+static bool
+from_other(Oid from, Oid base, Oid to, Coercion *coercion)
+{
+	if (base == JSONBOID)
+		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
+	if (base == JSONOID)
+		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	if (can_coerce_type(1, &from, &base, COERCION_EXPLICIT))
+		return around(coercion, "", "", InvalidOid, to);
+	if (!is_text_like(base))
+		return false;
+	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
 }
 
 /*

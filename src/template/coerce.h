@@ -2,8 +2,8 @@
  * coerce.h
  *	  From the type of an expression to the type of its place.
  *
- * Expressions have few types of their own: text, numeric, int8 (index),
- * boolean, timestamptz, jsonb and json.  The place may have any.
+ * Expressions have mostly types of few kinds: text, numeric, boolean,
+ * timestamptz, jsonb and json.  A filter may have any, and so may the place.
  */
 #ifndef DATABITE_COERCE_H
 #define DATABITE_COERCE_H

@@ -17,6 +17,7 @@
 typedef struct TemplateCompile
 {
 	StringInfo	out;
+	const TemplateCompiler *compiler;
 	TemplateInputs *inputs;
 	const AstNode *root;		/* the whole template */
 	int32		typmod;			/* of its place */

@@ -1,6 +1,10 @@
 /*
  * filters.h
  *	  The filters of the language: {{ value | name(arguments) }}.
+ *
+ * A filter is a row in the table of its group (filters_text.c, ...): most are a
+ * call of one SQL function, which is in functions_*.c; what is more than a call
+ * says so by a hook in its row.
  */
 #ifndef DATABITE_FILTERS_H
 #define DATABITE_FILTERS_H
@@ -17,6 +21,7 @@ typedef struct TemplateFilter
 	Oid			result;			/* and of the result */
 	int			min_args;
 	int			max_args;
+	bool		variadic;		/* max_args and more; the further ones have the last one's type */
 	Oid			arg_types[FILTER_MAX_ARGS];
 	const char *arg_defaults[FILTER_MAX_ARGS];	/* SQL for an argument that is not given */
 
@@ -24,6 +29,16 @@ typedef struct TemplateFilter
 	Oid			(*natural_type) (const AstNode *node);
 	void		(*compile) (TemplateCompile *compile, const AstNode *node, Oid to);
 } TemplateFilter;
+
+/* The groups; each ends with an empty row. */
+extern const TemplateFilter template_null_filters[];
+extern const TemplateFilter template_text_filters[];
+extern const TemplateFilter template_number_filters[];
+extern const TemplateFilter template_time_filters[];
+extern const TemplateFilter template_json_filters[];
+extern const TemplateFilter template_coding_filters[];
+extern const TemplateFilter template_check_filters[];
+extern const TemplateFilter template_control_filters[];
 
 /*
  * Finds the filter of the node and checks the number of its arguments; sets
@@ -33,5 +48,8 @@ extern void template_filter_resolve(AstNode *node);
 
 /* Writes the filter of the node with its operands, as the given type. */
 extern void template_filter_compile(TemplateCompile *compile, const AstNode *node, Oid to);
+
+/* The plain call, for hooks: function(value, arguments, defaults of those not given). */
+extern void template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to);
 
 #endif

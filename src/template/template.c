@@ -93,7 +93,7 @@ compile_root(TemplateCompiler *compiler, const JobValue *value, AstConcatMode mo
 			 Oid want, int32 typmod, StringInfo out, TemplateExpr *expr)
 {
 	int			problems = list_length(compiler->problems->problems);
-	TemplateCompile compile = {.out = out, .inputs = compiler->inputs, .typmod = typmod};
+	TemplateCompile compile = {.out = out, .compiler = compiler, .inputs = compiler->inputs, .typmod = typmod};
 	AstNode    *root;
 
 	if (value->is_json)
