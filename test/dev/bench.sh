@@ -9,18 +9,24 @@
 #
 # All write the same rows into the same table definition, made anew each time.
 # What is compared starts with its input where that contestant gets it best:
-# only databite's figures hold the transfer.  test/bench/*.sql are the statements.
+# only databite's figures hold the transfer.  test/bench/*.sql are the statements,
+# *.json the jobs.
+#
+# "./dev bench --transform" compares two jobs on the same items: "transform" has
+# the filters and operators of the document's product_catalog_sync, "plain" fills
+# the same columns from paths alone.
 
 BENCH_LIMIT=900
 
 bench_command()
 {
-	local items=1000000 repeats=3 profile=""
+	local items=1000000 repeats=3 profile="" workload=reference
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--items) items=$2; shift 2 ;;
 			--repeats) repeats=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
+			--transform) workload=transform; shift ;;
 			*) die "bench: unknown option $1" ;;
 		esac
 	done
@@ -35,34 +41,53 @@ bench_command()
 	start_api
 	DB=bench
 	DB=postgres sql "CREATE DATABASE bench"
-	bench_prepare "$items"
+	sql "CREATE EXTENSION databite"
+	"bench_prepare_$workload" "$items"
 	bench_run "$items" "$repeats"
-	[ -z "$profile" ] || bench_profile
+	[ -z "$profile" ] || bench_profile "${BENCH_CONTESTANTS[0]}"
 	bench_report "$items" "$repeats"
 }
 
-# Makes the pages (in the API's memory and in a table), the rows as a file, and the job.
-bench_prepare()
+# The API's memory is warm before the first round.
+bench_warm()
 {
 	say "making $1 items"
 	bench_http "/_warm?count=$1&limit=1000" >/dev/null
-	sql "CREATE EXTENSION databite"
+}
+
+bench_prepare_transform()
+{
+	BENCH_TABLE=products
+	BENCH_CONTESTANTS=(transform plain)
+	bench_warm "$1"
+	bench_sql products >/dev/null
+	sql "SELECT databite.schedule_job($(bench_job transform "$1"))" >/dev/null
+	sql "SELECT databite.schedule_job($(bench_job plain "$1"))" >/dev/null
+	sql CHECKPOINT
+}
+
+# Makes the pages (in the API's memory and in a table), the rows as a file, and the job.
+bench_prepare_reference()
+{
+	BENCH_TABLE=items
+	BENCH_CONTESTANTS=(databite worker by_hand copy)
+	bench_warm "$1"
 	sql "CREATE TABLE bench_pages (page int, body text)"
 	bench_pages "$1" | sql "COPY bench_pages FROM STDIN"
-	bench_sql table >/dev/null
+	bench_sql items >/dev/null
 	bench_sql by_hand >/dev/null
 	sql "COPY items TO '$SCRATCH/run/items.txt'"
 	[ "$(sql "SELECT count(*) FROM items")" -eq "$1" ] || die "bench: the pages do not hold $1 items"
-	sql "SELECT databite.schedule_job($(bench_job "$1"))" >/dev/null
+	sql "SELECT databite.schedule_job($(bench_job databite "$1"))" >/dev/null
 	sql "VACUUM ANALYZE bench_pages" >/dev/null
 	sql CHECKPOINT
 }
 
-# The job definition as an SQL literal.
+# The definition of a job as an SQL literal.
 bench_job()
 {
 	printf "replace(replace(\$databite\$%s\$databite\$, '@API@', '%s'), '@COUNT@', '%s')::jsonb" \
-		"$(cat test/bench/job.json)" "$API" "$1"
+		"$(cat "test/bench/$1.json")" "$API" "$2"
 }
 
 bench_http()
@@ -93,15 +118,21 @@ bench_run()
 {
 	local round name
 	for round in $(seq "$2"); do
-		for name in databite worker by_hand copy; do
-			bench_sql table >/dev/null
-			sql "SELECT databite.reset_job('bench')" >/dev/null
-			sql CHECKPOINT
+		for name in "${BENCH_CONTESTANTS[@]}"; do
+			bench_anew
 			bench_time "$name"
-			[ "$(sql "SELECT count(*) FROM items")" -eq "$1" ] || die "bench: $name did not write $1 rows"
+			[ "$(sql "SELECT count(*) FROM $BENCH_TABLE")" -eq "$1" ] || die "bench: $name did not write $1 rows"
 		done
 		say "round $round of $2 is done"
 	done
+}
+
+# An empty table, and jobs that have never run.
+bench_anew()
+{
+	bench_sql "$BENCH_TABLE" >/dev/null
+	sql "SELECT databite.reset_job(job_id) FROM databite.jobs" >/dev/null
+	sql CHECKPOINT
 }
 
 bench_time()
@@ -109,9 +140,9 @@ bench_time()
 	local start end
 	start=$(date +%s.%N)
 	case $1 in
-		databite) sql "CALL databite.run_job('bench')" ;;
 		worker) bench_by_worker ;;
-		*) bench_sql "$1" >/dev/null ;;
+		by_hand | copy) bench_sql "$1" >/dev/null ;;
+		*) sql "CALL databite.run_job('$1')" ;;
 	esac
 	end=$(date +%s.%N)
 	echo "$start $end" | awk '{ printf "%.3f\n", $2 - $1 }' | as_user tee -a "$SCRATCH/run/bench.$1" >/dev/null
@@ -120,7 +151,7 @@ bench_time()
 bench_by_worker()
 {
 	local run status=""
-	run=$(sql "SELECT databite.enqueue_job('bench')")
+	run=$(sql "SELECT databite.enqueue_job('databite')")
 	local deadline=$((SECONDS + BENCH_LIMIT))
 	until [ "$status" = completed ]; do
 		[ $SECONDS -lt $deadline ] || die "bench: the worker took longer than $BENCH_LIMIT s"
@@ -130,12 +161,11 @@ bench_by_worker()
 	done
 }
 
-# One more run of databite under perf: the backend's hottest functions.
+# One more run of a job under perf: the backend's hottest functions.
 bench_profile()
 {
-	say "profile of CALL databite.run_job: the ten hottest functions"
-	bench_sql table >/dev/null
-	sql "SELECT databite.reset_job('bench')" >/dev/null
+	say "profile of CALL databite.run_job('$1'): the ten hottest functions"
+	bench_anew
 	# The backend tells its process id and gives the profiler time to attach, then runs the job.
 	as_user psql -X -q -d "$DB" >/dev/null <<-SQL &
 		\o $SCRATCH/run/backend
@@ -144,7 +174,7 @@ bench_profile()
 		SELECT pg_backend_pid();
 		\o
 		SELECT pg_sleep(2);
-		CALL databite.run_job('bench');
+		CALL databite.run_job('$1');
 	SQL
 	local client=$! try backend="" profiler hottest
 	for ((try = 0; try < 50; try++)); do
@@ -166,17 +196,16 @@ bench_profile()
 bench_report()
 {
 	say "$1 items, medians of $2 rounds, $("$PG_CONFIG" --version)"
-	(cd "$SCRATCH/run" && python3 - "$1" databite worker by_hand copy) <<-'PY'
+	(cd "$SCRATCH/run" && python3 - "$1" "${BENCH_CONTESTANTS[@]}") <<-'PY'
 		import statistics, sys
-		items = int(sys.argv[1])
+		items, first, others = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 		rates = {}
 		print("%-10s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
-		for name in sys.argv[2:]:
+		for name in [first] + others:
 		    seconds = [float(line) for line in open("bench." + name)]
 		    rates[name] = items / statistics.median(seconds)
 		    print("%-10s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
 		                                        " ".join("%.2f" % value for value in seconds)))
-		print("\ndatabite is %.2f times by_hand, %.2f times copy" %
-		      (rates["databite"] / rates["by_hand"], rates["databite"] / rates["copy"]))
+		print("\n%s is %s" % (first, ", ".join("%.2f times %s" % (rates[first] / rates[name], name) for name in others)))
 	PY
 }
