@@ -334,13 +334,15 @@ CREATE FUNCTION databite.validate_job(job pg_catalog.jsonb,
 	AS 'MODULE_PATHNAME', 'databite_validate_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.validate_job(pg_catalog.jsonb) IS 'all problems of a definition';
 
-CREATE FUNCTION databite.explain_job(job pg_catalog.jsonb) RETURNS SETOF pg_catalog.text
+CREATE FUNCTION databite.explain_job(job pg_catalog.jsonb, costs pg_catalog.bool DEFAULT false)
+	RETURNS SETOF pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_explain_job_definition' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION databite.explain_job(pg_catalog.jsonb) IS 'requests and statements of a definition';
+COMMENT ON FUNCTION databite.explain_job(pg_catalog.jsonb, pg_catalog.bool) IS 'requests and statements of a definition';
 
-CREATE FUNCTION databite.explain_job(job_id pg_catalog.text) RETURNS SETOF pg_catalog.text
+CREATE FUNCTION databite.explain_job(job_id pg_catalog.text, costs pg_catalog.bool DEFAULT false)
+	RETURNS SETOF pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_explain_job' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION databite.explain_job(pg_catalog.text) IS 'requests and statements of a job';
+COMMENT ON FUNCTION databite.explain_job(pg_catalog.text, pg_catalog.bool) IS 'requests and statements of a job';
 
 CREATE FUNCTION databite.preview_job(job pg_catalog.jsonb, max_items pg_catalog.int4 DEFAULT 10,
 		OUT step_id pg_catalog.text, OUT item pg_catalog.jsonb, OUT target_row pg_catalog.jsonb,

@@ -201,6 +201,9 @@ SELECT * FROM databite.explain_job('colours');
 SELECT * FROM databite.explain_job(job('x', '[]', '{"transform": {"id": "{{item.id}}", "name": "{{item.name | upper}}"}}'));
 SELECT * FROM databite.explain_job('{"id": "x", "source": {"type": "api", "method": "POST", "url": "https://api.example.com/{{last_sync_time}}", "query": {"q": "a b", "list": [1, 2]},
 	"headers": {"Authorization": "Bearer {{tokens.x}}"}, "body": {"a": 1}}, "destination": {"type": "database", "table": "colours", "mode": "insert"}, "transform": {"id": "{{item.id}}"}}');
+SELECT regexp_replace(line, 'cost=.*', 'cost=...') AS line
+FROM databite.explain_job(job('x', '[]', '{"transform": {"id": "{{index}}", "name": "{{payload.name}}"}, "destination": {"type": "database", "table": "colours", "mode": "insert"}}'), costs => true) AS line;
+SELECT line FROM databite.explain_job('{"id": "x", "source": {"type": "inline", "items": []}, "destination": {"type": "database", "table": "not_there", "schema": {"id": "integer"}}}', true) AS line;
 SELECT * FROM databite.preview_job(job('x', '[{"id": 7, "name": "g"}, {"id": "bad"}, {"id": 1.5}, {"id": null, "name": "h"}, {"name": 5, "other": true}, 5, "text", null, [1]]'));
 SELECT * FROM databite.preview_job(job('x', '[{"id": 7, "name": "g"}, {"id": 8}]', '{"transform": {"id": "{{item.id}}", "name": "{{item.name ?? \"none\"}}"}}'), 1);
 SELECT * FROM databite.preview_job('{"id": "x", "source": {"type": "inline", "items": [{"a": 1}, {"a": "x"}, 5]}, "destination": {"type": "database", "table": "not_there"}}');

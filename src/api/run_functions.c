@@ -81,14 +81,14 @@ databite_run_job(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* explain_job(job jsonb) returns setof text */
+/* explain_job(job jsonb, costs bool) returns setof text */
 Datum
 databite_explain_job_definition(PG_FUNCTION_ARGS)
 {
 	return explain(fcinfo, record_of_definition(PG_GETARG_JSONB_P(0)));
 }
 
-/* explain_job(job_id text) returns setof text; a definition given as an untyped literal comes here too. */
+/* explain_job(job_id text, costs bool) returns setof text; a definition given as an untyped literal comes here too. */
 Datum
 databite_explain_job(PG_FUNCTION_ARGS)
 {
@@ -180,7 +180,7 @@ explain(FunctionCallInfo fcinfo, JobRecord *record)
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	foreach(lc, inspect_explain(record))
+	foreach(lc, inspect_explain(record, PG_GETARG_BOOL(1)))
 	{
 		Datum		value = CStringGetTextDatum(lfirst(lc));
 		bool		isnull = false;

@@ -34,7 +34,7 @@
 
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
-static void append_expressions(StringInfo sql, const StatementParts *parts);
+static void append_expressions(StringInfo sql, const StatementParts *parts, const char *indent);
 static void append_new_rows(StringInfo sql, const StatementParts *parts);
 static void append_conflict(StringInfo sql, const StatementParts *parts);
 static void append_sort_key(StringInfo sql, const StatementParts *parts);
@@ -57,7 +57,7 @@ statement_insert(const StatementParts *parts)
 	initStringInfo(&sql);
 	append_insert_into(&sql, parts, NULL);
 	appendStringInfoString(&sql, "\nSELECT ");
-	append_expressions(&sql, parts);
+	append_expressions(&sql, parts, "       ");
 	appendStringInfo(&sql, "\nFROM %s", parts->from);
 	return sql.data;
 }
@@ -111,7 +111,7 @@ statement_preview(const StatementParts *parts)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT pg_catalog.to_jsonb(r)\nFROM (SELECT ");
-	append_expressions(&sql, parts);
+	append_expressions(&sql, parts, "             ");
 	appendStringInfo(&sql, "\n      FROM %s) AS r", parts->from);
 	return sql.data;
 }
@@ -145,9 +145,12 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 	}
 }
 
-/* Each column's expression, in the column's type but for its length, which INSERT checks. */
+/*
+ * Each column's expression on a line, the lines from the second on indented, in
+ * the column's type but for its length, which INSERT checks.
+ */
 static void
-append_expressions(StringInfo sql, const StatementParts *parts)
+append_expressions(StringInfo sql, const StatementParts *parts, const char *indent)
 {
 	ListCell   *lc;
 
@@ -156,7 +159,7 @@ append_expressions(StringInfo sql, const StatementParts *parts)
 		const StatementColumn *column = lfirst(lc);
 
 		if (lc != list_head(parts->columns))
-			appendStringInfoString(sql, ", ");
+			appendStringInfo(sql, ",\n%s", indent);
 		if (column->or_fallback)
 			appendStringInfoString(sql, "COALESCE(");
 		if (column->type == column->column->type)
@@ -178,8 +181,8 @@ append_new_rows(StringInfo sql, const StatementParts *parts)
 	appendStringInfoString(sql, "FROM (\n    SELECT DISTINCT ON (");
 	append_sort_key(sql, parts);
 	appendStringInfoString(sql, ") r.*\n    FROM (SELECT ");
-	append_expressions(sql, parts);
-	appendStringInfo(sql, ", b.ord AS %s\n          FROM %s) AS r\n    ORDER BY ", order, parts->from);
+	append_expressions(sql, parts, "                 ");
+	appendStringInfo(sql, ",\n                 b.ord AS %s\n          FROM %s) AS r\n    ORDER BY ", order, parts->from);
 	append_sort_key(sql, parts);
 	appendStringInfo(sql, ", r.%s DESC\n) AS s\nLEFT JOIN LATERAL (\n    SELECT ", order);
 	append_names(sql, parts, "k");

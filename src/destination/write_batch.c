@@ -319,15 +319,23 @@ prepare(const char *sql)
 static void
 make_generic_plan(SPIPlanPtr statement)
 {
-	int			level = NewGUCNestLevel();
+	int			level = write_plan_set_planner();
 	CachedPlan *cached;
 
-	for (int i = 0; i < lengthof(planner_settings); i++)
-		set_for_now(planner_settings[i], "off");
 	cached = SPI_plan_get_cached_plan(statement);
 	if (cached != NULL)
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
 	AtEOXact_GUC(true, level);
+}
+
+int
+write_plan_set_planner(void)
+{
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(planner_settings); i++)
+		set_for_now(planner_settings[i], "off");
+	return level;
 }
 
 /* Sets a setting until the current GUC nest level ends. */

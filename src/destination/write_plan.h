@@ -58,6 +58,12 @@ extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths
 /* The statement, formatted for a person. */
 extern const char *write_plan_sql(const WritePlan *plan);
 
+/*
+ * PostgreSQL's plan of the statement, with its costs: lines (char *) of EXPLAIN.
+ * NIL where the table is not created yet.  scopes as in write_plan_execute.
+ */
+extern List *write_plan_explain(const WritePlan *plan, Jsonb *scopes);
+
 /* "public.users", quoted where needed. */
 extern const char *write_plan_table(const WritePlan *plan);
 

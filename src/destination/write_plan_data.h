@@ -45,6 +45,9 @@ extern void write_plan_build(WritePlan *plan);
 /* What the statement is built of. */
 extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);
 
+/* Sets what the statement must be planned with, until AtEOXact_GUC(true, the result). */
+extern int	write_plan_set_planner(void);
+
 /* Frees the prepared statements, if there are any. */
 extern void write_plan_release_statements(WritePlan *plan);
 

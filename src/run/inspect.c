@@ -21,6 +21,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+typedef struct Explanation
+{
+	bool		costs;
+	List	   *lines;			/* of char * */
+} Explanation;
+
 typedef struct Preview
 {
 	int			max_items;
@@ -32,6 +38,7 @@ static bool part_is_right(const JobStep *step, const char *part, const ProblemLi
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
 static void explain_steps(RunContext *run, void *arg);
+static List *explain_plan(const List *plan, List *lines);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
 static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
@@ -93,12 +100,12 @@ is_at_or_below(const char *pointer, const char *upper)
 }
 
 List *
-inspect_explain(const JobRecord *record)
+inspect_explain(const JobRecord *record, bool costs)
 {
-	List	   *lines = NIL;
+	Explanation explanation = {.costs = costs};
 
-	with_run(record, explain_steps, &lines);
-	return lines;
+	with_run(record, explain_steps, &explanation);
+	return explanation.lines;
 }
 
 void
@@ -129,7 +136,7 @@ with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), voi
 static void
 explain_steps(RunContext *run, void *arg)
 {
-	List	  **lines = arg;
+	Explanation *explanation = arg;
 	ListCell   *lc;
 
 	foreach(lc, run->job->steps)
@@ -137,13 +144,29 @@ explain_steps(RunContext *run, void *arg)
 		const JobStep *step = lfirst(lc);
 		WritePlan  *plan = check_plan(step);
 		char	   *sql = pstrdup(write_plan_sql(plan));
+		List	   *lines = lappend(explanation->lines, psprintf("step %s", step->id));
 		char	   *line;
 
-		*lines = lappend(*lines, psprintf("step %s", step->id));
-		*lines = explain_request(run, step, *lines);
+		lines = explain_request(run, step, lines);
 		while ((line = strsep(&sql, "\n")) != NULL)
-			*lines = lappend(*lines, psprintf("  %s", line));
+			lines = lappend(lines, psprintf("  %s", line));
+		if (explanation->costs)
+			lines = explain_plan(write_plan_explain(plan, scopes_now(run, step)), lines);
+		explanation->lines = lines;
 	}
+}
+
+static List *
+explain_plan(const List *plan, List *lines)
+{
+	ListCell   *lc;
+
+	if (plan == NIL)
+		return lappend(lines, pstrdup("  no plan yet: the table does not exist"));
+	lines = lappend(lines, pstrdup("  plan"));
+	foreach(lc, plan)
+		lines = lappend(lines, psprintf("    %s", (char *) lfirst(lc)));
+	return lines;
 }
 
 static List *

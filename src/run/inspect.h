@@ -13,8 +13,11 @@
 /* Compiles every step of a parsed job as it would run now, for the current user; adds what is wrong. */
 extern void inspect_check(const Job *job, ProblemList *problems);
 
-/* Lines of text: each step's request (secrets masked) and statement.  List of char *. */
-extern List *inspect_explain(const JobRecord *record);
+/*
+ * Lines of text (char *): each step's request (secrets masked) and statement, and
+ * with costs how PostgreSQL would run that.
+ */
+extern List *inspect_explain(const JobRecord *record, bool costs);
 
 /* Takes one item of a preview; item or row may be NULL, error is NULL where the row is good. */
 typedef void (*PreviewReceiver) (void *arg, const char *step_id, Jsonb *item, Jsonb *row, const char *error);
