@@ -664,19 +664,79 @@ COMMENT ON FUNCTION databite.filter_avg(pg_catalog.jsonb) IS 'filter avg of an a
 
 /* Filters: times */
 
-/* Stable: they read what timestamptz_in reads, "now" and DateStyle included. */
+/* Stable: they read what timestamptz_in reads, "now" included. */
 CREATE FUNCTION databite.to_datetime(value pg_catalog.text) RETURNS pg_catalog.timestamptz
 	AS 'MODULE_PATHNAME', 'databite_to_datetime' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION databite.to_datetime(pg_catalog.text) IS 'filter to_datetime: ISO 8601, UTC without a zone';
+COMMENT ON FUNCTION databite.to_datetime(pg_catalog.text) IS 'filter to_datetime: a text that means a time; UTC without a zone';
+
+CREATE FUNCTION databite.to_datetime(value pg_catalog.jsonb) RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_to_datetime_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.to_datetime(pg_catalog.jsonb) IS 'filter to_datetime: a JSON string that means a time';
 
 CREATE FUNCTION databite.to_datetime(value pg_catalog.text, format pg_catalog.text, zone pg_catalog.text)
 	RETURNS pg_catalog.timestamptz
 	AS 'MODULE_PATHNAME', 'databite_to_datetime_format' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.to_datetime(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'filter to_datetime with a format';
 
+CREATE FUNCTION databite.filter_to_date(value pg_catalog.text) RETURNS pg_catalog.date
+	AS 'MODULE_PATHNAME', 'databite_filter_to_date' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_to_date(pg_catalog.text) IS 'filter to_date: a text that means a date or a time';
+
+CREATE FUNCTION databite.filter_to_date(value pg_catalog.jsonb) RETURNS pg_catalog.date
+	AS 'MODULE_PATHNAME', 'databite_filter_to_date_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_to_date(pg_catalog.jsonb) IS 'filter to_date: a JSON string that means a date or a time';
+
+CREATE FUNCTION databite.filter_to_date(value pg_catalog.text, format pg_catalog.text) RETURNS pg_catalog.date
+	AS 'MODULE_PATHNAME', 'databite_filter_to_date_format' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_to_date(pg_catalog.text, pg_catalog.text) IS 'filter to_date with a format';
+
+/* Stable: to_char() knows names in the language of lc_time. */
+CREATE FUNCTION databite.filter_format_date(value pg_catalog.timestamptz, format pg_catalog.text, zone pg_catalog.text)
+	RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_format_date' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_format_date(pg_catalog.timestamptz, pg_catalog.text, pg_catalog.text) IS 'filter format_date: a time as text';
+
 CREATE FUNCTION databite.iso8601(value pg_catalog.timestamptz) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_iso8601' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.iso8601(pg_catalog.timestamptz) IS 'a point in time as ISO 8601 text in UTC';
+
+CREATE FUNCTION databite.filter_from_unix(value pg_catalog.numeric, unit pg_catalog.text)
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_filter_from_unix' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_from_unix(pg_catalog.numeric, pg_catalog.text) IS 'filter from_unix: seconds, milliseconds or microseconds since 1970';
+
+CREATE FUNCTION databite.filter_to_unix(value pg_catalog.timestamptz, unit pg_catalog.text)
+	RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_filter_to_unix' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_to_unix(pg_catalog.timestamptz, pg_catalog.text) IS 'filter to_unix: seconds, milliseconds or microseconds since 1970';
+
+CREATE FUNCTION databite.filter_date_add(value pg_catalog.timestamptz, count pg_catalog.numeric, unit pg_catalog.text)
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_filter_date_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_date_add(pg_catalog.timestamptz, pg_catalog.numeric, pg_catalog.text) IS 'filter date_add with a number and a unit';
+
+CREATE FUNCTION databite.filter_date_add(value pg_catalog.timestamptz, duration pg_catalog.text)
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_filter_date_add_interval' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_date_add(pg_catalog.timestamptz, pg_catalog.text) IS 'filter date_add with an interval';
+
+CREATE FUNCTION databite.filter_date_trunc(value pg_catalog.timestamptz, unit pg_catalog.text, zone pg_catalog.text)
+	RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_filter_date_trunc' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_date_trunc(pg_catalog.timestamptz, pg_catalog.text, pg_catalog.text) IS 'filter date_trunc: the start of the hour, day, month, ... in a time zone';
+
+CREATE FUNCTION databite.filter_today(value pg_catalog.timestamptz, zone pg_catalog.text) RETURNS pg_catalog.date
+	AS 'MODULE_PATHNAME', 'databite_filter_today' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_today(pg_catalog.timestamptz, pg_catalog.text) IS 'filter today: the date of a point in time in a time zone';
+
+CREATE FUNCTION databite.filter_tz(value pg_catalog.timestamptz, zone pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_tz' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_tz(pg_catalog.timestamptz, pg_catalog.text) IS 'filter tz as text: ISO 8601 with the offset of a time zone';
+
+CREATE FUNCTION databite.filter_tz_local(value pg_catalog.timestamptz, zone pg_catalog.text)
+	RETURNS pg_catalog.timestamp
+	AS 'MODULE_PATHNAME', 'databite_filter_tz_local' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_tz_local(pg_catalog.timestamptz, pg_catalog.text) IS 'filter tz as a timestamp: the time on the clocks of a time zone';
 
 /* Filters: JSON arrays and objects */
 

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/jsonc.h"
 #include "catalog/pg_type.h"
 #include "catalog/token_catalog.h"
@@ -14,10 +15,12 @@
 #include "funcapi.h"
 #include "job/definition.h"
 #include "miscadmin.h"
+#include "run/context.h"
 #include "run/inspect.h"
 #include "source/fetch.h"
 #include "template/template.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -28,6 +31,7 @@
 #define TOKEN_VALUE_MAX (64 * 1024)
 
 static ItemBatch *batch_of_item(const char *item, const List *inputs);
+static Jsonb *with_run(Jsonb *scopes);
 static void check_token_name(const char *name);
 
 PG_FUNCTION_INFO_V1(databite_validate_job);
@@ -85,7 +89,7 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	List	   *inputs = compiler->inputs->inputs;
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[] = {JSONBOID};
-	Datum		values[] = {PG_GETARG_DATUM(2)};
+	Datum		values[] = {JsonbPGetDatum(with_run(PG_GETARG_JSONB_P(2)))};
 	Datum		result;
 	bool		isnull;
 
@@ -214,6 +218,21 @@ batch_of_item(const char *item, const List *inputs)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg_internal("%s", item_reader_error(reader, &(const char *){NULL}))));
 	return batch;
+}
+
+/* The scopes with a run that begins now, where they have none. */
+static Jsonb *
+with_run(Jsonb *scopes)
+{
+	char	   *run;
+
+	if (!JB_ROOT_IS_OBJECT(scopes) ||
+		getKeyJsonValueFromContainer(&scopes->root, "run", strlen("run"), NULL) != NULL)
+		return scopes;
+	run = psprintf("{\"run\": {\"id\": 0, \"started_at\": \"%s\"}}",
+				   run_time_text(GetCurrentTransactionStartTimestamp()));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(scopes),
+											  DirectFunctionCall1(jsonb_in, CStringGetDatum(run))));
 }
 
 /* What {{tokens.name}} can name. */

@@ -11,6 +11,7 @@
 
 #include "access/transam.h"
 #include "base/compat.h"
+#include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "item/convert_parts.h"
@@ -86,9 +87,7 @@ cell_converter_create(Oid type, int32 typmod, MemoryContext context)
 	get_type_category_preferred(converter->base_type, &converter->category, &preferred);
 	converter->conversion = choose_conversion(converter->base_type, converter->typmod);
 
-	/* A timestamp is read as one with time zone, in UTC: see convert_time. */
-	getTypeInputInfo(converter->base_type == TIMESTAMPOID ? TIMESTAMPTZOID : converter->base_type,
-					 &function, &converter->ioparam);
+	getTypeInputInfo(converter->base_type, &function, &converter->ioparam);
 	fmgr_info_cxt(function, &converter->input, context);
 	if (converter->conversion == TO_ARRAY)
 		prepare_array(converter);
@@ -161,7 +160,7 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 {
 	Datum		result;
 	Numeric		numeric_value;
-	IsoTime		time;
+	TimeValue	time;
 	pg_uuid_t	uuid;
 
 	/* its elements are cells themselves */
@@ -202,7 +201,7 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 			}
 			break;
 		case TO_TIMESTAMP:
-			if (kind == CELL_STRING && parse_iso_time(text, len, &time))
+			if (kind == CELL_STRING && iso_time_parse(text, len, &time))
 			{
 				if (converter->typmod < 0)
 					return TimestampGetDatum(time.microseconds);
@@ -211,7 +210,7 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 			}
 			break;
 		case TO_DATE:
-			if (kind == CELL_STRING && parse_iso_time(text, len, &time))
+			if (kind == CELL_STRING && iso_time_parse(text, len, &time))
 				return DateADTGetDatum(time.days);
 			break;
 		case TO_UUID:
@@ -283,24 +282,29 @@ convert_whole(CellConverter *converter, const char *text, size_t len)
 }
 
 /*
- * Through the input function, but one may not see in the result what TimeZone
- * the session has set.  A timestamp without time zone goes this way too: its
- * own input function would drop the zone of the text, not apply it.
+ * Dates and times that are not plain ISO 8601, which no setting of the session
+ * may change.  A timestamp without time zone is read as one with it: its own
+ * input function would drop the zone of the text, not apply it.
  */
 static Datum
 convert_time(CellConverter *converter, const char *text, size_t len)
 {
-	pg_tz	   *session = session_timezone;
+	TimeSession saved;
 	volatile Datum result = (Datum) 0;
 
+	if (converter->conversion == TO_TIMESTAMP)
+		return TimestampTzGetDatum(time_text_to_timestamptz(text, converter->typmod));
+	if (converter->conversion == TO_DATE)
+		return DateADTGetDatum(time_text_to_date(text));
+
+	time_session_neutral(&saved, pg_tzset("GMT"));
 	PG_TRY();
 	{
-		session_timezone = pg_tzset("GMT");
 		result = convert_by_input(converter, text, len);
 	}
 	PG_FINALLY();
 	{
-		session_timezone = session;
+		time_session_restore(&saved);
 	}
 	PG_END_TRY();
 	return result;
@@ -347,7 +351,7 @@ call(CellConverter *converter, CellKind kind, const char *text, size_t len)
 {
 	if (converter->conversion == TO_JSONB)
 		return cell_to_jsonb(kind, text, len);
-	if (converter->conversion == TO_TIMESTAMP)
+	if (converter->category == TYPCATEGORY_DATETIME || converter->category == TYPCATEGORY_TIMESPAN)
 		return convert_time(converter, text, len);
 	return convert_by_input(converter, text, len);
 }

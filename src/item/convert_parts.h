@@ -19,16 +19,6 @@ extern bool parse_decimal(const char *text, size_t len, Numeric *result);
 /* A JSON number of any form; raises an error where numeric cannot hold it. */
 extern Numeric number_to_numeric(const char *text, size_t len);
 
-/* A date, or date and time, as ISO 8601 writes it, in convert_time.c. */
-typedef struct IsoTime
-{
-	int32		days;			/* since 2000-01-01, as it is written */
-	int64		microseconds;	/* since 2000-01-01 00:00, as it is written; minus the offset, where there is a zone */
-} IsoTime;
-
-/* False where the text is not of that form, or is no valid time. */
-extern bool parse_iso_time(const char *text, size_t len, IsoTime *result);
-
 /* Eight, four, four, four and twelve digits, in convert_uuid.c; false for any other form. */
 extern bool parse_uuid(const char *text, size_t len, pg_uuid_t *result);
 

@@ -148,6 +148,10 @@ from_text(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
 	if (base == TIMESTAMPTZOID)
 		return around(coercion, "databite.to_datetime(", ")", TIMESTAMPTZOID, to);
+	if (base == TIMESTAMPOID)
+		return around(coercion, "pg_catalog.timezone('UTC', databite.to_datetime(", "))", TIMESTAMPOID, to);
+	if (base == DATEOID)
+		return around(coercion, "databite.filter_to_date(", ")", DATEOID, to);
 	return around(coercion, "", "", TEXTOID, to);
 }
 
@@ -208,7 +212,11 @@ from_jsonb(Oid base, Oid to, Coercion *coercion)
 					  psprintf(")) AS r(v %s))", template_type_name(to, -1)),
 					  to, to);
 	if (base == TIMESTAMPTZOID)
-		return around(coercion, "databite.to_datetime((", UNWRAP ")", TIMESTAMPTZOID, to);
+		return around(coercion, "databite.to_datetime(", ")", TIMESTAMPTZOID, to);
+	if (base == TIMESTAMPOID)
+		return around(coercion, "pg_catalog.timezone('UTC', databite.to_datetime(", "))", TIMESTAMPOID, to);
+	if (base == DATEOID)
+		return around(coercion, "databite.filter_to_date(", ")", DATEOID, to);
 	return around(coercion, "(", UNWRAP, TEXTOID, to);
 }
 
@@ -255,6 +263,9 @@ from_other(Oid from, Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
 	if (base == JSONOID)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	/* A date as text is ISO 8601, whatever the session's date style is. */
+	if (is_text_like(base) && TypeCategory(from) == TYPCATEGORY_DATETIME)
+		return around(coercion, "(pg_catalog.to_jsonb(", ")" UNWRAP, TEXTOID, to);
 	if (can_coerce_type(1, &from, &base, COERCION_EXPLICIT))
 		return around(coercion, "", "", InvalidOid, to);
 	if (!is_text_like(base))

@@ -49,6 +49,7 @@ template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
 		case SCOPE_PARAMETER:
 			compile_parameter(compile, node, to);
 			break;
+		case SCOPE_CLOCK:
 		case SCOPE_UNSUPPORTED:
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),

@@ -5,7 +5,9 @@
 #ifndef DATABITE_FUNCTIONS_H
 #define DATABITE_FUNCTIONS_H
 
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
+#include "pgtime.h"
 #include "utils/jsonb.h"
 
 /* Appends the text of a value: a string as it is, anything else as JSON. */
@@ -19,5 +21,12 @@ extern text *function_scalar_text(JsonbValue *scalar);
 
 /* A text that is a number, white space around it aside, as numeric; 0 for any other text. */
 extern Datum function_text_number(const char *text, int len);
+
+/* functions_time.c: the zone of that name; the error names the filter. */
+extern pg_tz *function_time_zone(const char *filter, text *name);
+
+/* functions_time_math.c: a numeric in units of so many microseconds since 1970, and back. */
+extern TimestampTz function_from_unix(Datum number, int scale);
+extern Datum function_to_unix(TimestampTz time, int scale);
 
 #endif

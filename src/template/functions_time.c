@@ -1,56 +1,131 @@
 /*
  * functions_time.c
- *	  SQL functions of the filters for times.
+ *	  SQL functions of the filters that read and write times.
  *
- * None of them depends on the session's time zone: a time without a zone is
- * UTC, and times are written in UTC.
+ * None of them depends on the session's time zone or date style: a time without
+ * a zone is UTC, and times are written in UTC where no zone is asked for.
  */
 #include "postgres.h"
 
 #include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
-#include "pgtime.h"
+#include "mb/pg_wchar.h"
+#include "template/functions.h"
+#include "template/time_format.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
-#include "utils/timestamp.h"
+#include "utils/jsonb.h"
+
+/* Bytes of a value that an error shows. */
+#define SHOWN_BYTES	100
 
 PG_FUNCTION_INFO_V1(databite_to_datetime);
+PG_FUNCTION_INFO_V1(databite_to_datetime_jsonb);
 PG_FUNCTION_INFO_V1(databite_to_datetime_format);
+PG_FUNCTION_INFO_V1(databite_filter_to_date);
+PG_FUNCTION_INFO_V1(databite_filter_to_date_jsonb);
+PG_FUNCTION_INFO_V1(databite_filter_to_date_format);
+PG_FUNCTION_INFO_V1(databite_filter_format_date);
 PG_FUNCTION_INFO_V1(databite_iso8601);
+PG_FUNCTION_INFO_V1(databite_filter_tz);
+PG_FUNCTION_INFO_V1(databite_filter_tz_local);
 
-static pg_tz *find_time_zone(const char *name);
-static TimestampTz call_in_time_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument);
+static char *jsonb_text(Jsonb *value);
+static bool read_own_format(const char *filter, text *value, text *format, pg_tz *zone, TimeValue *result);
+static bool read_unix(const char *text, int scale, TimeValue *result);
+static char *write_time(TimestampTz time, text *format, pg_tz *zone);
+static Datum call_in_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument);
 
 /*
  * databite.to_datetime(text) -> timestamptz
- *
- * What PostgreSQL reads as a time; without a zone it is UTC.
  */
 Datum
 databite_to_datetime(PG_FUNCTION_ARGS)
 {
-	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(0));
-
-	PG_RETURN_TIMESTAMPTZ(call_in_time_zone(find_time_zone("UTC"), timestamptz_in,
-											CStringGetDatum(value), ObjectIdGetDatum(InvalidOid)));
+	PG_RETURN_TIMESTAMPTZ(time_text_to_timestamptz(text_to_cstring(PG_GETARG_TEXT_PP(0)), -1));
 }
 
 /*
- * databite.to_datetime(text, text, text) -> timestamptz
+ * databite.to_datetime(jsonb) -> timestamptz
  *
- * A time read by a format of to_timestamp(), in a time zone where the format
- * has none.
+ * Of a string; JSON null is NULL.
+ */
+Datum
+databite_to_datetime_jsonb(PG_FUNCTION_ARGS)
+{
+	char	   *value = jsonb_text(PG_GETARG_JSONB_P(0));
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(time_text_to_timestamptz(value, -1));
+}
+
+/*
+ * databite.to_datetime(text, format text, zone text) -> timestamptz
+ *
+ * A time read by a format, in a time zone where the text has none.
  */
 Datum
 databite_to_datetime_format(PG_FUNCTION_ARGS)
 {
-	pg_tz	   *zone = find_time_zone(text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	pg_tz	   *zone = function_time_zone("to_datetime", PG_GETARG_TEXT_PP(2));
+	TimeValue	value;
 
-	PG_RETURN_TIMESTAMPTZ(call_in_time_zone(zone, to_timestamp,
+	if (read_own_format("to_datetime", PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), zone, &value))
+		PG_RETURN_TIMESTAMPTZ(value.microseconds);
+	PG_RETURN_DATUM(call_in_zone(zone, to_timestamp, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+/*
+ * databite.filter_to_date(text) -> date
+ *
+ * The day as it is written, in whatever zone.
+ */
+Datum
+databite_filter_to_date(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATEADT(time_text_to_date(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+/*
+ * databite.filter_to_date(jsonb) -> date
+ */
+Datum
+databite_filter_to_date_jsonb(PG_FUNCTION_ARGS)
+{
+	char	   *value = jsonb_text(PG_GETARG_JSONB_P(0));
+
+	if (value == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_DATEADT(time_text_to_date(value));
+}
+
+/*
+ * databite.filter_to_date(text, format text) -> date
+ */
+Datum
+databite_filter_to_date_format(PG_FUNCTION_ARGS)
+{
+	TimeValue	value;
+
+	if (read_own_format("to_date", PG_GETARG_TEXT_PP(0), PG_GETARG_TEXT_PP(1), time_zone_find("UTC"), &value))
+		PG_RETURN_DATEADT(value.days);
+	PG_RETURN_DATUM(DirectFunctionCall2Coll(to_date, DEFAULT_COLLATION_OID,
 											PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+/*
+ * databite.filter_format_date(timestamptz, format text, zone text) -> text
+ */
+Datum
+databite_filter_format_date(PG_FUNCTION_ARGS)
+{
+	TimestampTz time = PG_GETARG_TIMESTAMPTZ(0);
+	pg_tz	   *zone = function_time_zone("format_date", PG_GETARG_TEXT_PP(2));
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		PG_RETURN_TEXT_P(cstring_to_text(time_format_iso(time, zone)));
+	PG_RETURN_TEXT_P(cstring_to_text(write_time(time, PG_GETARG_TEXT_PP(1), zone)));
 }
 
 /*
@@ -61,65 +136,183 @@ databite_to_datetime_format(PG_FUNCTION_ARGS)
 Datum
 databite_iso8601(PG_FUNCTION_ARGS)
 {
-	TimestampTz value = PG_GETARG_TIMESTAMPTZ(0);
-	char		out[MAXDATELEN + 1];
-	struct pg_tm tm;
-	fsec_t		fsec;
-
-	if (TIMESTAMP_NOT_FINITE(value))
-		EncodeSpecialTimestamp(value, out);
-	else if (timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) == 0)
-	{
-		EncodeDateTime(&tm, fsec, false, 0, NULL, USE_XSD_DATES, out);
-		if (tm.tm_year > 0)
-			strlcat(out, "Z", sizeof(out));
-		else
-		{
-			/* The zone stands before the era. */
-			out[strlen(out) - strlen(" BC")] = '\0';
-			strlcat(out, "Z BC", sizeof(out));
-		}
-	}
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("timestamp out of range")));
-	PG_RETURN_TEXT_P(cstring_to_text(out));
+	PG_RETURN_TEXT_P(cstring_to_text(time_format_iso(PG_GETARG_TIMESTAMPTZ(0), time_zone_find("UTC"))));
 }
 
-static pg_tz *
-find_time_zone(const char *name)
+/*
+ * databite.filter_tz(timestamptz, zone text) -> text
+ *
+ * 2024-05-01T15:00:00.25+03:00
+ */
+Datum
+databite_filter_tz(PG_FUNCTION_ARGS)
 {
-	pg_tz	   *zone = strlen(name) <= TZ_STRLEN_MAX ? pg_tzset(name) : NULL;
+	PG_RETURN_TEXT_P(cstring_to_text(time_format_iso(PG_GETARG_TIMESTAMPTZ(0), function_time_zone("tz", PG_GETARG_TEXT_PP(1)))));
+}
 
-	if (zone == NULL || !pg_tz_acceptable(zone))
+/*
+ * databite.filter_tz_local(timestamptz, zone text) -> timestamp
+ *
+ * What the clock on the wall shows there.
+ */
+Datum
+databite_filter_tz_local(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(call_in_zone(function_time_zone("tz", PG_GETARG_TEXT_PP(1)), timestamptz_timestamp,
+								 PG_GETARG_DATUM(0), (Datum) 0));
+}
+
+/*
+ * A JSON value as text; NULL for null.
+ */
+static char *
+jsonb_text(Jsonb *value)
+{
+	JsonbValue	scalar;
+	StringInfoData out;
+
+	if (!JsonbExtractScalar(&value->root, &scalar))
+		return JsonbToCString(NULL, &value->root, VARSIZE(value));
+	if (scalar.type == jbvNull)
+		return NULL;
+	initStringInfo(&out);
+	function_append_json(&out, &scalar);
+	return out.data;
+}
+
+/*
+ * Reads a text by any format but a pattern of PostgreSQL's, for which it is
+ * false.  Raises an error where the text does not fit the format.
+ */
+static bool
+read_own_format(const char *filter, text *value, text *format, pg_tz *zone, TimeValue *result)
+{
+	char	   *from = text_to_cstring(value);
+	char	   *by = text_to_cstring(format);
+	char	   *mistake;
+	int			scale;
+	bool		fits = false;
+
+	switch (time_format_kind(by, &scale))
+	{
+		case TIME_STRFTIME:
+			mistake = time_format_mistake(by, true);
+			if (mistake != NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("filter \"%s\" got %s: \"%.*s\"", filter, mistake,
+								pg_mbcliplen(by, strlen(by), SHOWN_BYTES), by)));
+			fits = time_format_read(from, by, zone, result);
+			break;
+		case TIME_UNIX:
+			fits = read_unix(from, scale, result);
+			break;
+		case TIME_ISO:
+			fits = iso_time_parse(from, strlen(from), result);
+			break;
+		case TIME_RFC2822:
+		case TIME_HTTP:
+			fits = time_text_parse_rfc2822(from, strlen(from), result);
+			break;
+		case TIME_PATTERN:
+			return false;
+	}
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("filter \"%s\" cannot read \"%.*s\" by the format \"%.*s\"", filter,
+						pg_mbcliplen(from, strlen(from), SHOWN_BYTES), from,
+						pg_mbcliplen(by, strlen(by), SHOWN_BYTES), by)));
+	return true;
+}
+
+/*
+ * A number of units of so many microseconds since 1970.
+ */
+static bool
+read_unix(const char *text, int scale, TimeValue *result)
+{
+	if (strspn(text, " +-.0123456789eE") != strlen(text))
+		return false;
+	result->microseconds = function_from_unix(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+																  ObjectIdGetDatum(InvalidOid),
+																  Int32GetDatum(-1)), scale);
+	result->days = result->microseconds / USECS_PER_DAY - (result->microseconds % USECS_PER_DAY < 0 ? 1 : 0);
+	return true;
+}
+
+static char *
+write_time(TimestampTz time, text *format, pg_tz *zone)
+{
+	char	   *by = text_to_cstring(format);
+	char	   *mistake;
+	int			scale;
+	StringInfoData out;
+
+	initStringInfo(&out);
+	switch (time_format_kind(by, &scale))
+	{
+		case TIME_STRFTIME:
+			mistake = time_format_mistake(by, false);
+			if (mistake != NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("filter \"format_date\" got %s: \"%.*s\"", mistake,
+								pg_mbcliplen(by, strlen(by), SHOWN_BYTES), by)));
+			time_format_write(&out, time, by, zone);
+			return out.data;
+		case TIME_UNIX:
+			return DatumGetCString(DirectFunctionCall1(numeric_out, function_to_unix(time, scale)));
+		case TIME_ISO:
+			return time_format_iso(time, zone);
+		case TIME_RFC2822:
+			time_format_write(&out, time, "%a, %d %b %Y %T %z", zone);
+			return out.data;
+		case TIME_HTTP:
+			time_format_write(&out, time, "%a, %d %b %Y %T GMT", time_zone_find("UTC"));
+			return out.data;
+		case TIME_PATTERN:
+			break;
+	}
+	if (*by == '\0')
+		return by;
+	return text_to_cstring(DatumGetTextPP(call_in_zone(zone, timestamptz_to_char, TimestampTzGetDatum(time),
+													   PointerGetDatum(format))));
+}
+
+pg_tz *
+function_time_zone(const char *filter, text *name)
+{
+	char	   *wanted = text_to_cstring(name);
+	pg_tz	   *zone = time_zone_find(wanted);
+
+	if (zone == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" not recognized", name)));
+				 errmsg("filter \"%s\" does not know the time zone \"%.*s\"", filter,
+						pg_mbcliplen(wanted, strlen(wanted), SHOWN_BYTES), wanted)));
 	return zone;
 }
 
 /*
- * Calls a function that reads a time as it would in a session with that time
- * zone.  PostgreSQL's readers take the zone from a global, so it is put back
- * whatever happens.
+ * Calls a function as in a session with that time zone, which PostgreSQL's
+ * functions take from a global, so it is put back whatever happens.
  */
-static TimestampTz
-call_in_time_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument)
+static Datum
+call_in_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument)
 {
-	pg_tz	   *session = session_timezone;
+	TimeSession saved;
 	volatile Datum result = (Datum) 0;
 
-	session_timezone = zone;
+	time_session_neutral(&saved, zone);
 	PG_TRY();
 	{
-		result = DirectFunctionCall3Coll(function, DEFAULT_COLLATION_OID,
-										 value, argument, Int32GetDatum(-1));
+		result = DirectFunctionCall2Coll(function, DEFAULT_COLLATION_OID, value, argument);
 	}
 	PG_FINALLY();
 	{
-		session_timezone = session;
+		time_session_restore(&saved);
 	}
 	PG_END_TRY();
-	return DatumGetTimestampTz(result);
+	return result;
 }

@@ -9,6 +9,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "parser/parse_coerce.h"
@@ -73,8 +74,15 @@ template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **erro
 		Oid			param;
 
 		MemoryContextSwitchTo(context);
-		getTypeInputInfo(type, &input, &param);
-		(void) OidInputFunctionCall(input, pstrdup(text), param, typmod);
+		if (type == TIMESTAMPTZOID || type == TIMESTAMPOID)
+			(void) time_text_to_timestamptz(text, typmod);
+		else if (type == DATEOID)
+			(void) time_text_to_date(text);
+		else
+		{
+			getTypeInputInfo(type, &input, &param);
+			(void) OidInputFunctionCall(input, pstrdup(text), param, typmod);
+		}
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -112,12 +120,12 @@ compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
 		append_constant(compile, to, ast_constant_json(node));
 	else if (check_constant(compile, node, to, node->text))
 	{
-		if (base != TIMESTAMPTZOID)
+		if (base != TIMESTAMPTZOID && base != TIMESTAMPOID && base != DATEOID)
 		{
 			append_constant(compile, to, node->text);
 			return;
 		}
-		/* Without a zone it is UTC, and not the session's. */
+		/* Read like the text of an item, and not as the session would. */
 		coercion = template_begin_as(compile, node, TEXTOID, to);
 		append_constant(compile, TEXTOID, node->text);
 		template_end_as(compile, &coercion);

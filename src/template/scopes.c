@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "template/filters.h"
 #include "template/scopes.h"
 #include "template/template.h"
 
@@ -19,6 +20,8 @@ static const TemplateScope scopes[] =
 	{"secrets", SCOPE_SECRET, TEMPLATE_SCOPE_SECRETS, "secrets may be used in requests only"},
 	{"last_sync_time", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
 	{"run", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
+	{"now", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
+	{"today", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
 	{"payload", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAYLOAD, "it is known in a run with a payload only"},
 	{"response", SCOPE_UNSUPPORTED},
 	{"page", SCOPE_UNSUPPORTED},
@@ -33,6 +36,7 @@ static const TemplateScope any_scope = {"", SCOPE_PARAMETER, TEMPLATE_SCOPE_ANY}
 static const char *const run_members[] = {"id", "started_at", NULL};
 
 static const TemplateScope *find_scope(AstNode *node, int mask);
+static void become_filter(AstNode *node);
 static void unknown_name(AstNode *node, int mask);
 static void check_members(AstNode *node);
 static void check_secret(AstNode *node);
@@ -48,7 +52,23 @@ template_scope_resolve(AstNode *node, int mask)
 		return;
 	if (node->scope != &any_scope)
 		check_members(node);
-	node->type = scope_type(node);
+	if (node->scope->kind == SCOPE_CLOCK)
+		become_filter(node);
+	else
+		node->type = scope_type(node);
+}
+
+AstNode *
+template_scope_run_start(const AstNode *node, int mask)
+{
+	static JsonPathStep step = {.kind = PATH_KEY, .key = "started_at", .keylen = sizeof("started_at") - 1};
+	static JsonPath path = {.nsteps = 1, .steps = &step};
+	AstNode    *start = ast_create(AST_PATH, node->source, node->position);
+
+	start->text = "run";
+	start->path = &path;
+	template_scope_resolve(start, mask);
+	return start->scope != NULL ? start : NULL;
 }
 
 /*
@@ -78,6 +98,18 @@ find_scope(AstNode *node, int mask)
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							scope->where, "\"%s\" cannot be used here", scope->name);
 	return NULL;
+}
+
+/*
+ * A bare now or today is the filter of that name, which takes nothing from its
+ * input.
+ */
+static void
+become_filter(AstNode *node)
+{
+	node->kind = AST_FILTER;
+	ast_add_operand(node, ast_literal(LITERAL_NULL, NULL, node->source, node->position));
+	template_filter_resolve(node);
 }
 
 /*
@@ -121,7 +153,7 @@ check_members(AstNode *node)
 		check_secret(node);
 	else if (is_name(node, "run"))
 		check_run(node);
-	else if ((node->scope->kind == SCOPE_INDEX || is_name(node, "last_sync_time")) &&
+	else if ((node->scope->kind == SCOPE_INDEX || node->scope->kind == SCOPE_CLOCK || is_name(node, "last_sync_time")) &&
 			 node->path->nsteps > 0)
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
 							"\"%s\" has no members", node->scope->name);

@@ -13,6 +13,7 @@ typedef enum ScopeKind
 	SCOPE_INDEX,
 	SCOPE_SECRET,				/* databite.secret() */
 	SCOPE_PARAMETER,			/* $1 */
+	SCOPE_CLOCK,				/* when the run began; becomes a filter */
 	SCOPE_UNSUPPORTED
 } ScopeKind;
 
@@ -29,5 +30,8 @@ typedef struct TemplateScope
  * node->type, or adds the problem.
  */
 extern void template_scope_resolve(AstNode *node, int mask);
+
+/* A path to run.started_at in the place of the node; NULL and a problem where no run is known. */
+extern AstNode *template_scope_run_start(const AstNode *node, int mask);
 
 #endif

@@ -1,24 +1,31 @@
 /*
- * convert_time.c
+ * iso_time.c
  *	  Dates and times as ISO 8601 writes them.
  *
- *	  YYYY-MM-DD[(T| )HH:MM[:SS[.f...]][Z|(+|-)HH[[:]MM]]]
+ *	  date [(T| )time[zone]]
  *
- * What is not of that form, or not valid, is left to the type's input function,
- * which raises the error if it is one.  What is valid is what PostgreSQL
- * takes: years from 1, 24:00:00 and a 60th second, offsets up to 15:59.
+ *	  date = YYYY-MM-DD | YYYY-Www-D | YYYY-DDD, or the same without "-"
+ *	  time = HH:MM[:SS[(.|,)f...]], or the same without ":"
+ *	  zone = Z | (+|-)HH[[:]MM]
+ *
+ * What is valid is what PostgreSQL takes: years from 1, 24:00:00 and a 60th
+ * second, offsets up to 15:59.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "base/iso_time.h"
 #include "datatype/timestamp.h"
-#include "item/convert_parts.h"
 #include "utils/datetime.h"
 
 /* Digits of a fraction that are looked at; more make no difference to a microsecond. */
 #define MAX_FRACTION_DIGITS	30
 
+static bool take_date(const char **p, const char *end, int *julian);
+static bool take_week_date(const char **p, const char *end, int year, bool dashes, int *julian);
+static bool take_day_of_year(const char **p, const char *end, int year, int *julian);
+static int	count_digits(const char *p, const char *end);
 static bool take_digits(const char **p, const char *end, int count, int *value);
 static bool take_char(const char **p, const char *end, char c);
 static bool take_time(const char **p, const char *end, int64 *microseconds);
@@ -26,24 +33,16 @@ static bool take_fraction(const char **p, const char *end, int64 *microseconds);
 static bool take_offset(const char **p, const char *end, int *seconds);
 
 bool
-parse_iso_time(const char *text, size_t len, IsoTime *result)
+iso_time_parse(const char *text, size_t len, TimeValue *result)
 {
 	const char *p = text;
 	const char *end = text + len;
-	int			year,
-				month,
-				day;
+	int			julian;
 	int64		time = 0;
 	int			offset = 0;
 
-	if (!take_digits(&p, end, 4, &year) || !take_char(&p, end, '-') ||
-		!take_digits(&p, end, 2, &month) || !take_char(&p, end, '-') ||
-		!take_digits(&p, end, 2, &day))
+	if (!take_date(&p, end, &julian))
 		return false;
-	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR ||
-		day < 1 || day > day_tab[isleap(year)][month - 1])
-		return false;
-
 	if (p < end)
 	{
 		if (*p != 'T' && *p != ' ' && *p != 't')
@@ -52,9 +51,74 @@ parse_iso_time(const char *text, size_t len, IsoTime *result)
 		if (!take_time(&p, end, &time) || !take_offset(&p, end, &offset) || p < end)
 			return false;
 	}
-	result->days = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	result->days = julian - POSTGRES_EPOCH_JDATE;
 	result->microseconds = result->days * USECS_PER_DAY + time - offset * USECS_PER_SEC;
 	return true;
+}
+
+static bool
+take_date(const char **p, const char *end, int *julian)
+{
+	int			year,
+				month,
+				day;
+	bool		dashes;
+
+	if (!take_digits(p, end, 4, &year) || year < 1)
+		return false;
+	dashes = take_char(p, end, '-');
+	if (take_char(p, end, 'W'))
+		return take_week_date(p, end, year, dashes, julian);
+	if (count_digits(*p, end) == 3)
+		return take_day_of_year(p, end, year, julian);
+
+	if (!take_digits(p, end, 2, &month) || (dashes && !take_char(p, end, '-')) ||
+		!take_digits(p, end, 2, &day))
+		return false;
+	if (month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1])
+		return false;
+	*julian = date2j(year, month, day);
+	return true;
+}
+
+/*
+ * Week 1 is the one with the 4th of January in it; it begins on a Monday.
+ */
+static bool
+take_week_date(const char **p, const char *end, int year, bool dashes, int *julian)
+{
+	int			week,
+				day;
+
+	if (!take_digits(p, end, 2, &week) || (dashes && !take_char(p, end, '-')) ||
+		!take_digits(p, end, 1, &day))
+		return false;
+	if (week < 1 || day < 1 || day > 7 || isoweek2j(year, week) >= isoweek2j(year + 1, 1))
+		return false;
+	*julian = isoweek2j(year, week) + day - 1;
+	return true;
+}
+
+static bool
+take_day_of_year(const char **p, const char *end, int year, int *julian)
+{
+	int			day;
+
+	if (!take_digits(p, end, 3, &day) || day < 1 || day > (isleap(year) ? 366 : 365))
+		return false;
+	*julian = date2j(year, 1, 1) + day - 1;
+	return true;
+}
+
+/* Digits in a row, from p on. */
+static int
+count_digits(const char *p, const char *end)
+{
+	const char *start = p;
+
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p - start;
 }
 
 /* Exactly count digits. */
@@ -91,14 +155,18 @@ take_time(const char **p, const char *end, int64 *microseconds)
 				minute,
 				second = 0;
 	int64		fraction = 0;
+	bool		colons;
 
-	if (!take_digits(p, end, 2, &hour) || !take_char(p, end, ':') || !take_digits(p, end, 2, &minute))
+	if (!take_digits(p, end, 2, &hour))
 		return false;
-	if (take_char(p, end, ':'))
+	colons = take_char(p, end, ':');
+	if (!take_digits(p, end, 2, &minute))
+		return false;
+	if (colons ? take_char(p, end, ':') : count_digits(*p, end) > 0)
 	{
 		if (!take_digits(p, end, 2, &second))
 			return false;
-		if (take_char(p, end, '.') && !take_fraction(p, end, &fraction))
+		if ((take_char(p, end, '.') || take_char(p, end, ',')) && !take_fraction(p, end, &fraction))
 			return false;
 	}
 	if (minute > MINS_PER_HOUR - 1 || second > SECS_PER_MINUTE)
