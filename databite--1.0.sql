@@ -89,6 +89,17 @@ CREATE TABLE databite.token (
 );
 COMMENT ON TABLE databite.token IS 'secrets of roles; written and used, never read by SQL, never dumped';
 
+/* A function by its names: reg* columns would stop pg_upgrade, and OIDs mean nothing in another database. */
+CREATE TABLE databite.transform (
+	owner pg_catalog.regrole NOT NULL,
+	name pg_catalog.text NOT NULL,
+	function_schema pg_catalog.text NOT NULL,
+	function_name pg_catalog.text NOT NULL,
+	signature pg_catalog.text NOT NULL,
+	PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE databite.transform IS 'functions that roles have named as filters';
+
 CREATE TABLE databite.setting (
 	name pg_catalog.text PRIMARY KEY,
 	value pg_catalog.jsonb NOT NULL
@@ -100,6 +111,7 @@ ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.setting ENABLE ROW LEVEL SECURITY;
 
 /*
@@ -110,10 +122,13 @@ CREATE POLICY own_jobs ON databite.job FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_runs ON databite.run FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+CREATE POLICY own_transforms ON databite.transform FOR SELECT
+	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 
-/* A dump carries jobs, cursors and settings.  Not tokens; and not runs: history belongs to the server where it happened. */
+/* A dump carries jobs, cursors, transforms and settings.  Not tokens; and not runs: history belongs to the server where it happened. */
 SELECT pg_catalog.pg_extension_config_dump('databite.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.step_state', '');
+SELECT pg_catalog.pg_extension_config_dump('databite.transform', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.setting', '');
 
 /*
@@ -224,7 +239,15 @@ FROM databite.job AS j
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.cursors IS 'how far each step of your jobs has come';
 
-GRANT SELECT ON databite.jobs, databite.runs, databite.progress, databite.cursors TO PUBLIC;
+CREATE VIEW databite.transforms WITH (security_barrier) AS
+SELECT t.name,
+	t.signature AS function,
+	t.owner
+FROM databite.transform AS t
+WHERE pg_catalog.pg_has_role(t.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters';
+
+GRANT SELECT ON databite.jobs, databite.runs, databite.progress, databite.cursors, databite.transforms TO PUBLIC;
 
 /* Types */
 
@@ -448,6 +471,16 @@ CREATE FUNCTION databite.delete_token(name pg_catalog.text) RETURNS pg_catalog.b
 	AS 'MODULE_PATHNAME', 'databite_delete_token' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.delete_token(pg_catalog.text) IS 'removes a secret';
 
+/* Functions of users as filters */
+
+CREATE FUNCTION databite.create_transform(name pg_catalog.text, function pg_catalog.regprocedure) RETURNS pg_catalog.void
+	AS 'MODULE_PATHNAME', 'databite_create_transform' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.create_transform(pg_catalog.text, pg_catalog.regprocedure) IS 'names a function as a filter of your jobs';
+
+CREATE FUNCTION databite.drop_transform(name pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_drop_transform' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.drop_transform(pg_catalog.text) IS 'forgets the name of a filter, not the function';
+
 /* The scheduler of this database, where databite is not preloaded */
 
 CREATE FUNCTION databite.start() RETURNS pg_catalog.bool
@@ -464,9 +497,9 @@ CREATE FUNCTION databite.batch() RETURNS SETOF pg_catalog.record
 	AS 'MODULE_PATHNAME', 'databite_batch' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE ROWS 1000;
 COMMENT ON FUNCTION databite.batch() IS 'items of the batch that is being written';
 
-CREATE FUNCTION databite.secret(name pg_catalog.text) RETURNS pg_catalog.text
+CREATE FUNCTION databite.secret(name pg_catalog.text, key pg_catalog.text) RETURNS pg_catalog.text
 	AS 'MODULE_PATHNAME', 'databite_secret' LANGUAGE C STRICT STABLE PARALLEL UNSAFE;
-COMMENT ON FUNCTION databite.secret(pg_catalog.text) IS 'a secret, for the request that is being rendered';
+COMMENT ON FUNCTION databite.secret(pg_catalog.text, pg_catalog.text) IS 'a secret, for the request that is being rendered';
 
 /*
  * Filters of templates.  What calls them are compiled statements and databite.evaluate.

@@ -319,7 +319,7 @@ INSERT INTO template_case (template, item, expected) VALUES
 ('{{ 5 | to_datetime }}', '{}', '!42804'),
 ('{{ "soon" | to_datetime }}', '{}', '!22007'),
 ('{{ item.a | slugify }}', '{}', '!22023'),
-('{{ item.a | no_schema.f(1) }}', '{}', '!22023');
+('{{ item.a | no_schema.f(1) }}', '{}', '!3F000');
 
 -- Bounds
 INSERT INTO template_case (template, item, expected) VALUES

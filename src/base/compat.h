@@ -14,6 +14,8 @@
 #endif
 
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "parser/parse_type.h"
@@ -73,6 +75,26 @@ compat_database_aclcheck(Oid database, Oid role, AclMode mode)
 	return object_aclcheck(DatabaseRelationId, database, role, mode);
 #else
 	return pg_database_aclcheck(database, role, mode);
+#endif
+}
+
+static inline AclResult
+compat_schema_aclcheck(Oid schema, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, mode);
+#else
+	return pg_namespace_aclcheck(schema, role, mode);
+#endif
+}
+
+static inline AclResult
+compat_function_aclcheck(Oid function, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, function, role, mode);
+#else
+	return pg_proc_aclcheck(function, role, mode);
 #endif
 }
 

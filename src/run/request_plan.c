@@ -5,8 +5,10 @@
  * All templates of a request are columns of one SELECT, so a request costs one
  * statement, and its values are what SQL says they are.  Secrets are no part of
  * that statement's text or parameters, where a log could show them:
- * databite.secret() fetches them, and answers only while a request is
- * rendered here.
+ * databite.secret() fetches them, and answers only the statement that a request
+ * is rendered with.  A function of the user's may be called by that statement, so
+ * the statement proves what it is: by a key that is made for this rendering and
+ * given to this statement only.
  */
 #include "postgres.h"
 
@@ -15,6 +17,7 @@
 #include "catalog/token_catalog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "nodes/params.h"
 #include "run/request_plan.h"
 #include "run/secret_mask.h"
 #include "template/template.h"
@@ -45,6 +48,8 @@ struct RequestPlan
 	char	   *sql;
 };
 
+static void make_key(char *key);
+static ParamListInfo render_parameters(Jsonb *scopes, const char *key);
 static void add_column(RequestPlan *plan, RequestPart part, char *name, TemplateExpr *expr);
 static void add_values(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, List *values);
 static void add_body(RequestPlan *plan, TemplateCompiler *compiler, const JobSource *source);
@@ -57,9 +62,19 @@ static void add_content_type(HttpRequest *request, BodyKind kind);
 
 PG_FUNCTION_INFO_V1(databite_secret);
 
-/* Whose secrets the statement that runs now may ask for; InvalidOid outside of rendering. */
-static Oid	secret_owner = InvalidOid;
-static bool secrets_masked = false;
+/* Bytes of a key. */
+#define SECRET_KEY_BYTES	16
+
+/* A rendering that is going on; the statement of another one may run inside of it. */
+typedef struct Rendering
+{
+	Oid			owner;			/* whose secrets its statement may ask for */
+	bool		masked;
+	char		key[2 * SECRET_KEY_BYTES + 1];
+} Rendering;
+
+/* NULL: none. */
+static const Rendering *rendering = NULL;
 
 RequestPlan *
 request_plan_create(const JobSource *source, ProblemList *problems, MemoryContext context)
@@ -89,8 +104,9 @@ request_plan_render(RequestPlan *plan, Oid owner, Jsonb *scopes, bool masked)
 {
 	HttpRequest *request = palloc0(sizeof(HttpRequest));
 	MemoryContext caller = CurrentMemoryContext;
-	Oid			types[] = {JSONBOID};
-	Datum		values[] = {JsonbPGetDatum(scopes)};
+	Rendering	mine = {.owner = owner, .masked = masked};
+	const Rendering *outer = rendering;
+	SPIExecuteOptions options = {.tcount = 1};
 	StringInfoData form;
 	ListCell   *lc;
 	int			column = 0;
@@ -99,19 +115,21 @@ request_plan_render(RequestPlan *plan, Oid owner, Jsonb *scopes, bool masked)
 	request->method = pstrdup(plan->source->method);
 	request->timeout_ms = plan->source->timeout_ms;
 
+	make_key(mine.key);
+	options.params = render_parameters(scopes, mine.key);
+
 	(void) SPI_connect();
 	PG_TRY();
 	{
-		secret_owner = owner;
-		secrets_masked = masked;
-		if (SPI_execute_with_args(plan->sql, 1, types, values, NULL, false, 1) != SPI_OK_SELECT)
+		rendering = &mine;
+		if (SPI_execute_extended(plan->sql, &options) != SPI_OK_SELECT)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not render the request")));
 	}
 	PG_FINALLY();
 	{
-		secret_owner = InvalidOid;
+		rendering = outer;
 	}
 	PG_END_TRY();
 
@@ -136,23 +154,25 @@ request_plan_render(RequestPlan *plan, Oid owner, Jsonb *scopes, bool masked)
 }
 
 /*
- * databite.secret(name) returns text: a secret of the job's owner, while a
- * request is rendered.  55000 at any other time, 42704 for an unknown name.
+ * databite.secret(name, key) returns text: a secret of the job's owner, for the
+ * statement that a request is rendered with.  55000 for anybody else, 42704 for
+ * an unknown name.
  */
 Datum
 databite_secret(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char	   *value;
 
-	if (!OidIsValid(secret_owner))
+	if (rendering == NULL || strcmp(key, rendering->key) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a secret can be used only in a request of a job")));
-	if (secrets_masked)
+	if (rendering->masked)
 		PG_RETURN_TEXT_P(cstring_to_text("***"));
 
-	value = token_catalog_get(secret_owner, name);
+	value = token_catalog_get(rendering->owner, name);
 	if (value == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -161,6 +181,41 @@ databite_secret(PG_FUNCTION_ARGS)
 						 quote_literal_cstr(name))));
 	secret_mask_remember(value);
 	PG_RETURN_TEXT_P(cstring_to_text(value));
+}
+
+/*
+ * Fills in the key as hexadecimal digits.
+ */
+static void
+make_key(char *key)
+{
+	uint8		bytes[SECRET_KEY_BYTES];
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random bytes")));
+	key[hex_encode((const char *) bytes, sizeof(bytes), key)] = '\0';
+}
+
+/*
+ * $1 and $2 of the statement.  The key is not said to be a constant: a plan
+ * would have it then, and whoever sets debug_print_plan can read plans.
+ */
+static ParamListInfo
+render_parameters(Jsonb *scopes, const char *key)
+{
+	ParamListInfo params = makeParamList(2);
+
+	params->params[0].value = JsonbPGetDatum(scopes);
+	params->params[0].isnull = scopes == NULL;
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].ptype = JSONBOID;
+	params->params[1].value = CStringGetTextDatum(key);
+	params->params[1].isnull = false;
+	params->params[1].pflags = 0;
+	params->params[1].ptype = TEXTOID;
+	return params;
 }
 
 static void

@@ -86,7 +86,8 @@ typedef struct AstNode
 	char	   *text;			/* literals: see there; paths and filters: the name */
 	JsonPath   *path;			/* behind the name */
 	const struct TemplateScope *scope;	/* of a path, by check.c */
-	const struct TemplateFilter *filter;	/* by check.c */
+	const struct TemplateFilter *filter;	/* by check.c: a built-in filter, */
+	const struct UserFunction *function;	/* or a user's */
 	AstOperator op;
 	AstConcatMode mode;
 	List	   *operands;		/* of AstNode * */

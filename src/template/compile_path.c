@@ -112,7 +112,7 @@ compile_secret(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	Coercion	coercion = template_begin_as(compile, node, TEXTOID, to);
 
-	appendStringInfo(compile->out, "databite.secret(%s::pg_catalog.text)",
+	appendStringInfo(compile->out, "databite.secret(%s::pg_catalog.text, $2)",
 					 quote_literal_cstr(node->path->steps[0].key));
 	template_end_as(compile, &coercion);
 }

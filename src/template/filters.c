@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "template/filters.h"
+#include "template/filters_user.h"
 
 static const TemplateFilter *const groups[] = {
 	template_null_filters,
@@ -28,8 +29,12 @@ static const char *describe_kind(Oid type);
 void
 template_filter_resolve(AstNode *node)
 {
-	const TemplateFilter *filter = find_filter(node->text);
+	const TemplateFilter *filter;
 
+	/* a user's transform comes before a filter of that name */
+	if (template_user_filter_resolve(node))
+		return;
+	filter = find_filter(node->text);
 	if (filter == NULL)
 	{
 		unknown_filter(node);
@@ -46,7 +51,9 @@ template_filter_resolve(AstNode *node)
 void
 template_filter_compile(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	if (node->filter->compile != NULL)
+	if (node->function != NULL)
+		template_user_filter_compile(compile, node, to);
+	else if (node->filter->compile != NULL)
 		node->filter->compile(compile, node, to);
 	else
 		template_filter_call(compile, node, to);
@@ -127,6 +134,7 @@ static void
 unknown_filter(AstNode *node)
 {
 	const char **candidates;
+	char	   *hint;
 	int			n = 0;
 
 	for (int i = 0; i < lengthof(groups); i++)
@@ -142,8 +150,10 @@ unknown_filter(AstNode *node)
 			candidates[n++] = filter->name;
 	}
 	candidates[n] = NULL;
-	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
-						source_text_suggest(node->text, candidates),
+	hint = source_text_suggest(node->text, candidates);
+	if (hint == NULL)
+		hint = "a function of yours is written schema.function, or named by databite.create_transform";
+	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
 						"unknown filter \"%s\"", source_text_clip(node->text, CLIP_NAME));
 }
 

@@ -44,9 +44,9 @@ extern const TemplateFilter template_check_filters[];
 extern const TemplateFilter template_control_filters[];
 
 /*
- * Finds the filter of the node and checks the number and kind of its arguments;
- * sets node->filter and node->type, or adds the problem.  The operands are
- * checked.
+ * Finds the filter of the node, or the user's function, and checks the number and
+ * kind of its arguments; sets node->filter or node->function, and node->type, or
+ * adds the problem.  The operands are checked.
  */
 extern void template_filter_resolve(AstNode *node);
 

@@ -66,6 +66,12 @@ source_text_problem(SourceText *source, int position, int sqlstate, const char *
 				"%s", message.data);
 }
 
+bool
+source_text_more_problems(const SourceText *source)
+{
+	return source->document->nproblems < MAX_PROBLEMS;
+}
+
 char *
 source_text_clip(const char *text, int max)
 {

@@ -33,6 +33,9 @@ extern SourceText *source_text_create_inner(SourceText *document, const char *te
 extern void source_text_problem(SourceText *source, int position, int sqlstate, const char *hint,
 								const char *fmt,...) pg_attribute_printf(5, 6);
 
+/* Would one more problem be kept?  If not, there is no use in looking for its hint. */
+extern bool source_text_more_problems(const SourceText *source);
+
 /* A text for a message: itself, or its beginning where it is longer than max bytes. */
 extern char *source_text_clip(const char *text, int max);
 #define CLIP_NAME		63

@@ -5,8 +5,9 @@
  * A template is parsed, checked and translated to one SQL expression of a
  * known type.  It never holds a value: what comes from an item is a typed
  * column of the batch (b.p1, b.p2, ...), what comes from another scope is read
- * from one jsonb parameter ($1), and a secret is databite.secret('name'), which
- * answers only while databite itself renders a request.
+ * from one jsonb parameter ($1), and a secret is databite.secret('name', $2),
+ * which answers only the statement that databite itself renders a request with:
+ * it is given a key ($2), and a user's function that it calls is not.
  */
 #ifndef DATABITE_TEMPLATE_H
 #define DATABITE_TEMPLATE_H

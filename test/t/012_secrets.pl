@@ -90,12 +90,67 @@ my ($dump, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port
 like($dump, qr/redirected/, 'the dump has the jobs');
 unlike($dump, qr/\Q$canary\E/, 'but not the token');
 
+# A function of the user's is called while the request is rendered: it is given no secret, and gets none by asking.
+sql(q{
+	CREATE TABLE loot (answer text);
+	CREATE FUNCTION ask(statement text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE answer text;
+	BEGIN
+		EXECUTE statement INTO answer;
+		RETURN coalesce(answer, 'null');
+	EXCEPTION WHEN OTHERS THEN
+		RETURN SQLSTATE || ' ' || SQLERRM;
+	END $$;
+	CREATE FUNCTION thief(value text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO loot VALUES
+			(ask($q$SELECT databite.secret('canary')$q$)),
+			(ask($q$SELECT databite.secret('canary', NULL)$q$)),
+			(ask($q$SELECT databite.secret('canary', '')$q$)),
+			(ask($q$SELECT databite.secret('canary', repeat('0', 32))$q$)),
+			(ask($q$SELECT databite.evaluate('{{ tokens.canary }}')$q$)),
+			(ask($q$SELECT string_agg(a::text, ' ') FROM pg_stat_activity AS a WHERE pid = pg_backend_pid()$q$)),
+			(ask($q$SELECT string_agg(p::text, ' ') FROM pg_prepared_statements AS p$q$)),
+			(ask($q$SELECT string_agg(c::text, ' ') FROM pg_cursors AS c$q$)),
+			(ask($q$SELECT string_agg(s::text, ' ') FROM pg_settings AS s$q$)),
+			(ask($q$SELECT current_query()$q$));
+		RETURN value;
+	END $$});
+sql(qq(SELECT databite.schedule_job('{
+	"id": "thief", "source": {"type": "api", "url": "$job{good}", "retry": {"attempts": 1},
+		"headers": {"X-Before": "{{tokens.canary}}", "X-Stolen": "{{ ''mine'' | public.thief }}", "X-Behind": "{{tokens.canary}}"}},
+	"destination": {"type": "database", "table": "t_thief", "schema": {"method": "text"}}}')));
+is(sql(q(SELECT status FROM databite.execute_job('thief'))), 'completed', 'a function of the user is called in a request');
+is($api->requests('/echo')->[-1]{headers}{'x-stolen'}, 'mine', 'its value went with the request');
+is($api->requests('/echo')->[-1]{headers}{'x-behind'}, $canary, 'and so did the token, after it too');
+enqueue_and_wait($node, 'postgres', 'thief');
+is(sql('SELECT count(*) FROM loot'), '20', 'it has tried');
+unlike(sql('SELECT * FROM loot'), qr/canary-7/, 'and got nothing');
+sql('SELECT * FROM databite.explain_job(\'thief\')');
+unlike(sql('SELECT * FROM loot'), qr/canary-7/, 'nor from explain_job');
+for my $template ('{{ tokens.canary | public.thief }}', '{{ \'x\' | public.thief ~ (secrets.canary | upper | public.thief) }}',
+	'{{ [1, {\'a\': tokens.canary}] | public.thief }}', '{{ (true ? tokens.canary : 1) | default(2) | public.thief }}')
+{
+	(my $quoted = $template) =~ s/'/''/g;
+	my (undef, undef, $refusal) = $node->psql('postgres', qq(SELECT databite.schedule_job('{
+		"id": "thief", "source": {"type": "api", "url": "$job{good}", "headers": {"X-Stolen": "$quoted"}},
+		"destination": {"type": "database", "table": "t_thief", "schema": {"method": "text"}}}')));
+	like($refusal, qr{a secret cannot be given to function public\.thief\(text\).*/source/headers/X-Stolen}s, "refused: $template");
+}
+
+# The key that the statement shows for its secrets is not in its plan, which a user can have printed.
+my (undef, undef, $plans) = $node->psql('postgres', q(SET debug_print_plan = on; SET debug_print_parse = on;
+	SET debug_print_rewritten = on; SET debug_pretty_print = off; SET client_min_messages = log; SELECT * FROM databite.explain_job('thief')));
+like($plans, qr/:consttype 25 .*:funcid/s, 'plans were printed');
+my @constants = map { join '', map { chr($_ % 256) } split ' ' } $plans =~ /:constvalue \d+ \[ ([-\d ]+) \]/g;
+is(scalar(grep { /[0-9a-f]{32}$/ } @constants), 0, 'without a key');
+
 # A user cannot read it, whatever he is given but the superuser's rights.
 sql('CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA databite TO reader;
 	GRANT EXECUTE ON ALL ROUTINES IN SCHEMA databite TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA databite TO reader');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM databite.token', extra_params => [ '-U', 'reader' ]), '0',
 	'no row of the token table for anybody');
-my (undef, undef, $message) = $node->psql('postgres', q(SELECT databite.secret('canary')), extra_params => [ '-U', 'reader' ]);
+my (undef, undef, $message) = $node->psql('postgres', q(SELECT databite.secret('canary', '0')), extra_params => [ '-U', 'reader' ]);
 like($message, qr/only in a request/, 'nor by the function that requests use');
 is(sql(q(SELECT databite.evaluate('{{tokens.canary}}') IS NULL)), 't', 'nor by a template that is no request');
 
