@@ -148,7 +148,7 @@ SELECT databite.create_transform('x', 'shop.doing(int)');
 SELECT databite.create_transform('x', 'shop.total(int)');
 SELECT databite.create_transform('x', 'shop.anything(anyelement)');
 SELECT databite.create_transform('x', 'pg_catalog.int4in(cstring)');
-SELECT databite.create_transform('x', 'databite.url_encode(text)');
+SELECT databite.create_transform('x', 'databite.filter_url_encode(text)');
 SELECT databite.create_transform('x', 0::regprocedure);
 
 -- The function goes, is replaced, or may not be called any more

@@ -340,7 +340,8 @@ unknown_function(AstNode *node, const char *schema, Oid schema_oid, const char *
 	}
 	source_text_problem(node->source, node->position, ERRCODE_UNDEFINED_FUNCTION,
 						source_text_more_problems(node->source)
-						? source_text_suggest(name, function_names(schema_oid)) : NULL,
+							? source_text_suggest(name, function_names(schema_oid))
+							: NULL,
 						"schema \"%s\" has no function \"%s\"", schema, source_text_clip(name, CLIP_NAME));
 }
 

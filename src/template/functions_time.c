@@ -236,7 +236,8 @@ read_unix(const char *text, int scale, TimeValue *result)
 		return false;
 	result->microseconds = function_from_unix(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
 																  ObjectIdGetDatum(InvalidOid),
-																  Int32GetDatum(-1)), scale);
+																  Int32GetDatum(-1)),
+											  scale);
 	result->days = result->microseconds / USECS_PER_DAY - (result->microseconds % USECS_PER_DAY < 0 ? 1 : 0);
 	return true;
 }

@@ -160,7 +160,8 @@ function_to_unix(TimestampTz time, int scale)
 	result = DirectFunctionCall2(numeric_add, NumericGetDatum(int64_to_numeric(time)),
 								 NumericGetDatum(int64_to_numeric(UNIX_SHIFT)));
 	unit = DirectFunctionCall3(numeric_in,
-							   CStringGetDatum(scale == 1 ? "1" : scale == 1000 ? "0.001" : "0.000001"),
+							   CStringGetDatum(scale == 1 ? "1" : scale == 1000 ? "0.001"
+																				: "0.000001"),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	return DirectFunctionCall1(numeric_trim_scale, DirectFunctionCall2(numeric_mul, result, unit));
 }
