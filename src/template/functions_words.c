@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "template/functions.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
