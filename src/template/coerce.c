@@ -249,7 +249,8 @@ from_bytes(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_json(pg_catalog.convert_from(", ", 'UTF8'))", JSONOID, to);
 	if (!is_text_like(base))
 		return false;
-	return around(coercion, "pg_catalog.convert_from(", ", 'UTF8')", TEXTOID, to);
+	/* The collation of the encoding's name is "C", in which there are no letters but ASCII's. */
+	return around(coercion, "(pg_catalog.convert_from(", ", 'UTF8') COLLATE pg_catalog.\"default\")", TEXTOID, to);
 }
 
 /*

@@ -11,7 +11,7 @@
 #include "regex/regex.h"
 #include "template/filters.h"
 
-#define WHITE_SPACE "E' \\t\\n\\r\\f\\v'::pg_catalog.text"
+#define WHITE_SPACE "E' \\t\\n\\r\\f\\x0B'::pg_catalog.text"
 
 static Oid	slice_type(const AstNode *node);
 static void compile_slice(TemplateCompile *compile, const AstNode *node, Oid to);

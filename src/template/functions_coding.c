@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "template/functions.h"
 #include "template/validators.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

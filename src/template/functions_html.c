@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "template/functions.h"
 #include "utils/builtins.h"
 
 /* No entity that is known here is longer than &#x0010FFFF; */

@@ -9,6 +9,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "regex/regex.h"
+#include "template/functions.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "template/functions.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
@@ -27,7 +28,8 @@ typedef struct Slug
 typedef enum LetterCase
 {
 	CASE_NONE,					/* no part of a word */
-	CASE_LOWER,					/* also letters without case, and digits */
+	CASE_DIGIT,
+	CASE_LOWER,					/* also letters without case */
 	CASE_UPPER
 } LetterCase;
 
@@ -128,7 +130,7 @@ databite_filter_snake_case(PG_FUNCTION_ARGS)
 		bool		begins;
 
 		next = p + len < end ? letter_case(p + len, pg_mblen(p + len), collation) : CASE_NONE;
-		begins = before == CASE_NONE || (current == CASE_UPPER && (before == CASE_LOWER || next == CASE_LOWER));
+		begins = before == CASE_NONE || (current == CASE_UPPER && (before != CASE_UPPER || next == CASE_LOWER));
 		if (current != CASE_NONE)
 		{
 			if (begins && out.len > 0)
@@ -214,7 +216,8 @@ slug_code_point(Slug *slug, pg_wchar c)
 {
 	unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1];
 
-	slug_append(slug, (char *) unicode_to_utf8(c, utf8), pg_utf_mblen(utf8));
+	unicode_to_utf8(c, utf8);
+	slug_append(slug, (char *) utf8, pg_utf_mblen(utf8));
 }
 
 static void
@@ -236,7 +239,10 @@ append_composed(StringInfo out, const char *text, int len)
 	unsigned char utf8[MAX_MULTIBYTE_CHAR_LEN + 1];
 
 	for (; *c != 0; c++)
-		appendBinaryStringInfo(out, (char *) unicode_to_utf8(*c, utf8), pg_utf_mblen(utf8));
+	{
+		unicode_to_utf8(*c, utf8);
+		appendBinaryStringInfo(out, (char *) utf8, pg_utf_mblen(utf8));
+	}
 }
 
 static const char *
@@ -292,7 +298,9 @@ letter_case(const char *p, int len, Oid collation)
 	{
 		if (*p >= 'A' && *p <= 'Z')
 			return CASE_UPPER;
-		return (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') ? CASE_LOWER : CASE_NONE;
+		if (*p >= 'a' && *p <= 'z')
+			return CASE_LOWER;
+		return *p >= '0' && *p <= '9' ? CASE_DIGIT : CASE_NONE;
 	}
 	if (GetDatabaseEncoding() == PG_UTF8 && is_separator(utf8_to_unicode((const unsigned char *) p)))
 		return CASE_NONE;
