@@ -72,6 +72,17 @@ template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to)
 	template_end_as(compile, &coercion);
 }
 
+const AstNode *
+template_filter_string(const AstNode *node, int n)
+{
+	const AstNode *argument;
+
+	if (n >= list_length(node->operands))
+		return NULL;
+	argument = ast_operand(node, n);
+	return ast_is_literal(argument, LITERAL_STRING) ? argument : NULL;
+}
+
 static const TemplateFilter *
 find_filter(const char *name)
 {

@@ -52,4 +52,7 @@ extern void template_filter_compile(TemplateCompile *compile, const AstNode *nod
 /* The plain call, for hooks: function(value, arguments, defaults of those not given). */
 extern void template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to);
 
+/* The argument, from 1, where it is given and a text that is written down, else NULL; for hooks that check it. */
+extern const AstNode *template_filter_string(const AstNode *node, int n);
+
 #endif
