@@ -777,6 +777,85 @@ CREATE FUNCTION databite.filter_join(value pg_catalog.jsonb, separator pg_catalo
 	AS 'MODULE_PATHNAME', 'databite_filter_join' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.filter_join(pg_catalog.jsonb, pg_catalog.text) IS 'filter join: elements of an array as text';
 
+CREATE FUNCTION databite.filter_first(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_first' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_first(pg_catalog.jsonb) IS 'filter first: the first element of an array';
+
+CREATE FUNCTION databite.filter_last(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_last' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_last(pg_catalog.jsonb) IS 'filter last: the last element of an array';
+
+CREATE FUNCTION databite.filter_size(value pg_catalog.jsonb) RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_filter_size' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_size(pg_catalog.jsonb) IS 'filter size: the number of elements, members or characters';
+
+CREATE FUNCTION databite.filter_map(value pg_catalog.jsonb, path pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_map' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_map(pg_catalog.jsonb, pg_catalog.text) IS 'filter map: the value at a path of each element';
+
+/* Not strict where NULL is a value to compare with, or means that there is no path. */
+CREATE FUNCTION databite.filter_filter(value pg_catalog.jsonb, path pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_filter' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_filter(pg_catalog.jsonb, pg_catalog.text) IS 'filter filter: the elements in which a path is neither null nor false';
+
+CREATE FUNCTION databite.filter_filter(value pg_catalog.jsonb, path pg_catalog.text, wanted pg_catalog.jsonb)
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_filter_equal' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_filter(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb) IS 'filter filter: the elements in which a path is a value';
+
+CREATE FUNCTION databite.filter_filter(value pg_catalog.jsonb, path pg_catalog.text, operator pg_catalog.text, wanted pg_catalog.jsonb)
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_filter_operator' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_filter(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb) IS 'filter filter: the elements in which a path compares with a value';
+
+CREATE FUNCTION databite.filter_sort(value pg_catalog.jsonb, path pg_catalog.text, direction pg_catalog.text)
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_sort' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_sort(pg_catalog.jsonb, pg_catalog.text, pg_catalog.text) IS 'filter sort: an array in order';
+
+CREATE FUNCTION databite.filter_unique(value pg_catalog.jsonb, path pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_unique' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_unique(pg_catalog.jsonb, pg_catalog.text) IS 'filter unique: the first of equal elements';
+
+CREATE FUNCTION databite.filter_flatten(value pg_catalog.jsonb, depth pg_catalog.int4) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_flatten' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_flatten(pg_catalog.jsonb, pg_catalog.int4) IS 'filter flatten: arrays in an array as their elements';
+
+CREATE FUNCTION databite.filter_concat(value pg_catalog.jsonb, VARIADIC others pg_catalog.jsonb[])
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_concat' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_concat(pg_catalog.jsonb, VARIADIC pg_catalog.jsonb[]) IS 'filter concat: the elements of all arrays';
+
+CREATE FUNCTION databite.filter_keys(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_keys' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_keys(pg_catalog.jsonb) IS 'filter keys: the names of the members of an object';
+
+CREATE FUNCTION databite.filter_values(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_values' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_values(pg_catalog.jsonb) IS 'filter values: the values of the members of an object';
+
+CREATE FUNCTION databite.filter_get(value pg_catalog.jsonb, path pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_get' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_get(pg_catalog.jsonb, pg_catalog.text) IS 'filter get: the value at a path';
+
+CREATE FUNCTION databite.filter_pick(value pg_catalog.jsonb, VARIADIC names pg_catalog.text[])
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_pick' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_pick(pg_catalog.jsonb, VARIADIC pg_catalog.text[]) IS 'filter pick: an object with some of its members';
+
+CREATE FUNCTION databite.filter_omit(value pg_catalog.jsonb, VARIADIC names pg_catalog.text[])
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_omit' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_omit(pg_catalog.jsonb, VARIADIC pg_catalog.text[]) IS 'filter omit: an object without some of its members';
+
+CREATE FUNCTION databite.filter_to_json(value pg_catalog.jsonb) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_to_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_to_json(pg_catalog.jsonb) IS 'filter to_json: a value as JSON text';
+
+CREATE FUNCTION databite.filter_from_json(value pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_from_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_from_json(pg_catalog.text) IS 'filter from_json: the value of a JSON text';
+
 /* Filters: encoding, decoding and hashing */
 
 CREATE FUNCTION databite.filter_url_encode(value pg_catalog.text) RETURNS pg_catalog.text

@@ -7,6 +7,7 @@
 \pset null NULL
 SET timezone = 'America/New_York';
 SET datestyle = 'German';
+SET intervalstyle = 'sql_standard';
 
 CREATE FUNCTION pg_temp.outcome(template text, item jsonb, scopes jsonb) RETURNS text
 LANGUAGE plpgsql AS $$
@@ -260,7 +261,21 @@ INSERT INTO template_case (template, item, expected) VALUES
 ('{{ item.a | to_datetime("DD.MM.YYYY HH24:MI", "Europe/Riga") }}', '{"a": "01.07.2024 08:00"}', '"2024-07-01T05:00:00Z"'),
 ('{{ item.a | to_datetime("YYYY-MM-DD HH24:MI", "Europe/Riga") }}', '{"a": "2024-01-01 08:00"}', '"2024-01-01T06:00:00Z"'),
 ('{{ item.a | to_datetime("YYYY", "Europe/Nowhere") }}', '{"a": "2024"}', '!22023'),
-('at {{ item.a | to_datetime }}', '{"a": "2024-03-10T12:00:00+01:00"}', '"at 2024-03-10T11:00:00Z"');
+('at {{ item.a | to_datetime }}', '{"a": "2024-03-10T12:00:00+01:00"}', '"at 2024-03-10T11:00:00Z"'),
+('{{ item.a | to_datetime }}', '{"a": "02/03/2024"}', '"2024-02-03T00:00:00Z"'),
+('{{ ("" ~ item.a) | to_datetime }}', '{"a": "02/03/2024"}', '"2024-02-03T00:00:00Z"'),
+('at {{ item.a | to_date("%d.%m.%Y") }}', '{"a": "01.05.2024"}', '"at 2024-05-01"'),
+('{{ item.a | date_add("-1 day 2 hours") }}', '{"a": "2024-03-10"}', '"2024-03-09T02:00:00Z"'),
+('{{ item.a | date_trunc("day") }}', '{"a": "2024-03-10T12:00:00"}', '"2024-03-10T00:00:00Z"'),
+('{{ item.a | format_date("HH24:MI TZ") }}', '{"a": "2024-03-10T12:00:00"}', '"12:00 UTC"'),
+('{{ run.started_at == now and (now | format_date("YYYY-MM-DD")) == today }}', '{}', 'true');
+
+-- The run's start is what the scopes say
+INSERT INTO template_case (template, item, expected, scopes) VALUES
+('{{ now }}', '{"now": 1}', '"2024-03-10T07:30:00Z"', '{"run": {"started_at": "2024-03-10T07:30:00Z"}}'),
+('{{ item.now | now | format_date("%s") }}', '{"now": 1}', '"1710055800"', '{"run": {"started_at": "2024-03-10T07:30:00Z"}}'),
+('{{ today }}', '{}', '"2024-03-10"', '{"run": {"started_at": "2024-03-10T07:30:00Z"}}'),
+('{{ today | today("America/Los_Angeles") }}', '{}', '"2024-03-09"', '{"run": {"started_at": "2024-03-10T07:30:00Z"}}');
 
 -- Other scopes come from the third argument
 INSERT INTO template_case (template, item, scopes, expected) VALUES
@@ -364,4 +379,11 @@ SELECT pg_temp.mistake('{{ item.price * 1.2 | round(2) }}');
 SELECT pg_temp.mistake('{{ item.a = 1 }}');
 SELECT pg_temp.mistake('{{ item.name | slugify }}');
 SELECT pg_temp.mistake('{{ true + 1 }}');
+SELECT pg_temp.mistake('{{ item.at | to_datetime("%Y-%q") }}');
+SELECT pg_temp.mistake('{{ item.at | format_date("iso", "Europe/Nowhere") }}');
+SELECT pg_temp.mistake('{{ item.at | date_add(1, "dya") }}');
+SELECT pg_temp.mistake('{{ item.at | from_unix("days") }}');
+SELECT pg_temp.mistake('{{ (item.at * 1000) | to_datetime }}');
+SELECT pg_temp.mistake('{{ item.lines | map("price..amount") }}');
+SELECT pg_temp.mistake('{{ item.lines | filter("qty", "=", 1) }}');
 SELECT pg_temp.mistake(repeat('é', 1000) || E'\t{{ item.€ | round("x") }} ' || repeat('x', 1000));

@@ -29,7 +29,6 @@ static void check_format(const AstNode *node, int n, bool read);
 static void check_zone(const AstNode *node, int n);
 static void check_unit(const AstNode *node, int n, const char *const *names);
 static bool unit_known(const char *unit, const char *const *names);
-static const AstNode *string_argument(const AstNode *node, int n);
 
 #define UTC "'UTC'::pg_catalog.text"
 
@@ -177,7 +176,7 @@ compile_date_add(TemplateCompile *compile, const AstNode *node, Oid to)
 	if (argument->type == NUMERICOID)
 		source_text_problem(argument->source, argument->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							"write {{ ... | date_add(1, \"day\") }}", "a number needs a unit");
-	else if (string_argument(node, 1) != NULL &&
+	else if (template_filter_literal(node, 1, LITERAL_STRING) != NULL &&
 			 !template_literal_fits(INTERVALOID, -1, argument->text, &error))
 		source_text_problem(argument->source, argument->position, error->sqlerrcode,
 							"write it as \"1 day 2 hours\"",
@@ -289,7 +288,7 @@ with_zone_of_tz(const AstNode *node)
 static void
 check_format(const AstNode *node, int n, bool read)
 {
-	const AstNode *format = string_argument(node, n);
+	const AstNode *format = template_filter_literal(node, n, LITERAL_STRING);
 	int			scale;
 	char	   *mistake;
 
@@ -304,7 +303,7 @@ check_format(const AstNode *node, int n, bool read)
 static void
 check_zone(const AstNode *node, int n)
 {
-	const AstNode *zone = string_argument(node, n);
+	const AstNode *zone = template_filter_literal(node, n, LITERAL_STRING);
 
 	if (zone != NULL && time_zone_find(zone->text) == NULL)
 		source_text_problem(zone->source, zone->position, ERRCODE_INVALID_PARAMETER_VALUE,
@@ -315,7 +314,7 @@ check_zone(const AstNode *node, int n)
 static void
 check_unit(const AstNode *node, int n, const char *const *names)
 {
-	const AstNode *unit = string_argument(node, n);
+	const AstNode *unit = template_filter_literal(node, n, LITERAL_STRING);
 	char	   *hint;
 
 	if (unit == NULL || unit_known(unit->text, names))
@@ -346,18 +345,4 @@ unit_known(const char *unit, const char *const *names)
 			return true;
 	}
 	return false;
-}
-
-/*
- * The argument, where it is given and a text that is written down.
- */
-static const AstNode *
-string_argument(const AstNode *node, int n)
-{
-	const AstNode *argument;
-
-	if (n >= list_length(node->operands))
-		return NULL;
-	argument = ast_operand(node, n);
-	return ast_is_literal(argument, LITERAL_STRING) ? argument : NULL;
 }

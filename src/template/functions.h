@@ -25,8 +25,8 @@ extern Datum function_text_number(const char *text, int len);
 /* functions_time.c: the zone of that name; the error names the filter. */
 extern pg_tz *function_time_zone(const char *filter, text *name);
 
-/* functions_time_math.c: a numeric in units of so many microseconds since 1970, and back. */
-extern TimestampTz function_from_unix(Datum number, int scale);
-extern Datum function_to_unix(TimestampTz time, int scale);
+/* functions_time_math.c: a numeric in units of so many microseconds since 1970, and back; errors name the filter. */
+extern TimestampTz function_from_unix(const char *filter, Datum number, int scale);
+extern Datum function_to_unix(const char *filter, TimestampTz time, int scale);
 
 #endif

@@ -32,7 +32,7 @@ PG_FUNCTION_INFO_V1(databite_filter_tz_local);
 
 static char *jsonb_text(Jsonb *value);
 static bool read_own_format(const char *filter, text *value, text *format, pg_tz *zone, TimeValue *result);
-static bool read_unix(const char *text, int scale, TimeValue *result);
+static bool read_unix(const char *filter, const char *text, int scale, TimeValue *result);
 static char *write_time(TimestampTz time, text *format, pg_tz *zone);
 static Datum call_in_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument);
 
@@ -205,7 +205,7 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
 			fits = time_format_read(from, by, zone, result);
 			break;
 		case TIME_UNIX:
-			fits = read_unix(from, scale, result);
+			fits = read_unix(filter, from, scale, result);
 			break;
 		case TIME_ISO:
 			fits = iso_time_parse(from, strlen(from), result);
@@ -230,14 +230,15 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
  * A number of units of so many microseconds since 1970.
  */
 static bool
-read_unix(const char *text, int scale, TimeValue *result)
+read_unix(const char *filter, const char *text, int scale, TimeValue *result)
 {
+	Datum		number;
+
 	if (strspn(text, " +-.0123456789eE") != strlen(text))
 		return false;
-	result->microseconds = function_from_unix(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-																  ObjectIdGetDatum(InvalidOid),
-																  Int32GetDatum(-1)),
-											  scale);
+	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	result->microseconds = function_from_unix(filter, number, scale);
 	result->days = result->microseconds / USECS_PER_DAY - (result->microseconds % USECS_PER_DAY < 0 ? 1 : 0);
 	return true;
 }
@@ -263,7 +264,7 @@ write_time(TimestampTz time, text *format, pg_tz *zone)
 			time_format_write(&out, time, by, zone);
 			return out.data;
 		case TIME_UNIX:
-			return DatumGetCString(DirectFunctionCall1(numeric_out, function_to_unix(time, scale)));
+			return DatumGetCString(DirectFunctionCall1(numeric_out, function_to_unix("format_date", time, scale)));
 		case TIME_ISO:
 			return time_format_iso(time, zone);
 		case TIME_RFC2822:

@@ -43,7 +43,8 @@ pg_noreturn static void out_of_range(const char *filter);
 Datum
 databite_filter_from_unix(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TIMESTAMPTZ(function_from_unix(PG_GETARG_DATUM(0), unix_scale("from_unix", PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_TIMESTAMPTZ(function_from_unix("from_unix", PG_GETARG_DATUM(0),
+											 unix_scale("from_unix", PG_GETARG_TEXT_PP(1))));
 }
 
 /*
@@ -52,7 +53,8 @@ databite_filter_from_unix(PG_FUNCTION_ARGS)
 Datum
 databite_filter_to_unix(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(function_to_unix(PG_GETARG_TIMESTAMPTZ(0), unix_scale("to_unix", PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_DATUM(function_to_unix("to_unix", PG_GETARG_TIMESTAMPTZ(0),
+									 unix_scale("to_unix", PG_GETARG_TEXT_PP(1))));
 }
 
 /*
@@ -139,29 +141,32 @@ databite_filter_today(PG_FUNCTION_ARGS)
 }
 
 TimestampTz
-function_from_unix(Datum number, int scale)
+function_from_unix(const char *filter, Datum number, int scale)
 {
 	TimestampTz time;
 
 	number = DirectFunctionCall2(numeric_mul, number, NumericGetDatum(int64_to_numeric(scale)));
 	if (!whole_part(number, &time) || pg_sub_s64_overflow(time, UNIX_SHIFT, &time) || !IS_VALID_TIMESTAMP(time))
-		out_of_range("from_unix");
+		out_of_range(filter);
 	return time;
 }
 
 Datum
-function_to_unix(TimestampTz time, int scale)
+function_to_unix(const char *filter, TimestampTz time, int scale)
 {
+	const char *factor = "0.000001";
 	Datum		result;
 	Datum		unit;
 
 	if (TIMESTAMP_NOT_FINITE(time))
-		out_of_range("to_unix");
+		out_of_range(filter);
+	if (scale == 1)
+		factor = "1";
+	else if (scale == 1000)
+		factor = "0.001";
 	result = DirectFunctionCall2(numeric_add, NumericGetDatum(int64_to_numeric(time)),
 								 NumericGetDatum(int64_to_numeric(UNIX_SHIFT)));
-	unit = DirectFunctionCall3(numeric_in,
-							   CStringGetDatum(scale == 1 ? "1" : scale == 1000 ? "0.001"
-																				: "0.000001"),
+	unit = DirectFunctionCall3(numeric_in, CStringGetDatum(factor),
 							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	return DirectFunctionCall1(numeric_trim_scale, DirectFunctionCall2(numeric_mul, result, unit));
 }
