@@ -255,7 +255,7 @@ from_bytes(Oid base, Oid to, Coercion *coercion)
 
 /*
  * Any other type, of a filter or of a user's function: as its JSON, as its text,
- * as SQL casts it, or filled in from its JSON.
+ * as SQL casts it, or an array element by element.
  */
 static bool
 from_other(Oid source, Oid base, Oid to, Coercion *coercion)
@@ -273,7 +273,7 @@ from_other(Oid source, Oid base, Oid to, Coercion *coercion)
 	}
 	if (can_coerce_type(1, &source, &base, COERCION_EXPLICIT))
 		return around(coercion, "", "", InvalidOid, to);
-	if (is_populated(source) && is_populated(base))
+	if (OidIsValid(get_element_type(source)) && OidIsValid(get_element_type(base)))
 		return converted(coercion, "from_json", "pg_catalog.to_jsonb(", ")", to);
 	return false;
 }
