@@ -501,6 +501,24 @@ CREATE FUNCTION databite.secret(name pg_catalog.text, key pg_catalog.text) RETUR
 	AS 'MODULE_PATHNAME', 'databite_secret' LANGUAGE C STRICT STABLE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.secret(pg_catalog.text, pg_catalog.text) IS 'a secret, for the request that is being rendered';
 
+/* Computed values on their way to a column, for the types that SQL's own casts do not bring them to by our rules. */
+
+CREATE FUNCTION databite.from_json(value pg_catalog.jsonb, type pg_catalog.anyelement) RETURNS pg_catalog.anyelement
+	AS 'MODULE_PATHNAME', 'databite_from_json' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.from_json(pg_catalog.jsonb, pg_catalog.anyelement) IS 'a JSON value as a value of the type, by the rules for paths';
+
+CREATE FUNCTION databite.from_json_domain(value pg_catalog.jsonb, domains pg_catalog.anyarray) RETURNS pg_catalog.anyelement
+	AS 'MODULE_PATHNAME', 'databite_from_json' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.from_json_domain(pg_catalog.jsonb, pg_catalog.anyarray) IS 'a JSON value as a value of the type of the elements, by the rules for paths';
+
+CREATE FUNCTION databite.from_text(value pg_catalog.text, type pg_catalog.anyelement) RETURNS pg_catalog.anyelement
+	AS 'MODULE_PATHNAME', 'databite_from_text' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.from_text(pg_catalog.text, pg_catalog.anyelement) IS 'a text as a value of the type, by the rules for paths';
+
+CREATE FUNCTION databite.from_text_domain(value pg_catalog.text, domains pg_catalog.anyarray) RETURNS pg_catalog.anyelement
+	AS 'MODULE_PATHNAME', 'databite_from_text' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.from_text_domain(pg_catalog.text, pg_catalog.anyarray) IS 'a text as a value of the type of the elements, by the rules for paths';
+
 /*
  * Filters of templates.  What calls them are compiled statements and databite.evaluate.
  */

@@ -179,8 +179,10 @@ SELECT pg_temp.try('{{ 1 | shop.twice }} {{ 1 | double }}');
 SELECT databite.schedule_job('{"id": "adas", "source": {"type": "inline", "items": [{"n": 2}]},
 	"destination": {"type": "database", "table": "shop.adas"}, "transform": {"n": "{{ item.n | double }}"}}');
 SELECT name, function, owner FROM databite.transforms;
+GRANT SELECT ON databite.transform TO regress_functions_bob;
 SET ROLE regress_functions_bob;
 SELECT count(*) FROM databite.transforms;
+SELECT count(*) FROM databite.transform;
 SELECT pg_temp.try('{{ 1 | double }}');
 RESET ROLE;
 SELECT pg_temp.try('{{ 1 | double }}');
@@ -213,6 +215,7 @@ DROP FUNCTION mortal;
 \set QUIET on
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
+REVOKE ALL ON databite.transform FROM regress_functions_bob;
 REVOKE ALL ON SCHEMA databite FROM regress_functions_ada, regress_functions_bob;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM regress_functions_ada, regress_functions_bob;
 DROP ROLE regress_functions_ada, regress_functions_bob;

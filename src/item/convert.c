@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "base/bytes.h"
 #include "base/compat.h"
 #include "base/time_text.h"
 #include "catalog/pg_type.h"
@@ -41,7 +42,10 @@ typedef enum Conversion
 	TO_UUID,
 	TO_JSON,
 	TO_JSONB,
-	TO_ARRAY
+	TO_BYTES,
+	TO_NAME,					/* name or "char", whose input functions cut what is too long */
+	TO_ARRAY,
+	TO_RECORD
 } Conversion;
 
 struct CellConverter
@@ -57,20 +61,24 @@ struct CellConverter
 	FmgrInfo	input;
 	Oid			ioparam;
 	ArrayTarget array;
+	RecordTarget record;
 };
 
 static Conversion choose_conversion(Oid type, int32 typmod);
 static void prepare_array(CellConverter *converter);
+static bool takes_json_array(const CellConverter *converter);
 static Datum convert_value(CellConverter *converter, CellKind kind, const char *text, size_t len);
 static bool convert_integer(CellConverter *converter, CellKind kind, const char *text, size_t len, Datum *result);
 static Datum convert_whole(CellConverter *converter, const char *text, size_t len);
+static Datum convert_bytes(const CellConverter *converter, CellKind kind, const char *text, size_t len);
+static void check_name_length(const CellConverter *converter, const char *text, size_t len);
 static Datum convert_time(CellConverter *converter, const char *text, size_t len);
 static Datum convert_by_input(CellConverter *converter, const char *text, size_t len);
 static Datum call_shown(CellConverter *converter, CellKind kind, const char *text, size_t len);
 static Datum call(CellConverter *converter, CellKind kind, const char *text, size_t len);
+static bool is_extension_type(const CellConverter *converter);
 static bool takes_json_text(const CellConverter *converter);
 pg_noreturn static void reject(const CellConverter *converter, CellKind kind, const char *text, size_t len);
-static char *shown(const char *text, size_t len);
 
 CellConverter *
 cell_converter_create(Oid type, int32 typmod, MemoryContext context)
@@ -91,6 +99,12 @@ cell_converter_create(Oid type, int32 typmod, MemoryContext context)
 	fmgr_info_cxt(function, &converter->input, context);
 	if (converter->conversion == TO_ARRAY)
 		prepare_array(converter);
+	if (converter->conversion == TO_RECORD)
+	{
+		converter->record.type = converter->base_type;
+		converter->record.context = context;
+		record_target_prepare(&converter->record);
+	}
 	return converter;
 }
 
@@ -138,8 +152,15 @@ choose_conversion(Oid type, int32 typmod)
 			return TO_JSON;
 		case JSONBOID:
 			return TO_JSONB;
+		case BYTEAOID:
+			return TO_BYTES;
+		case NAMEOID:
+		case CHAROID:
+			return TO_NAME;
 		default:
-			return OidIsValid(get_element_type(type)) ? TO_ARRAY : BY_INPUT;
+			if (OidIsValid(get_element_type(type)))
+				return TO_ARRAY;
+			return type_is_rowtype(type) ? TO_RECORD : BY_INPUT;
 	}
 }
 
@@ -152,6 +173,22 @@ prepare_array(CellConverter *converter)
 	get_typlenbyvalalign(array->element_type, &array->typlen, &array->typbyval, &array->typalign);
 	/* an array's type modifier is that of its elements */
 	array->element = cell_converter_create(array->element_type, converter->typmod, converter->context);
+	array->nests = !takes_json_array(array->element);
+}
+
+/* An array is one value of the type, and of the elements of its array type. */
+static bool
+takes_json_array(const CellConverter *converter)
+{
+	switch (converter->conversion)
+	{
+		case TO_JSON:
+		case TO_JSONB:
+		case TO_ARRAY:
+			return true;
+		default:
+			return is_extension_type(converter);
+	}
 }
 
 /* Any cell but null. */
@@ -166,6 +203,8 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 	/* its elements are cells themselves */
 	if (converter->conversion == TO_ARRAY && kind == CELL_JSON && *text == '[')
 		return json_to_array(&converter->array, text, len);
+	if (converter->conversion == TO_RECORD && kind == CELL_JSON && *text == '{')
+		return json_to_composite(&converter->record, text, len);
 
 	if (kind == CELL_TRUE || kind == CELL_FALSE)
 	{
@@ -219,7 +258,13 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 			break;
 		case TO_JSON:
 			return cell_to_json(kind, text, len);
+		case TO_BYTES:
+			return convert_bytes(converter, kind, text, len);
+		case TO_NAME:
+			check_name_length(converter, text, len);
+			break;
 		case TO_ARRAY:
+		case TO_RECORD:
 		case TO_JSONB:
 		case TO_BOOL:
 		case BY_INPUT:
@@ -281,6 +326,31 @@ convert_whole(CellConverter *converter, const char *text, size_t len)
 	}
 }
 
+/* Only a text can be bytes; the type's own input function would take any text for its bytes. */
+static Datum
+convert_bytes(const CellConverter *converter, CellKind kind, const char *text, size_t len)
+{
+	bytea	   *result = kind == CELL_STRING ? bytes_from_text(text, len) : NULL;
+
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid base64 for type %s: \"%s\"", format_type_be(converter->base_type),
+						cell_shown(text, len))));
+	return PointerGetDatum(result);
+}
+
+/* What does not fit must not be cut. */
+static void
+check_name_length(const CellConverter *converter, const char *text, size_t len)
+{
+	if (len >= (converter->base_type == NAMEOID ? NAMEDATALEN : 2))
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("value too long for type %s: \"%s\"", format_type_be(converter->base_type),
+						cell_shown(text, len))));
+}
+
 /*
  * Dates and times that are not plain ISO 8601, which no setting of the session
  * may change.  A timestamp without time zone is read as one with it: its own
@@ -339,7 +409,7 @@ call_shown(CellConverter *converter, CellKind kind, const char *text, size_t len
 		ereport(ERROR,
 				(errcode(error->sqlerrcode),
 				 errmsg("invalid value for type %s: \"%s\"",
-						format_type_be(converter->base_type), shown(text, len))));
+						format_type_be(converter->base_type), cell_shown(text, len))));
 	}
 	PG_END_TRY();
 	return result;
@@ -362,6 +432,13 @@ takes_json_text(const CellConverter *converter)
 {
 	if (converter->conversion == TO_JSONB || converter->category == TYPCATEGORY_STRING)
 		return true;
+	return is_extension_type(converter);
+}
+
+/* A type that an extension brought, with a notation of its own. */
+static bool
+is_extension_type(const CellConverter *converter)
+{
 	return converter->category == TYPCATEGORY_USER && converter->base_type >= FirstNormalObjectId;
 }
 
@@ -375,22 +452,21 @@ reject(const CellConverter *converter, CellKind kind, const char *text, size_t l
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("%s does not fit type %s: %s",
-						*text == '{' ? "a JSON object" : "a JSON array", type, shown(text, len)),
+						*text == '{' ? "a JSON object" : "a JSON array", type, cell_shown(text, len)),
 				 errhint("Use a path to a value inside of it, or a column of type jsonb.")));
 	if (converter->category == TYPCATEGORY_DATETIME)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
-				 errmsg("a number does not fit type %s: %s", type, shown(text, len)),
+				 errmsg("a number does not fit type %s: %s", type, cell_shown(text, len)),
 				 errhint("Use a filter that says what the number means, such as from_unix.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type %s: \"%s\"", type, shown(text, len)),
+			 errmsg("invalid input syntax for type %s: \"%s\"", type, cell_shown(text, len)),
 			 errdetail("The number is not whole.")));
 }
 
-/* The value as an error shows it: not too long, and cut between characters. */
-static char *
-shown(const char *text, size_t len)
+char *
+cell_shown(const char *text, size_t len)
 {
 	if (len <= SHOWN_BYTES)
 		return pnstrdup(text, len);

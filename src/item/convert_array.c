@@ -1,111 +1,142 @@
 /*
  * convert_array.c
- *	  JSON arrays to PostgreSQL arrays of one dimension.
+ *	  JSON arrays to PostgreSQL arrays.
+ *
+ * Arrays in arrays are dimensions, where the elements cannot be arrays
+ * themselves.  As PostgreSQL wants it, all of one depth have one length.
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "item/convert_parts.h"
 #include "item/json_text.h"
 #include "item/scanner.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 
-/* The elements so far. */
-typedef struct Elements
+/* An array in the making. */
+typedef struct ArrayBuild
 {
+	const ArrayTarget *target;
+	const char *text;			/* the whole JSON, for errors */
+	size_t		len;
+	JsonNesting *nesting;
+	int			ndims;			/* of the deepest array so far */
+	bool		has_element;	/* one was found, so ndims is what it is */
+	int			sizes[MAXDIM];	/* -1: not known yet */
 	int			count;
 	int			size;
 	Datum	   *values;
 	bool	   *nulls;
-} Elements;
+} ArrayBuild;
 
-static void add_element(Elements *elements, const ArrayTarget *target, const char *text, size_t len);
-static CellKind element_kind(char first);
+static const char *read_array(ArrayBuild *build, const char *p, const char *end, int dimension);
+static const char *read_element(ArrayBuild *build, const char *p, const char *end, int dimension);
+static void add_element(ArrayBuild *build, const char *text, size_t len);
+pg_noreturn static void reject_shape(const ArrayBuild *build);
 
 Datum
 json_to_array(const ArrayTarget *target, const char *text, size_t len)
 {
-	const char *p = text;
-	const char *end = text + len;
 	uint64		objects[SCANNER_MAX_DEPTH / 64];
 	JsonNesting nesting = {.max_depth = SCANNER_MAX_DEPTH, .objects = objects};
-	Elements	elements = {0};
-	int			dimension;
-	int			lower_bound = 1;
+	ArrayBuild	build = {.target = target, .text = text, .len = len, .nesting = &nesting};
+	int			lower_bounds[MAXDIM];
 
-	p = json_skip_space(p + 1, end);
-	while (p < end && *p != ']')
+	for (int i = 0; i < MAXDIM; i++)
 	{
-		JsonUnstorable unstorable = JSON_STORABLE;
-		const char *after = json_value_end(p, end, 1, &nesting, &unstorable);
-
-		if (after == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("invalid JSON array")));
-		add_element(&elements, target, p, after - p);
-		p = json_skip_space(after, end);
-		if (p < end && *p == ',')
-			p = json_skip_space(p + 1, end);
+		build.sizes[i] = -1;
+		lower_bounds[i] = 1;
 	}
-	if (elements.count == 0)
+	(void) read_array(&build, text, text + len, 1);
+	if (build.count == 0)
 		return PointerGetDatum(construct_empty_array(target->element_type));
-	dimension = elements.count;
-	return PointerGetDatum(construct_md_array(elements.values, elements.nulls, 1, &dimension, &lower_bound,
+	return PointerGetDatum(construct_md_array(build.values, build.nulls, build.ndims, build.sizes, lower_bounds,
 											  target->element_type, target->typlen,
 											  target->typbyval, target->typalign));
 }
 
+/* Reads the array that begins at p, of that dimension counted from 1; returns the position after it. */
+static const char *
+read_array(ArrayBuild *build, const char *p, const char *end, int dimension)
+{
+	int			size = 0;
+
+	if (dimension > MAXDIM)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("number of array dimensions exceeds the maximum allowed (%d)", MAXDIM)));
+	if (dimension > build->ndims)
+	{
+		if (build->has_element)
+			reject_shape(build);
+		build->ndims = dimension;
+	}
+
+	p = json_skip_space(p + 1, end);
+	while (p < end && *p != ']')
+	{
+		if (*p == '[' && build->target->nests)
+			p = read_array(build, p, end, dimension + 1);
+		else
+			p = read_element(build, p, end, dimension);
+		size++;
+		p = json_skip_space(p, end);
+		if (p < end && *p == ',')
+			p = json_skip_space(p + 1, end);
+	}
+
+	if (build->sizes[dimension - 1] < 0)
+		build->sizes[dimension - 1] = size;
+	else if (build->sizes[dimension - 1] != size)
+		reject_shape(build);
+	return p + 1;
+}
+
+static const char *
+read_element(ArrayBuild *build, const char *p, const char *end, int dimension)
+{
+	JsonUnstorable unstorable = JSON_STORABLE;
+	const char *after = json_value_end(p, end, 1, build->nesting, &unstorable);
+
+	if (after == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid JSON array")));
+	if (dimension < build->ndims)
+		reject_shape(build);
+	build->has_element = true;
+	add_element(build, p, after - p);
+	return after;
+}
+
 /* text is the element as it is written. */
 static void
-add_element(Elements *elements, const ArrayTarget *target, const char *text, size_t len)
+add_element(ArrayBuild *build, const char *text, size_t len)
 {
-	CellKind	kind = element_kind(*text);
-	char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, len + 1);
-
-	if (elements->count == elements->size)
+	if (build->count == build->size)
 	{
-		elements->size = Max(16, elements->size * 2);
-		if (elements->values == NULL)
+		build->size = Max(16, build->size * 2);
+		if (build->values == NULL)
 		{
-			elements->values = palloc(elements->size * sizeof(Datum));
-			elements->nulls = palloc(elements->size * sizeof(bool));
+			build->values = palloc(build->size * sizeof(Datum));
+			build->nulls = palloc(build->size * sizeof(bool));
 		}
 		else
 		{
-			elements->values = repalloc_huge(elements->values, elements->size * sizeof(Datum));
-			elements->nulls = repalloc_huge(elements->nulls, elements->size * sizeof(bool));
+			build->values = repalloc_huge(build->values, build->size * sizeof(Datum));
+			build->nulls = repalloc_huge(build->nulls, build->size * sizeof(bool));
 		}
 	}
-	if (kind == CELL_STRING)
-		len = json_unescape(text + 1, len - 2, copy);
-	else
-		memcpy(copy, text, len);
-	copy[len] = '\0';
-	elements->values[elements->count] = cell_convert(target->element, kind, copy, len,
-													 &elements->nulls[elements->count]);
-	elements->count++;
-	pfree(copy);
+	build->values[build->count] = json_convert(build->target->element, text, len, &build->nulls[build->count]);
+	build->count++;
 }
 
-/* What begins with the byte. */
-static CellKind
-element_kind(char first)
+static void
+reject_shape(const ArrayBuild *build)
 {
-	switch (first)
-	{
-		case '"':
-			return CELL_STRING;
-		case '{':
-		case '[':
-			return CELL_JSON;
-		case 't':
-			return CELL_TRUE;
-		case 'f':
-			return CELL_FALSE;
-		case 'n':
-			return CELL_NULL;
-		default:
-			return CELL_NUMBER;
-	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("arrays of different length or depth in an array: %s", cell_shown(build->text, build->len)),
+			 errhint("All arrays of one dimension have the same length; a column of type jsonb takes any.")));
 }

@@ -8,9 +8,13 @@
 #include "postgres.h"
 
 #include "item/convert_parts.h"
+#include "item/json_text.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+static CellKind value_kind(char first);
 
 Datum
 cell_to_json(CellKind kind, const char *text, size_t len)
@@ -59,6 +63,23 @@ cell_to_jsonb(CellKind kind, const char *text, size_t len)
 	return JsonbPGetDatum(JsonbValueToJsonb(&value));
 }
 
+Datum
+json_convert(CellConverter *converter, const char *text, size_t len, bool *isnull)
+{
+	CellKind	kind = value_kind(*text);
+	char	   *copy = MemoryContextAllocHuge(CurrentMemoryContext, len + 1);
+	Datum		result;
+
+	if (kind == CELL_STRING)
+		len = json_unescape(text + 1, len - 2, copy);
+	else
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	result = cell_convert(converter, kind, copy, len, isnull);
+	pfree(copy);
+	return result;
+}
+
 char *
 cell_json_text(const ItemBatch *batch, const Cell *cell)
 {
@@ -83,4 +104,26 @@ cell_json_text(const ItemBatch *batch, const Cell *cell)
 			return pnstrdup(batch->arena + cell->offset, cell->length);
 	}
 	return NULL;
+}
+
+/* What begins with the byte. */
+static CellKind
+value_kind(char first)
+{
+	switch (first)
+	{
+		case '"':
+			return CELL_STRING;
+		case '{':
+		case '[':
+			return CELL_JSON;
+		case 't':
+			return CELL_TRUE;
+		case 'f':
+			return CELL_FALSE;
+		case 'n':
+			return CELL_NULL;
+		default:
+			return CELL_NUMBER;
+	}
 }

@@ -9,7 +9,7 @@
  * but JSON; only a whole number fits an integer type; a number fits boolean only
  * as 0 or 1; a boolean fits boolean, text and JSON; a time without a zone is
  * UTC, and becomes text and JSON as ISO 8601 in UTC; JSON arrays and objects fit
- * arrays and composite types.
+ * arrays and composite types; a text is bytes as base64.
  */
 #include "postgres.h"
 
@@ -28,8 +28,12 @@ static bool from_time(Oid base, Oid to, Coercion *coercion);
 static bool from_jsonb(Oid base, Oid to, Coercion *coercion);
 static bool from_json(Oid base, Oid to, Coercion *coercion);
 static bool from_bytes(Oid base, Oid to, Coercion *coercion);
-static bool from_other(Oid from, Oid base, Oid to, Coercion *coercion);
+static bool from_other(Oid source, Oid base, Oid to, Coercion *coercion);
+static bool by_text(const char *before, const char *after, Oid base, Oid to, Coercion *coercion);
+static bool converted(Coercion *coercion, const char *function, const char *before, const char *after, Oid to);
 static bool around(Coercion *coercion, const char *before, const char *after, Oid result, Oid to);
+static bool is_cast_from_text(Oid type);
+static bool cuts_silently(Oid type);
 static bool is_text_like(Oid type);
 static bool is_number(Oid type);
 static bool is_populated(Oid type);
@@ -37,28 +41,32 @@ static bool is_populated(Oid type);
 bool
 template_coercion(Oid from, Oid to, Coercion *coercion)
 {
+	Oid			source = getBaseType(from);
 	Oid			base = getBaseType(to);
 
 	if (from == to)
 		return around(coercion, "", "", to, to);
-	if (from == base)
-		return around(coercion, "", "", base, to);
+	if (source == base && !(is_text_like(base) && cuts_silently(to)))
+		return around(coercion, "", "", from, to);
 
-	switch (from)
+	switch (source)
 	{
 		case TEXTOID:
 			return from_text(base, to, coercion);
-		case NUMERICOID:
-			if (template_type_is_whole(to))
-				return around(coercion, "databite.whole(", ")", NUMERICOID, to);
-			return from_number(base, to, coercion);
+		case INT2OID:
+		case INT4OID:
 		case INT8OID:
 			return from_number(base, to, coercion);
+		case FLOAT4OID:
 		case FLOAT8OID:
 			if (template_type_is_whole(to))
 				return around(coercion, "databite.whole(databite.exact(", "))", NUMERICOID, to);
 			if (base == NUMERICOID)
 				return around(coercion, "databite.exact(", ")", NUMERICOID, to);
+			return from_number(base, to, coercion);
+		case NUMERICOID:
+			if (template_type_is_whole(to))
+				return around(coercion, "databite.whole(", ")", NUMERICOID, to);
 			return from_number(base, to, coercion);
 		case BOOLOID:
 			return from_boolean(base, to, coercion);
@@ -70,12 +78,18 @@ template_coercion(Oid from, Oid to, Coercion *coercion)
 			return from_json(base, to, coercion);
 		case BYTEAOID:
 			return from_bytes(base, to, coercion);
+		case TIMESTAMPOID:
+			if (base == TIMESTAMPTZOID)
+				return around(coercion, "pg_catalog.timezone('UTC', ", ")", TIMESTAMPTZOID, to);
+			return from_other(source, base, to, coercion);
 		case DATEOID:
 			if (base == TIMESTAMPTZOID)
 				return around(coercion, "pg_catalog.timezone('UTC', CAST(", " AS pg_catalog.timestamp))", TIMESTAMPTZOID, to);
-			return from_other(from, base, to, coercion);
+			return from_other(source, base, to, coercion);
 		default:
-			return from_other(from, base, to, coercion);
+			if (is_text_like(source))
+				return by_text("CAST(", " AS pg_catalog.text)", base, to, coercion);
+			return from_other(source, base, to, coercion);
 	}
 }
 
@@ -148,15 +162,13 @@ from_text(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
 	if (base == TIMESTAMPTZOID)
 		return around(coercion, "databite.to_datetime(", ")", TIMESTAMPTZOID, to);
-	if (base == TIMESTAMPOID)
-		return around(coercion, "pg_catalog.timezone('UTC', databite.to_datetime(", "))", TIMESTAMPOID, to);
-	if (base == DATEOID)
-		return around(coercion, "databite.filter_to_date(", ")", DATEOID, to);
-	return around(coercion, "", "", TEXTOID, to);
+	if (is_cast_from_text(base) && !cuts_silently(to))
+		return around(coercion, "", "", TEXTOID, to);
+	return converted(coercion, "from_text", "", "", to);
 }
 
 /*
- * numeric and int8.
+ * All numbers.
  */
 static bool
 from_number(Oid base, Oid to, Coercion *coercion)
@@ -167,9 +179,9 @@ from_number(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
 	if (base == JSONOID)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
-	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
+	if (TypeCategory(base) == TYPCATEGORY_DATETIME || base == BYTEAOID)
 		return false;
-	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
+	return by_text("CAST(", " AS pg_catalog.text)", base, to, coercion);
 }
 
 static bool
@@ -181,7 +193,7 @@ from_boolean(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
 	if (!is_text_like(base))
 		return false;
-	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
+	return by_text("CAST(", " AS pg_catalog.text)", base, to, coercion);
 }
 
 /*
@@ -198,7 +210,7 @@ from_time(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.timezone('UTC', ", ")", TIMESTAMPOID, to);
 	if (!is_text_like(base))
 		return false;
-	return around(coercion, "databite.iso8601(", ")", TEXTOID, to);
+	return by_text("databite.iso8601(", ")", base, to, coercion);
 }
 
 static bool
@@ -206,18 +218,9 @@ from_jsonb(Oid base, Oid to, Coercion *coercion)
 {
 	if (base == JSONOID)
 		return around(coercion, "", "", InvalidOid, to);
-	if (is_populated(base))
-		return around(coercion,
-					  "(SELECT r.v FROM pg_catalog.jsonb_to_record(pg_catalog.jsonb_build_object('v', ",
-					  psprintf(")) AS r(v %s))", template_type_name(to, -1)),
-					  to, to);
-	if (base == TIMESTAMPTZOID)
-		return around(coercion, "databite.to_datetime(", ")", TIMESTAMPTZOID, to);
-	if (base == TIMESTAMPOID)
-		return around(coercion, "pg_catalog.timezone('UTC', databite.to_datetime(", "))", TIMESTAMPOID, to);
-	if (base == DATEOID)
-		return around(coercion, "databite.filter_to_date(", ")", DATEOID, to);
-	return around(coercion, "(", UNWRAP, TEXTOID, to);
+	if (is_cast_from_text(base) && is_text_like(base) && !cuts_silently(to))
+		return around(coercion, "(", UNWRAP, TEXTOID, to);
+	return converted(coercion, "from_json", "", "", to);
 }
 
 /*
@@ -250,28 +253,61 @@ from_bytes(Oid base, Oid to, Coercion *coercion)
 	if (!is_text_like(base))
 		return false;
 	/* The collation of the encoding's name is "C", in which there are no letters but ASCII's. */
-	return around(coercion, "(pg_catalog.convert_from(", ", 'UTF8') COLLATE pg_catalog.\"default\")", TEXTOID, to);
+	return by_text("(pg_catalog.convert_from(", ", 'UTF8') COLLATE pg_catalog.\"default\")", base, to, coercion);
 }
 
 /*
- * Any other type, of a filter or of a user's function: as SQL casts it, as its
- * JSON, or as its text.
+ * Any other type, of a filter or of a user's function: as its JSON, as its text,
+ * as SQL casts it, or an array element by element.
  */
 static bool
-from_other(Oid from, Oid base, Oid to, Coercion *coercion)
+from_other(Oid source, Oid base, Oid to, Coercion *coercion)
 {
 	if (base == JSONBOID)
 		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
 	if (base == JSONOID)
 		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
-	/* A date as text is ISO 8601, whatever the session's date style is. */
-	if (is_text_like(base) && TypeCategory(from) == TYPCATEGORY_DATETIME)
-		return around(coercion, "(pg_catalog.to_jsonb(", ")" UNWRAP, TEXTOID, to);
-	if (can_coerce_type(1, &from, &base, COERCION_EXPLICIT))
+	if (is_text_like(base))
+	{
+		/* as ISO 8601, whatever DateStyle is */
+		if (TypeCategory(source) == TYPCATEGORY_DATETIME)
+			return by_text("(pg_catalog.to_jsonb(", ")" UNWRAP, base, to, coercion);
+		return by_text("CAST(", " AS pg_catalog.text)", base, to, coercion);
+	}
+	if (can_coerce_type(1, &source, &base, COERCION_EXPLICIT))
 		return around(coercion, "", "", InvalidOid, to);
-	if (!is_text_like(base))
-		return false;
-	return around(coercion, "CAST(", " AS pg_catalog.text)", TEXTOID, to);
+	if (OidIsValid(get_element_type(source)) && OidIsValid(get_element_type(base)))
+		return converted(coercion, "from_json", "pg_catalog.to_jsonb(", ")", to);
+	return false;
+}
+
+/*
+ * To text by what is given, and from there to the place.  Always true.
+ */
+static bool
+by_text(const char *before, const char *after, Oid base, Oid to, Coercion *coercion)
+{
+	Coercion	rest;
+
+	(void) from_text(base, to, &rest);
+	coercion->before = psprintf("%s%s", rest.before, before);
+	coercion->after = psprintf("%s%s", after, rest.after);
+	return true;
+}
+
+/*
+ * Has databite's own conversion bring the text or jsonb to the type of the place,
+ * as it does it for a path (item/convert_functions.c).  Always true.
+ */
+static bool
+converted(Coercion *coercion, const char *function, const char *before, const char *after, Oid to)
+{
+	bool		domain = getBaseType(to) != to;
+
+	coercion->before = psprintf("databite.%s%s(%s", function, domain ? "_domain" : "", before);
+	coercion->after = psprintf("%s, CAST(NULL AS %s))", after,
+							   template_type_name(domain ? get_array_type(to) : to, -1));
+	return true;
 }
 
 /*
@@ -292,6 +328,37 @@ around(Coercion *coercion, const char *before, const char *after, Oid result, Oi
 		coercion->after = psprintf("%s AS %s)", after, template_type_name(to, -1));
 	}
 	return true;
+}
+
+/*
+ * The types to which SQL's cast from text is their input function, and what a
+ * string of an item becomes them by.
+ */
+static bool
+is_cast_from_text(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case BOOLOID:
+		case UUIDOID:
+			return true;
+		default:
+			return is_number(type);
+	}
+}
+
+/*
+ * A domain with a length: a cast to it cuts what is longer, and says nothing.
+ */
+static bool
+cuts_silently(Oid type)
+{
+	int32		typmod = -1;
+
+	return getBaseTypeAndTypmod(type, &typmod) != type && typmod >= 0 && template_cast_truncates(type);
 }
 
 static bool

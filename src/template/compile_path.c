@@ -6,6 +6,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
 #include "template/compile.h"
 #include "template/scopes.h"
 #include "utils/builtins.h"
@@ -126,7 +127,7 @@ compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to)
 	char	   *path = parameter_path(node, node->path->nsteps);
 	Coercion	coercion;
 
-	if (template_type_is_json_like(to))
+	if (TypeCategory(to) != TYPCATEGORY_STRING)
 	{
 		coercion = template_begin_as(compile, node, JSONBOID, to);
 		appendStringInfo(compile->out,

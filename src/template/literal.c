@@ -9,6 +9,8 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "base/bytes.h"
+#include "base/compat.h"
 #include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -23,6 +25,7 @@
 /* No number of so few digits, without an exponent, is too large for numeric. */
 #define SAFE_NUMBER_LEN 100
 
+static void compile_bytes(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
 static void compile_boolean(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_number(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
@@ -37,6 +40,11 @@ template_compile_literal(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	Oid			base = getBaseType(to);
 
+	if (base == BYTEAOID && node->literal != LITERAL_NULL)
+	{
+		compile_bytes(compile, node, to);
+		return;
+	}
 	switch (node->literal)
 	{
 		case LITERAL_NULL:
@@ -109,6 +117,30 @@ template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **erro
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return fits;
+}
+
+/*
+ * A text in base64.
+ */
+static void
+compile_bytes(TemplateCompile *compile, const AstNode *node, Oid to)
+{
+	bytea	   *bytes = node->literal == LITERAL_STRING ? bytes_from_text(node->text, strlen(node->text)) : NULL;
+	StringInfoData hex;
+
+	if (bytes == NULL)
+	{
+		source_text_problem(node->source, node->verbatim ? -1 : node->position,
+							ERRCODE_INVALID_TEXT_REPRESENTATION, NULL,
+							"invalid base64 for type %s: \"%s\"", format_type_be(BYTEAOID),
+							source_text_clip(node->text, CLIP_MESSAGE));
+		return;
+	}
+	initStringInfo(&hex);
+	appendStringInfoString(&hex, "\\x");
+	for (int i = 0; i < VARSIZE_ANY_EXHDR(bytes); i++)
+		appendStringInfo(&hex, "%02x", ((unsigned char *) VARDATA_ANY(bytes))[i]);
+	append_constant(compile, to, hex.data);
 }
 
 static void

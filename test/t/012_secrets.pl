@@ -138,12 +138,11 @@ for my $template ('{{ tokens.canary | public.thief }}', '{{ \'x\' | public.thief
 	like($refusal, qr{a secret cannot be given to function public\.thief\(text\).*/source/headers/X-Stolen}s, "refused: $template");
 }
 
-# The key that the statement shows for its secrets is not in its plan, which a user can have printed.
+# The key that the statement has for its secrets is not in its plan, which a user can have printed,
 my (undef, undef, $plans) = $node->psql('postgres', q(SET debug_print_plan = on; SET debug_print_parse = on;
 	SET debug_print_rewritten = on; SET debug_pretty_print = off; SET client_min_messages = log; SELECT * FROM databite.explain_job('thief')));
-like($plans, qr/:consttype 25 .*:funcid/s, 'plans were printed');
-my @constants = map { join '', map { chr($_ % 256) } split ' ' } $plans =~ /:constvalue \d+ \[ ([-\d ]+) \]/g;
-is(scalar(grep { /[0-9a-f]{32}$/ } @constants), 0, 'without a key');
+$plans =~ s/\s+/ /g;
+like($plans, qr/:args \(\{CONST [^{}]*\} \{PARAM :paramkind 0 :paramid 2 /, 'but as a parameter');
 
 # A user cannot read it, whatever he is given but the superuser's rights.
 sql('CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA databite TO reader;

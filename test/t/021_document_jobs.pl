@@ -105,6 +105,28 @@ JSON
   }
 }
 JSON
+	products_with_discounts => <<'JSON',
+{
+  "id": "products_with_discounts",
+  "name": "Products with Discount Calculation",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/products"
+  },
+  "destination": {
+    "type": "database",
+    "table": "products"
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "name": "{{item.name}}",
+    "original_price": "{{item.original_price}}",
+    "sale_price": "{{item.sale_price}}",
+    "discount_percentage": "{{item | calculate_discount}}",
+    "is_valid_email": "{{item.contact_email | validate_email}}"
+  }
+}
+JSON
 	integration_sync => <<'JSON');
 {
   "id": "integration_sync",
@@ -219,6 +241,81 @@ subtest 'product_catalog_sync' => sub
 	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the new values');
 	is(sql('SELECT price, currency FROM products WHERE id = 3'), '0.1|CHF', 'exactly');
 	$api->control({ reset => 1 });
+};
+
+# With functions of the user's, which the document does not show.
+subtest 'products_with_discounts' => sub
+{
+	sql('DROP TABLE IF EXISTS products');
+	sql(q{
+		CREATE FUNCTION public.calculate_discount(item jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS
+		$$ SELECT round(100 * (1 - (item ->> 'sale_price')::numeric / nullif((item ->> 'original_price')::numeric, 0)), 2) $$;
+		CREATE FUNCTION public.validate_email(address text) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+		$$ SELECT address ~ '^[^@[:space:]]+@[^@[:space:]]+[.][a-z]+$' $$;
+		SELECT databite.create_transform('calculate_discount', 'public.calculate_discount(jsonb)');
+		SELECT databite.create_transform('validate_email', 'public.validate_email(text)')});
+	schedule('products_with_discounts');
+	runs_three_ways('products_with_discounts', 200);
+	is( columns('products'),
+		'discount_percentage numeric, id bigint, is_valid_email boolean, name text, original_price numeric, sale_price numeric',
+		'columns by the results of the functions');
+	my $values = q( ON id = (item ->> 'id')::int AND name = item ->> 'name'
+		AND original_price IS NOT DISTINCT FROM (item ->> 'original_price')::numeric
+		AND sale_price IS NOT DISTINCT FROM (item ->> 'sale_price')::numeric
+		AND discount_percentage IS NOT DISTINCT FROM public.calculate_discount(item)
+		AND is_valid_email IS NOT DISTINCT FROM public.validate_email(item ->> 'contact_email'));
+	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the values');
+	cmp_ok(sql('SELECT count(DISTINCT discount_percentage) FROM products'), '>', 1, 'there are discounts');
+	is(sql(q(SELECT string_agg(DISTINCT is_valid_email::text, ' ') FROM products)), 'false true', 'and addresses of both kinds');
+
+	# The functions are what their owner makes of them.
+	sql(q{
+		CREATE OR REPLACE FUNCTION public.calculate_discount(item jsonb) RETURNS numeric LANGUAGE plpgsql AS
+		$$ BEGIN RETURN coalesce((item ->> 'original_price')::numeric - (item ->> 'sale_price')::numeric, -1); END $$});
+	is(counts(enqueue_and_wait($node, 'postgres', 'products_with_discounts')), 'completed: 200 0 200 0', 'replaced by one in PL/pgSQL');
+	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the new values');
+
+	sql('DROP FUNCTION public.calculate_discount(jsonb)');
+	my $run = enqueue_and_wait($node, 'postgres', 'products_with_discounts');
+	is($run->{status}, 'failed', 'dropped: the run fails');
+	like($run->{error}{message}, qr/transform "calculate_discount" names function public\.calculate_discount\(jsonb\), which does not exist/,
+		'and history says why');
+
+	# Another user has no such transform, and no right to the function until it is granted.
+	sql(q{
+		CREATE FUNCTION public.calculate_discount(item jsonb) RETURNS numeric LANGUAGE sql AS 'SELECT 0.0';
+		REVOKE EXECUTE ON FUNCTION public.calculate_discount(jsonb) FROM PUBLIC;
+		CREATE ROLE merchant LOGIN;
+		ALTER ROLE merchant SET search_path = merchant;
+		CREATE SCHEMA merchant AUTHORIZATION merchant;
+		GRANT USAGE ON SCHEMA databite TO merchant;
+		GRANT EXECUTE ON ALL ROUTINES IN SCHEMA databite TO merchant});
+	my $base = $api->url('');
+	(my $json = $definition{products_with_discounts}) =~ s{https://[a-z.]+}{$base};
+	$json =~ s/"products_with_discounts"/"merchants"/;
+	my $merchant = sub
+	{
+		my (undef, $out, $err) = $node->psql('postgres', shift, extra_params => [ '-U', 'merchant' ]);
+		return $out . $err;
+	};
+	my $schedule = "SELECT databite.schedule_job(\$json\$$json\$json\$)";
+	my $name = q(SELECT databite.create_transform('calculate_discount', 'public.calculate_discount(jsonb)'));
+	like($merchant->($schedule), qr/unknown filter/, 'a transform of somebody else is not seen');
+	is($merchant->('SELECT count(*) FROM databite.transforms'), '0', 'nor listed');
+	like($merchant->($name), qr/permission denied for function public\.calculate_discount\(jsonb\)/, 'the function cannot be named');
+	sql('GRANT EXECUTE ON FUNCTION public.calculate_discount(jsonb) TO merchant');
+	$merchant->($name);
+	$merchant->(q(SELECT databite.create_transform('validate_email', 'public.validate_email(text)')));
+	like($merchant->($schedule), qr/^merchants/, 'with EXECUTE it can');
+	$run = enqueue_and_wait($node, 'postgres', 'merchants');
+	is($run->{status}, 'completed', 'and the worker runs the job') or diag(explain($run));
+	sql('REVOKE EXECUTE ON FUNCTION public.calculate_discount(jsonb) FROM merchant');
+	$run = enqueue_and_wait($node, 'postgres', 'merchants');
+	like($run->{error}{message}, qr/permission denied for function public\.calculate_discount/, 'until it is revoked');
+
+	# What a dump carries is the names.
+	my ($dump) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, 'postgres' ]);
+	like($dump, qr/^merchant\tcalculate_discount\tpublic\tcalculate_discount\tpublic\.calculate_discount\(jsonb\)$/m, 'a dump has the transforms');
 };
 
 subtest 'incremental_orders' => sub

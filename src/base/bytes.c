@@ -1,0 +1,124 @@
+/*
+ * bytes.c
+ *	  Bytes that are written as text.
+ */
+#include "postgres.h"
+
+#include "base/bytes.h"
+#include "base/compat.h"
+
+static bool decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen);
+static bool decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen);
+static int	hex_digit(char c);
+static int	base64_digit(char c);
+
+bytea *
+bytes_from_text(const char *text, size_t len)
+{
+	bool		hex = len >= 2 && text[0] == '\\' && text[1] == 'x';
+	bytea	   *result;
+	size_t		outlen;
+
+	/* less than the text in either form, but for the groups of four that base64 is decoded in */
+	result = palloc(VARHDRSZ + len + 3);
+	if (!(hex ? decode_hex(text + 2, len - 2, (unsigned char *) VARDATA(result), &outlen)
+			  : decode_base64(text, len, (unsigned char *) VARDATA(result), &outlen)))
+	{
+		pfree(result);
+		return NULL;
+	}
+	SET_VARSIZE(result, VARHDRSZ + outlen);
+	return result;
+}
+
+static bool
+decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen)
+{
+	if (len % 2 != 0)
+		return false;
+	for (size_t i = 0; i < len; i += 2)
+	{
+		int			high = hex_digit(text[i]);
+		int			low = hex_digit(text[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		out[i / 2] = (high << 4) | low;
+	}
+	*outlen = len / 2;
+	return true;
+}
+
+/*
+ * Padding, where there is any, fills the last group of four, and nothing but
+ * line breaks follows it.
+ */
+static bool
+decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen)
+{
+	uint32		group = 0;
+	size_t		digits = 0;
+	size_t		padding = 0;
+	size_t		n = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		int			digit = base64_digit(text[i]);
+
+		if (text[i] == '\n' || text[i] == '\r')
+			continue;
+		if (text[i] == '=')
+		{
+			padding++;
+			continue;
+		}
+		if (digit < 0 || padding > 0)
+			return false;
+		group = (group << 6) | digit;
+		if (++digits % 4 == 0)
+		{
+			out[n++] = group >> 16;
+			out[n++] = group >> 8;
+			out[n++] = group;
+		}
+	}
+	if (digits % 4 == 1 || (padding > 0 && (padding > 2 || (digits + padding) % 4 != 0)))
+		return false;
+	if (digits % 4 == 2)
+		out[n++] = group >> 4;
+	if (digits % 4 == 3)
+	{
+		out[n++] = group >> 10;
+		out[n++] = group >> 2;
+	}
+	*outlen = n;
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static int
+base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+' || c == '-')
+		return 62;
+	if (c == '/' || c == '_')
+		return 63;
+	return -1;
+}

@@ -1,0 +1,15 @@
+/*
+ * bytes.h
+ *	  Bytes that are written as text.
+ */
+#ifndef DATABITE_BYTES_H
+#define DATABITE_BYTES_H
+
+/*
+ * Base64 in the standard or the URL-safe alphabet, with or without padding, line
+ * breaks allowed; or \x and hexadecimal digits, as PostgreSQL writes a bytea.
+ * NULL where the text is neither; palloc'd.
+ */
+extern bytea *bytes_from_text(const char *text, size_t len);
+
+#endif
