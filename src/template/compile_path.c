@@ -11,6 +11,7 @@
 #include "template/scopes.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 /* Columns of the batch; a little room for what the statement adds. */
@@ -21,9 +22,11 @@ static void compile_index(TemplateCompile *compile, const AstNode *node, Oid to)
 static void compile_secret(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_projection(TemplateCompile *compile, const AstNode *node, Oid to);
-static char *parameter_path(const AstNode *node, int nsteps);
+static void append_parameter(TemplateCompile *compile, const AstNode *node, int nsteps, const char *condition);
 static int	steps_before_all(const JsonPath *path);
-static char *jsonpath_literal(const JsonPath *path, int from);
+static void append_steps(StringInfo out, const JsonPath *path, int from, int to);
+static void append_key(StringInfo out, const char *key);
+static void append_index(StringInfo out, int index);
 static TemplateInput *find_input(TemplateCompile *compile, const AstNode *node,
 								 const TemplateInput *wanted);
 static JsonPath *copy_path(const JsonPath *path);
@@ -79,16 +82,28 @@ template_is_item_path(const AstNode *node)
 		steps_before_all(node->path) == node->path->nsteps;
 }
 
+Oid
+template_input_type(Oid type)
+{
+	Oid			base = getBaseType(type);
+	Oid			element = get_element_type(base);
+
+	return type_is_rowtype(OidIsValid(element) ? getBaseType(element) : base) ? JSONBOID : type;
+}
+
 /*
  * A leaf of the item, delivered in the type that is wanted.
  */
 static void
 compile_item(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	TemplateInput *input = template_path_input(compile, node, to, -1, false);
+	Oid			type = template_input_type(to);
+	TemplateInput *input = template_path_input(compile, node, type, -1, false);
+	Coercion	coercion = template_begin_as(compile, node, type, to);
 
 	if (input != NULL)
 		appendStringInfo(compile->out, "b.%s", input->name);
+	template_end_as(compile, &coercion);
 }
 
 static void
@@ -124,68 +139,55 @@ compile_secret(TemplateCompile *compile, const AstNode *node, Oid to)
 static void
 compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	char	   *path = parameter_path(node, node->path->nsteps);
-	Coercion	coercion;
+	Coercion	coercion = template_begin_as(compile, node, JSONBOID, to);
 
-	if (TypeCategory(to) != TYPCATEGORY_STRING)
-	{
-		coercion = template_begin_as(compile, node, JSONBOID, to);
-		appendStringInfo(compile->out,
-						 "(CASE WHEN pg_catalog.jsonb_typeof(CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>) %s)"
-						 " OPERATOR(pg_catalog.<>) 'null'"
-						 " THEN CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>) %s END)",
-						 path, path);
-	}
-	else
-	{
-		coercion = template_begin_as(compile, node, TEXTOID, to);
-		appendStringInfo(compile->out,
-						 "(CAST($1 AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>>) %s)", path);
-	}
+	append_parameter(compile, node, node->path->nsteps, "@.type() != \"null\"");
 	template_end_as(compile, &coercion);
 }
 
 /*
- * A path with [*]: an array of what was found.  The reader makes it of an item;
- * of a parameter, what is before the [*] as jsonb, and the rest by a jsonpath.
+ * A path with [*]: an array of what was found, NULL where there is no array to
+ * look in.  The reader makes it of an item; of a parameter, the array before
+ * the [*] is looked up first.
  */
 static void
 compile_projection(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	int			nsteps = steps_before_all(node->path);
 	Coercion	coercion = template_begin_as(compile, node, JSONBOID, to);
+	StringInfoData rest;
 
 	if (node->scope->kind == SCOPE_ITEM)
 		compile_item(compile, node, JSONBOID);
 	else
-		appendStringInfo(compile->out,
-						 "pg_catalog.jsonb_path_query_array(CAST($1 AS pg_catalog.jsonb)"
-						 " OPERATOR(pg_catalog.#>) %s, %s::pg_catalog.jsonpath)",
-						 parameter_path(node, nsteps), jsonpath_literal(node->path, nsteps));
+	{
+		appendStringInfoString(compile->out, "pg_catalog.jsonb_path_query_array(");
+		append_parameter(compile, node, nsteps, "@.type() == \"array\"");
+		initStringInfo(&rest);
+		appendStringInfoString(&rest, "strict $");
+		append_steps(&rest, node->path, nsteps, node->path->nsteps);
+		appendStringInfo(compile->out, ", %s::pg_catalog.jsonpath)", quote_literal_cstr(rest.data));
+	}
 	template_end_as(compile, &coercion);
 }
 
 /*
- * The name and the first steps as a constant text[].
+ * The value of the name and the first steps in $1, if the jsonpath condition is
+ * true of it, else NULL.
  */
-static char *
-parameter_path(const AstNode *node, int nsteps)
+static void
+append_parameter(TemplateCompile *compile, const AstNode *node, int nsteps, const char *condition)
 {
-	StringInfoData out;
+	StringInfoData path;
 
-	initStringInfo(&out);
-	appendStringInfo(&out, "ARRAY[%s", quote_literal_cstr(node->text));
-	for (int i = 0; i < nsteps; i++)
-	{
-		const JsonPathStep *step = &node->path->steps[i];
-
-		if (step->kind == PATH_KEY)
-			appendStringInfo(&out, ", %s", quote_literal_cstr(step->key));
-		else
-			appendStringInfo(&out, ", '%d'", step->index);
-	}
-	appendStringInfoString(&out, "]::pg_catalog.text[]");
-	return out.data;
+	initStringInfo(&path);
+	appendStringInfoString(&path, "strict $");
+	append_key(&path, node->text);
+	append_steps(&path, node->path, 0, nsteps);
+	appendStringInfo(&path, " ? (%s)", condition);
+	appendStringInfo(compile->out,
+					 "pg_catalog.jsonb_path_query_first(CAST($1 AS pg_catalog.jsonb), %s::pg_catalog.jsonpath)",
+					 quote_literal_cstr(path.data));
 }
 
 /*
@@ -202,37 +204,47 @@ steps_before_all(const JsonPath *path)
 }
 
 /*
- * The steps from one on as a quoted jsonpath.
+ * Steps of a path as jsonpath.  Its lax mode would look into arrays for a key
+ * and take a lone value for an array, which no path of an item does; its strict
+ * mode fails where something is missing, so every step asks first.
  */
-static char *
-jsonpath_literal(const JsonPath *path, int from)
+static void
+append_steps(StringInfo out, const JsonPath *path, int from, int to)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfoChar(&out, '$');
-	for (int i = from; i < path->nsteps; i++)
+	for (int i = from; i < to; i++)
 	{
 		const JsonPathStep *step = &path->steps[i];
 
 		switch (step->kind)
 		{
 			case PATH_ALL:
-				appendStringInfoString(&out, "[*]");
+				appendStringInfoString(out, " ? (@.type() == \"array\")[*]");
 				break;
 			case PATH_KEY:
-				appendStringInfoChar(&out, '.');
-				escape_json(&out, step->key);
+				append_key(out, step->key);
 				break;
 			case PATH_INDEX:
-				if (step->index >= 0)
-					appendStringInfo(&out, "[%d]", step->index);
-				else
-					appendStringInfo(&out, "[last - %d]", -(step->index + 1));
+				append_index(out, step->index);
 				break;
 		}
 	}
-	return quote_literal_cstr(out.data);
+}
+
+static void
+append_key(StringInfo out, const char *key)
+{
+	appendStringInfoString(out, " ? (exists(@.");
+	escape_json(out, key);
+	appendStringInfoString(out, ")).");
+	escape_json(out, key);
+}
+
+static void
+append_index(StringInfo out, int index)
+{
+	char	   *subscript = index >= 0 ? psprintf("[%d]", index) : psprintf("[last - %d]", -(index + 1));
+
+	appendStringInfo(out, " ? (exists(@%s))%s", subscript, subscript);
 }
 
 /*

@@ -2,7 +2,9 @@
  * lexer.c
  *	  The tokens inside of {{ and }}.
  *
- * Words are ASCII letters, digits, "_", "$" and every character beyond ASCII.
+ * Words are ASCII letters, digits, "_", "$" and every character beyond ASCII
+ * that can be seen: a no-break space that came with a copied text would
+ * silently make another key of the word before it.
  * Numbers are JSON's.  Strings stand in single or double quotes and have
  * JSON's escapes.  What other languages write for our operators is refused
  * with the right spelling as the hint.
@@ -70,12 +72,34 @@ static const struct
 	{"}", TOKEN_RIGHT_BRACE},
 };
 
+/* Characters beyond ASCII that are no part of a word. */
+static const struct
+{
+	pg_wchar	first;
+	pg_wchar	last;
+}			invisible[] =
+{
+	{0x0080, 0x00A0},			/* controls, no-break space */
+	{0x00AD, 0x00AD},			/* soft hyphen */
+	{0x061C, 0x061C},			/* Arabic letter mark */
+	{0x1680, 0x1680},			/* Ogham space */
+	{0x180E, 0x180E},			/* Mongolian vowel separator */
+	{0x2000, 0x200F},			/* spaces, zero width characters, directional marks */
+	{0x2028, 0x202F},			/* line and paragraph separator, directional embeddings, narrow no-break space */
+	{0x205F, 0x206F},			/* mathematical space, word joiner, directional isolates */
+	{0x3000, 0x3000},			/* ideographic space */
+	{0xFEFF, 0xFEFF},			/* byte order mark */
+	{0xFFF9, 0xFFFB},			/* interlinear annotation */
+	{0xE0000, 0xE007F},			/* tags */
+};
+
 static void lex_word(Lexer *lexer);
 static void lex_number(Lexer *lexer);
 static void lex_string(Lexer *lexer);
 static void lex_symbol(Lexer *lexer);
-static bool is_word_start(unsigned char c);
-static bool is_word_char(unsigned char c);
+static bool is_word_start(const char *p);
+static bool is_word_char(const char *p);
+static bool is_invisible(const char *p);
 static bool is_digit(char c);
 
 void
@@ -93,7 +117,7 @@ lexer_next(Lexer *lexer)
 
 	if (c == '\0')
 		lexer->token.kind = TOKEN_END;
-	else if (is_word_start(c))
+	else if (is_word_start(text + lexer->pos))
 		lex_word(lexer);
 	else if (is_digit(c))
 		lex_number(lexer);
@@ -126,8 +150,8 @@ lex_word(Lexer *lexer)
 	const char *start = lexer->source->text + lexer->pos;
 	int			len = 0;
 
-	while (is_word_char(start[len]))
-		len++;
+	while (is_word_char(start + len))
+		len += pg_mblen(start + len);
 	lexer->pos += len;
 	lexer->token.kind = TOKEN_NAME;
 	lexer->token.text = pnstrdup(start, len);
@@ -167,7 +191,7 @@ lex_number(Lexer *lexer)
 		while (is_digit(*p))
 			p++;
 	}
-	if (is_word_char(*p))
+	if (is_word_char(p))
 		valid = false;
 
 	lexer->pos += p - start;
@@ -243,23 +267,49 @@ lex_symbol(Lexer *lexer)
 	}
 
 	lexer->token.kind = TOKEN_ERROR;
-	lexer->pos++;
-	source_text_problem(lexer->source, lexer->token.position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
-						iscntrl((unsigned char) *start) ? "unexpected control character"
-						: "unexpected character \"%c\"",
-						*start);
+	lexer->pos += pg_mblen(start);
+	if (IS_HIGHBIT_SET(*start))
+		source_text_problem(lexer->source, lexer->token.position, ERRCODE_INVALID_PARAMETER_VALUE,
+							"a key with such characters is written [\"...\"]",
+							"invisible character U+%04X", utf8_to_unicode((const unsigned char *) start));
+	else
+		source_text_problem(lexer->source, lexer->token.position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+							iscntrl((unsigned char) *start) ? "unexpected control character"
+							: "unexpected character \"%c\"",
+							*start);
 }
 
 static bool
-is_word_start(unsigned char c)
+is_word_start(const char *p)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || IS_HIGHBIT_SET(c);
+	return (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_' ||
+		(IS_HIGHBIT_SET(*p) && !is_invisible(p));
 }
 
 static bool
-is_word_char(unsigned char c)
+is_word_char(const char *p)
 {
-	return is_word_start(c) || is_digit(c) || c == '$';
+	return is_word_start(p) || is_digit(*p) || *p == '$';
+}
+
+/*
+ * The character beyond ASCII is a control, a white space, or one that only
+ * changes how others are shown.
+ */
+static bool
+is_invisible(const char *p)
+{
+	pg_wchar	c;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		return false;
+	c = utf8_to_unicode((const unsigned char *) p);
+	for (int i = 0; i < lengthof(invisible); i++)
+	{
+		if (c >= invisible[i].first && c <= invisible[i].last)
+			return true;
+	}
+	return false;
 }
 
 static bool

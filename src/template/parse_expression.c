@@ -2,22 +2,7 @@
  * parse_expression.c
  *	  What stands inside of {{ and }}: recursive descent.
  *
- *		expression  = coalesce [ "?" expression ":" expression ]
- *		coalesce    = or { "??" or }
- *		or          = and { "or" and }
- *		and         = not { "and" not }
- *		not         = "not" not | comparison
- *		comparison  = join [ ( "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not" "in" ) join ]
- *		join        = sum { "~" sum }
- *		sum         = product { ( "+" | "-" ) product }
- *		product     = unary { ( "*" | "/" | "%" ) unary }
- *		unary       = "-" unary | filtered
- *		filtered    = primary { "|" name { "." name } [ "(" [ expression { "," expression } ] ")" ] }
- *		primary     = number | string | "true" | "false" | "null" | "(" expression ")"
- *		            | array | object | path
- *		array       = "[" [ expression { "," expression } ] "]"
- *		object      = "{" [ ( name | string ) ":" expression { "," ... } ] "}"
- *		path        = name { "." name | "[" ( [ "-" ] integer | string | "*" ) "]" }
+ * The grammar is in doc/templates.md, which is tested against this file.
  */
 #include "postgres.h"
 
@@ -167,7 +152,8 @@ static AstNode *
 parse_binary(Parser *parser, int min_precedence)
 {
 	Lexer	   *lexer = &parser->lexer;
-	AstNode    *left = lexer->token.kind == TOKEN_NOT ? parse_not(parser) : parse_unary(parser);
+	bool		negated = lexer->token.kind == TOKEN_NOT && min_precedence <= PRECEDENCE_NOT;
+	AstNode    *left = negated ? parse_not(parser) : parse_unary(parser);
 	bool		compared = false;
 	int			n;
 
@@ -206,12 +192,17 @@ static AstNode *
 parse_not(Parser *parser)
 {
 	AstNode    *node = new_node(parser, AST_UNARY, parser->lexer.token.position);
+	AstNode    *operand;
 
 	if (node == NULL || !enter(parser))
 		return NULL;
 	node->op = OP_NOT;
 	lexer_next(&parser->lexer);
-	if (!add_operand(parser, node, parse_binary(parser, PRECEDENCE_COMPARISON)))
+	if (parser->lexer.token.kind == TOKEN_NOT)
+		operand = parse_not(parser);
+	else
+		operand = parse_binary(parser, PRECEDENCE_COMPARISON);
+	if (!add_operand(parser, node, operand))
 		return NULL;
 	parser->nesting--;
 	return node;
@@ -252,36 +243,36 @@ check_filtered_number(Parser *parser, const AstNode *right)
 	return false;
 }
 
+/*
+ * A "-" right before a number is the number's: {{ -5 | abs }} is 5, and -5 is a
+ * constant, also inside of an array.
+ */
 static AstNode *
 parse_unary(Parser *parser)
 {
 	Lexer	   *lexer = &parser->lexer;
 	int			position = lexer->token.position;
-	AstNode    *operand;
 	AstNode    *node;
 
 	if (lexer->token.kind != TOKEN_MINUS)
 		return parse_filtered(parser);
 
-	if (!enter(parser))
-		return NULL;
 	lexer_next(lexer);
-	operand = parse_unary(parser);
-	parser->nesting--;
-	if (operand == NULL)
-		return NULL;
-	if (ast_is_literal(operand, LITERAL_NUMBER))
+	if (lexer->token.kind == TOKEN_NUMBER)
 	{
-		/* -5 is a constant, also inside of an array. */
-		operand->text = operand->text[0] == '-' ? operand->text + 1 : psprintf("-%s", operand->text);
-		operand->position = position;
-		return operand;
+		lexer->token.text = psprintf("-%s", lexer->token.text);
+		lexer->token.position = position;
+		return parse_filtered(parser);
 	}
+
 	node = new_node(parser, AST_UNARY, position);
-	if (node == NULL)
+	if (node == NULL || !enter(parser))
 		return NULL;
 	node->op = OP_NEGATE;
-	return add_operand(parser, node, operand) ? node : NULL;
+	if (!add_operand(parser, node, parse_unary(parser)))
+		return NULL;
+	parser->nesting--;
+	return node;
 }
 
 /*
@@ -513,14 +504,13 @@ parse_bracket_step(Parser *parser, JsonPathStep *step)
 	if (negative)
 		lexer_next(lexer);
 
-	if (lexer->token.kind == TOKEN_NUMBER)
+	if (lexer->token.kind == TOKEN_NUMBER &&
+		strspn(lexer->token.text, "0123456789") == strlen(lexer->token.text))
 	{
-		if (strspn(lexer->token.text, "0123456789") != strlen(lexer->token.text) ||
-			strlen(lexer->token.text) > 10 ||
+		if (strlen(lexer->token.text) > 10 ||
 			(value = strtoll(lexer->token.text, NULL, 10)) > PG_INT32_MAX)
 		{
-			fail_at(parser, lexer->token.position, NULL,
-					"an index must be a whole number in the range of integer");
+			fail_at(parser, lexer->token.position, NULL, "an index is out of range");
 			return false;
 		}
 		step->kind = PATH_INDEX;

@@ -2,8 +2,6 @@
  * parser.c
  *	  Template text in, AstNode out.
  *
- *		text = { characters | "{{" expression "}}" | "{{#" characters "#}}" }
- *
  * After a mistake the parser goes on behind the next }}, so that one call finds
  * the mistakes of all {{ }} of a text.
  */

@@ -43,6 +43,7 @@ BEGIN
 			rejected := true;
 			SELECT r.code, r.message INTO code, message FROM databite.rejected_items AS r WHERE r.run_id = result.run_id;
 		ELSIF result.records_inserted > 0 THEN
+			PERFORM set_config('timezone', 'UTC', true);
 			SELECT atttypid INTO type FROM pg_attribute WHERE attrelid = 'conformance_result'::regclass AND attname = 'v';
 			SELECT to_jsonb(v) INTO value FROM conformance_result;
 		END IF;
@@ -72,9 +73,10 @@ BEGIN
 	RETURN concat_ws(' ', type::regtype, coalesce(value, 'null'));
 END $$;
 
--- One outcome for each row, in order: {"wrong": null, or what came instead}.
+-- One outcome for each row, in order: {"wrong": null, or what came instead}.  Jobs run in a session with other settings
+-- than those of the table: no value may depend on them.
 CREATE FUNCTION conformance(rows json) RETURNS SETOF json
-LANGUAGE sql SET client_min_messages = warning SET timezone = 'UTC' AS $$
+LANGUAGE sql SET client_min_messages = warning SET timezone = 'America/New_York' SET datestyle = 'German' AS $$
 	SELECT json_build_object('wrong', conformance_wrong(expected::jsonb, expected ->> 'definition'))
 	FROM json_array_elements(rows) WITH ORDINALITY AS r(expected, n)
 	ORDER BY n;

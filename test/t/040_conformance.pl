@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $least_rows = 5;
+my $least_rows = 300;
 my $directory = abs_path("$FindBin::RealBin/../conformance");
 my $node = PostgreSQL::Test::Cluster->new('main');
 my $json = JSON::PP->new->allow_nonref->ascii;

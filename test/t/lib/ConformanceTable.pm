@@ -6,6 +6,8 @@ use warnings FATAL => 'all';
 
 use JSON::PP;
 
+# JSON, loosely: where it ends.
+my $json = qr/(?:(?<part>"(?:[^"\\]++|\\.)*+"|\{(?:[^][{}"]++|(?&part))*+\}|\[(?:[^][{}"]++|(?&part))*+\])|[^][{}"\s,:]++)/;
 my $reader = JSON::PP->new->allow_nonref->allow_bignum;
 my $writer = JSON::PP->new->allow_nonref->ascii;
 
@@ -62,11 +64,9 @@ sub _read_row
 	my $row = {};
 
 	$text =~ s/^\s+//;
-	my $length = eval { (JSON::PP->new->allow_bignum->decode_prefix($text))[1] };
-	return { mistake => 'the item is not JSON' } if !defined $length;
-	$row->{item} = substr $text, 0, $length;
-	return { mistake => '=> expected behind the item' } if substr($text, $length) !~ /^\s+=>\s+(.*?)\s*$/;
-	my $result = $row->{expected} = $1;
+	return { mistake => 'an item and => expected' } if $text !~ /^($json)\s+=>\s+(.*?)\s*$/;
+	$row->{item} = $1;
+	my $result = $row->{expected} = $3;
 
 	if ($result =~ /^into (.+?): (.+)$/)
 	{
