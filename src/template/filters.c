@@ -173,7 +173,8 @@ check_argument_count(const AstNode *node, const TemplateFilter *filter)
 	else
 		takes = psprintf("%d to %d", filter->min_args, filter->max_args);
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
-						"filter \"%s\" takes %s arguments, not %d", filter->name, takes, nargs);
+						"filter \"%s\" takes %s argument%s, not %d", filter->name, takes,
+						filter->min_args == 1 && (filter->max_args == 1 || filter->variadic) ? "" : "s", nargs);
 	return false;
 }
 
@@ -186,7 +187,7 @@ check_argument_kinds(const AstNode *node, const TemplateFilter *filter)
 {
 	bool		good = true;
 
-	for (int n = 1; n < list_length(node->operands) && filter->max_args > 0; n++)
+	for (int n = 1; n < list_length(node->operands) && filter->max_args > 0 && !filter->any_kind; n++)
 	{
 		const AstNode *argument = ast_operand(node, n);
 		Oid			type = filter->arg_types[Min(n, filter->max_args) - 1];

@@ -22,6 +22,7 @@ typedef struct TemplateFilter
 	int			min_args;
 	int			max_args;
 	bool		variadic;		/* max_args and more; the further ones have the last one's type */
+	bool		any_kind;		/* the hooks look at what literals there are among the arguments */
 	Oid			arg_types[FILTER_MAX_ARGS];
 	const char *arg_defaults[FILTER_MAX_ARGS];	/* SQL for an argument that is not given */
 

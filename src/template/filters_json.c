@@ -27,7 +27,7 @@ const TemplateFilter template_json_filters[] = {
 	},
 	{
 		.name = "filter", .function = "databite.filter_filter",
-		.input = JSONBOID, .result = JSONBOID, .min_args = 1, .max_args = 3,
+		.input = JSONBOID, .result = JSONBOID, .any_kind = true, .min_args = 1, .max_args = 3,
 		.arg_types = {TEXTOID, TEXTOID, JSONBOID}, .compile = compile_filter
 	},
 	{
@@ -82,7 +82,7 @@ const TemplateFilter template_json_filters[] = {
 	},
 	{
 		.name = "sort", .function = "databite.filter_sort",
-		.input = JSONBOID, .result = JSONBOID, .max_args = 2,
+		.input = JSONBOID, .result = JSONBOID, .any_kind = true, .max_args = 2,
 		.arg_types = {TEXTOID, TEXTOID}, .arg_defaults = {NO_PATH, "'asc'::pg_catalog.text"},
 		.compile = compile_sort
 	},
@@ -92,7 +92,7 @@ const TemplateFilter template_json_filters[] = {
 	},
 	{
 		.name = "unique", .function = "databite.filter_unique",
-		.input = JSONBOID, .result = JSONBOID, .max_args = 1,
+		.input = JSONBOID, .result = JSONBOID, .any_kind = true, .max_args = 1,
 		.arg_types = {TEXTOID}, .arg_defaults = {NO_PATH}, .compile = compile_with_path
 	},
 	{

@@ -36,7 +36,7 @@ const TemplateFilter template_time_filters[] = {
 	{
 		.name = "date_add", .function = "databite.filter_date_add",
 		.input = TIMESTAMPTZOID, .result = TIMESTAMPTZOID, .min_args = 1, .max_args = 2,
-		.arg_types = {InvalidOid, TEXTOID}, .compile = compile_date_add
+		.arg_types = {NUMERICOID, TEXTOID}, .any_kind = true, .compile = compile_date_add
 	},
 	{
 		.name = "date_trunc", .function = "databite.filter_date_trunc",
@@ -82,13 +82,6 @@ const TemplateFilter template_time_filters[] = {
 		.arg_types = {TEXTOID}, .compile = compile_tz
 	},
 	{NULL}
-};
-
-/* date_add(1, "day") */
-static const TemplateFilter date_add_units = {
-	.name = "date_add", .function = "databite.filter_date_add",
-	.input = TIMESTAMPTZOID, .result = TIMESTAMPTZOID, .min_args = 2, .max_args = 2,
-	.arg_types = {NUMERICOID, TEXTOID}
 };
 
 /* date_add("1 day") */
@@ -169,8 +162,7 @@ compile_date_add(TemplateCompile *compile, const AstNode *node, Oid to)
 	if (list_length(node->operands) > 2)
 	{
 		check_unit(node, 2, time_unit_names);
-		copy.filter = &date_add_units;
-		template_filter_call(compile, &copy, to);
+		template_filter_call(compile, node, to);
 		return;
 	}
 	if (argument->type == NUMERICOID)

@@ -81,7 +81,7 @@ user_function_schema_usable(const char *schema, Oid schema_oid, Oid role, UserFu
 {
 	if (strcmp(schema, "databite") == 0)
 		return refuse(refusal, ERRCODE_INVALID_PARAMETER_VALUE,
-					  pstrdup("databite's own functions cannot be called by a template"),
+					  pstrdup("databite's own functions are no filters by their names in SQL"),
 					  pstrdup("Its filters are written without the schema."));
 	if (compat_schema_aclcheck(schema_oid, role, ACL_USAGE) != ACLCHECK_OK)
 		return refuse(refusal, ERRCODE_INSUFFICIENT_PRIVILEGE,
