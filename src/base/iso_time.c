@@ -41,6 +41,7 @@ iso_time_parse(const char *text, size_t len, TimeValue *result)
 	int64		time = 0;
 	int			offset = 0;
 
+	result->has_zone = false;
 	if (!take_date(&p, end, &julian))
 		return false;
 	if (p < end)
@@ -48,7 +49,10 @@ iso_time_parse(const char *text, size_t len, TimeValue *result)
 		if (*p != 'T' && *p != ' ' && *p != 't')
 			return false;
 		p++;
-		if (!take_time(&p, end, &time) || !take_offset(&p, end, &offset) || p < end)
+		if (!take_time(&p, end, &time))
+			return false;
+		result->has_zone = p < end;
+		if (!take_offset(&p, end, &offset) || p < end)
 			return false;
 	}
 	result->days = julian - POSTGRES_EPOCH_JDATE;

@@ -10,6 +10,7 @@ typedef struct TimeValue
 {
 	int32		days;			/* since 2000-01-01, as it is written */
 	int64		microseconds;	/* since 2000-01-01 00:00 UTC; without a zone it is UTC */
+	bool		has_zone;		/* the text says which */
 } TimeValue;
 
 /* False where the text is not of that form, or is no valid time. */

@@ -121,6 +121,7 @@ time_text_parse_rfc2822(const char *text, size_t len, TimeValue *result)
 
 	result->days = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
 	result->microseconds = result->days * USECS_PER_DAY + (int64) (seconds - offset) * USECS_PER_SEC;
+	result->has_zone = true;
 	return true;
 }
 
@@ -243,6 +244,7 @@ parse_json_date(const char *text, size_t len, TimeValue *result)
 		pg_add_s64_overflow(value, offset * USECS_PER_SEC, &local) || !IS_VALID_TIMESTAMP(local))
 		return false;
 	result->microseconds = value;
+	result->has_zone = true;
 	result->days = local / USECS_PER_DAY - (local % USECS_PER_DAY < 0 ? 1 : 0);
 	return true;
 }

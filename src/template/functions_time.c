@@ -209,6 +209,10 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
 			break;
 		case TIME_ISO:
 			fits = iso_time_parse(from, strlen(from), result);
+			if (fits && !result->has_zone)
+				result->microseconds = DatumGetTimestampTz(call_in_zone(zone, timestamp_timestamptz,
+																		TimestampGetDatum(result->microseconds),
+																		(Datum) 0));
 			break;
 		case TIME_RFC2822:
 		case TIME_HTTP:
@@ -240,6 +244,7 @@ read_unix(const char *filter, const char *text, int scale, TimeValue *result)
 								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	result->microseconds = function_from_unix(filter, number, scale);
 	result->days = result->microseconds / USECS_PER_DAY - (result->microseconds % USECS_PER_DAY < 0 ? 1 : 0);
+	result->has_zone = true;
 	return true;
 }
 

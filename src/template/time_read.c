@@ -284,6 +284,7 @@ put_together(const TimeReader *reader, TimeValue *result)
 	int			west;
 	struct pg_tm tm = {0};
 
+	result->has_zone = true;
 	if (reader->has_unix)
 	{
 		result->microseconds = (reader->unix_seconds -
