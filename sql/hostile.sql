@@ -41,7 +41,7 @@ FROM (VALUES ('parentheses', '(', 'item.a', ')'), ('arrays', '[', '', ']'), ('ob
 	('minus', '-', 'item.a', ''), ('minus and number', '- ', '1', ''), ('filters', '', 'item.a', ' | trim'),
 	('arguments', 'item.a | default(', '1', ')'), ('sum', '', 'item.a', ' + 1'), ('join', '', 'item.a', ' ~ 1'),
 	('coalesce', '', 'item.a', ' ?? 1'), ('and', 'true and ', 'true', ''), ('keys', '', 'item', '.a'), ('indexes', '', 'item', '[0]'),
-	('projections', '', 'item', '[*]'), ('quoted keys', '', 'item', '["a"]'), ('schemas', '', 'item | a', '.a'),
+	('projections', '', 'item', '[*]'), ('quoted keys', '', 'item', '["a"]'),
 	('closed', '', 'item.a', ')')) AS v(what, before, middle, after);
 SELECT pg_temp.outcome('{{ item.a' || repeat(' + 1', 100000) || ' }}');
 SELECT pg_temp.outcome('{{ item.a in [' || repeat('1, ', 100000) || '1] }}');
@@ -54,8 +54,11 @@ SELECT pg_temp.outcome('{{ item.a }}', (repeat('[', 500) || repeat(']', 500))::j
 SELECT count(*) FROM databite.validate_job(jsonb_build_object('id', 'hostile', 'source', '{"type": "inline", "items": []}'::jsonb,
 	'destination', '{"type": "database", "table": "hostile"}'::jsonb,
 	'transform', (SELECT jsonb_object_agg('c' || n, '{{ item.a | nothing }}') FROM generate_series(1, 1000) AS n)));
+\set VERBOSITY sqlstate
 SELECT databite.validate_job(('{"id": "hostile", "source": {"type": "inline", "items": []},
 	"destination": {"type": "database", "table": "hostile"}, "transform": {"v": "\u0000"}}')::jsonb);
+
+\set VERBOSITY default
 
 -- Every text goes through a template as it is: alone, in an expression, as a key, as a column, as a filter's argument
 CREATE TABLE hostile_text (n int GENERATED ALWAYS AS IDENTITY, t text NOT NULL);
@@ -78,7 +81,7 @@ DECLARE
 BEGIN
 	IF databite.evaluate('{{ ' || quoted || ' }}') IS DISTINCT FROM found THEN RETURN 'literal'; END IF;
 	IF databite.evaluate('{{ ' || single || ' }}') IS DISTINCT FROM found THEN RETURN 'literal in single quotes'; END IF;
-	IF databite.evaluate('<' || t || '{{ "" }}') IS DISTINCT FROM to_jsonb('<' || t) THEN RETURN 'text'; END IF;
+	IF databite.evaluate('<' || t || ' {{ "" }}') IS DISTINCT FROM to_jsonb('<' || t || ' ') THEN RETURN 'text'; END IF;
 	IF databite.evaluate('{{ item[' || quoted || '] }}', jsonb_build_object(t, t)) IS DISTINCT FROM found THEN RETURN 'key'; END IF;
 	IF databite.evaluate('{{ item[' || quoted || '] ~ ' || quoted || ' }}', jsonb_build_object(t, t)) IS DISTINCT FROM to_jsonb(t || t) THEN RETURN 'key and text'; END IF;
 	IF databite.evaluate('{{ item.a[*][' || quoted || '] }}', jsonb_build_object('a', jsonb_build_array(jsonb_build_object(t, t)))) IS DISTINCT FROM jsonb_build_array(t) THEN RETURN 'projection'; END IF;

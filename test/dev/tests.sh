@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# tests.sh: "./dev test" and "./dev sanitize".
+# tests.sh: "./dev test", "./dev sanitize" and "./dev fuzz".
 #
 # Both run the same suites in a scratch directory: pg_regress and isolation
 # against its cluster, TAP (which makes clusters of its own), the unit tests.
@@ -12,7 +12,7 @@ KEEP=$ROOT/.build/test
 test_command()
 {
 	need_build
-	need python3 ipc-run openssl
+	need python3 ipc-run openssl clang
 	[ "${LINT:-}" = no ] || need clang-format cppcheck shellcheck
 	say "building for $("$PG_CONFIG" --version)"
 	if ! build; then
@@ -223,4 +223,26 @@ count_sanitizer_reports()
 	mkdir -p "$KEEP"
 	cp --no-preserve=ownership "$reports" "$KEEP/"
 	count "sanitizer reports" "$((found == 0))" "$found" 0
+}
+
+# fuzz_command [SECONDS]: each fuzzer for so long.  What one finds is kept in .build/test.
+fuzz_command()
+{
+	local seconds=${1:-20}
+	need_build
+	need clang
+	make_scratch
+	fuzz_suite item "$seconds"
+	fuzz_suite fuzz "$seconds"
+	finish
+}
+
+# fuzz_suite DIRECTORY SECONDS: the fuzzer that the Makefile of test/DIRECTORY builds.
+fuzz_suite()
+{
+	suite "fuzz $1" make -s -C "test/$1" fuzz "SECONDS=$2" "PG_CONFIG=$PRIVATE_PG_CONFIG"
+	mkdir -p "$KEEP"
+	find "$SCRATCH/tree" -name 'crash-*' -o -name 'timeout-*' -o -name 'oom-*' | while read -r found; do
+		cp --no-preserve=ownership "$found" "$KEEP/"
+	done
 }

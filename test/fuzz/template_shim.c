@@ -1,0 +1,551 @@
+/*
+ * template_shim.c
+ *	  What the template compiler needs of a backend, for a program that is none.
+ *
+ * Memory contexts are real enough that what a deleted one held cannot be used
+ * any more: every chunk is memory of its own.  The catalog is a table of a few
+ * types; input functions take what they are told to; an error that nothing
+ * catches ends the program.
+ */
+#include "postgres.h"
+
+#include <setjmp.h>
+
+#include "template_shim.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/jsonapi.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+typedef struct Chunk
+{
+	struct Chunk *next;
+	struct Chunk *previous;
+	Size		size;
+	MemoryContext context;		/* right before the memory, where GetMemoryChunkContext looks */
+} Chunk;
+
+/* A context of this program; the node is what others point to. */
+typedef struct ShimContext
+{
+	MemoryContextData node;
+	Chunk		chunks;			/* head of a ring */
+} ShimContext;
+
+static const struct
+{
+	Oid			oid;
+	const char *name;
+	char		category;
+	Oid			base;			/* of a domain, else itself */
+	Oid			element;
+	bool		is_row;
+}			types[] =
+{
+	{TEXTOID, "pg_catalog.text", TYPCATEGORY_STRING, TEXTOID},
+	{NUMERICOID, "numeric", TYPCATEGORY_NUMERIC, NUMERICOID},
+	{INT4OID, "integer", TYPCATEGORY_NUMERIC, INT4OID},
+	{INT8OID, "bigint", TYPCATEGORY_NUMERIC, INT8OID},
+	{FLOAT8OID, "double precision", TYPCATEGORY_NUMERIC, FLOAT8OID},
+	{BOOLOID, "boolean", TYPCATEGORY_BOOLEAN, BOOLOID},
+	{TIMESTAMPTZOID, "timestamp with time zone", TYPCATEGORY_DATETIME, TIMESTAMPTZOID},
+	{TIMESTAMPOID, "timestamp without time zone", TYPCATEGORY_DATETIME, TIMESTAMPOID},
+	{DATEOID, "pg_catalog.date", TYPCATEGORY_DATETIME, DATEOID},
+	{JSONBOID, "pg_catalog.jsonb", TYPCATEGORY_USER, JSONBOID},
+	{JSONOID, "pg_catalog.json", TYPCATEGORY_USER, JSONOID},
+	{BYTEAOID, "pg_catalog.bytea", TYPCATEGORY_USER, BYTEAOID},
+	{INT4ARRAYOID, "integer[]", TYPCATEGORY_ARRAY, INT4ARRAYOID, INT4OID},
+	{SHIM_DOMAIN, "public.\"a \"\"domain\"", TYPCATEGORY_NUMERIC, INT4OID},
+	{SHIM_ROW, "public.\"row; --\"", TYPCATEGORY_COMPOSITE, SHIM_ROW, InvalidOid, true},
+	{SHIM_ENUM, "public.\"E'\"", TYPCATEGORY_ENUM, SHIM_ENUM},
+};
+
+MemoryContext CurrentMemoryContext;
+ResourceOwner CurrentResourceOwner;
+sigjmp_buf *PG_exception_stack;
+ErrorContextCallback *error_context_stack;
+volatile sig_atomic_t InterruptPending;
+
+static ErrorData no_fit = {.elevel = ERROR, .sqlerrcode = ERRCODE_INVALID_TEXT_REPRESENTATION, .message = "it does not fit"};
+static int	contexts;
+
+static int	find_type(Oid oid);
+static void *shim_alloc(MemoryContext context, Size size);
+static Chunk *chunk_of(void *pointer);
+static bool fits(Oid type, char *text);
+
+/* ---- memory */
+
+MemoryContext
+AllocSetContextCreateInternal(MemoryContext parent, const char *name, Size min, Size init, Size max)
+{
+	ShimContext *context = calloc(1, sizeof(ShimContext));
+
+	context->node.type = T_AllocSetContext;
+	context->chunks.next = context->chunks.previous = &context->chunks;
+	contexts++;
+	return &context->node;
+}
+
+void
+MemoryContextDelete(MemoryContext node)
+{
+	ShimContext *context = (ShimContext *) node;
+
+	while (context->chunks.next != &context->chunks)
+		pfree(context->chunks.next + 1);
+	free(context);
+	contexts--;
+}
+
+int
+shim_contexts(void)
+{
+	return contexts;
+}
+
+void *
+palloc(Size size)
+{
+	return shim_alloc(CurrentMemoryContext, size);
+}
+
+void *
+palloc0(Size size)
+{
+	return memset(palloc(size), 0, size);
+}
+
+void *
+MemoryContextAlloc(MemoryContext context, Size size)
+{
+	return shim_alloc(context, size);
+}
+
+void *
+MemoryContextAllocZero(MemoryContext context, Size size)
+{
+	return memset(shim_alloc(context, size), 0, size);
+}
+
+void
+pfree(void *pointer)
+{
+	Chunk	   *chunk = chunk_of(pointer);
+
+	chunk->next->previous = chunk->previous;
+	chunk->previous->next = chunk->next;
+	free(chunk);
+}
+
+void *
+repalloc(void *pointer, Size size)
+{
+	Chunk	   *chunk = chunk_of(pointer);
+	void	   *copy = shim_alloc(chunk->context, size);
+
+	memcpy(copy, pointer, Min(size, chunk->size));
+	pfree(pointer);
+	return copy;
+}
+
+char *
+pnstrdup(const char *text, Size len)
+{
+	char	   *copy;
+
+	len = strnlen(text, len);
+	copy = palloc(len + 1);
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *
+pstrdup(const char *text)
+{
+	return pnstrdup(text, strlen(text));
+}
+
+char *
+psprintf(const char *format,...)
+{
+	va_list		args;
+	char	   *result;
+	int			len;
+
+	va_start(args, format);
+	len = pg_vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	result = palloc(len + 1);
+	va_start(args, format);
+	pg_vsnprintf(result, len + 1, format, args);
+	va_end(args);
+	return result;
+}
+
+size_t
+pvsnprintf(char *buffer, size_t size, const char *format, va_list args)
+{
+	size_t		len = pg_vsnprintf(buffer, size, format, args);
+
+	return len < size ? len : len + 1;
+}
+
+static void *
+shim_alloc(MemoryContext node, Size size)
+{
+	ShimContext *context = (ShimContext *) node;
+	Chunk	   *chunk = malloc(sizeof(Chunk) + size);
+
+	chunk->size = size;
+	chunk->context = node;
+	chunk->next = context->chunks.next;
+	chunk->previous = &context->chunks;
+	chunk->next->previous = chunk->previous->next = chunk;
+	return chunk + 1;
+}
+
+static Chunk *
+chunk_of(void *pointer)
+{
+	return (Chunk *) pointer - 1;
+}
+
+/* ---- lists */
+
+List *
+lappend(List *list, void *datum)
+{
+	if (list == NIL)
+	{
+		list = palloc0(sizeof(List));
+		list->type = T_List;
+		list->max_length = 4;
+		list->elements = palloc(list->max_length * sizeof(ListCell));
+	}
+	else if (list->length == list->max_length)
+	{
+		list->max_length *= 2;
+		list->elements = repalloc(list->elements, list->max_length * sizeof(ListCell));
+	}
+	list->elements[list->length++].ptr_value = datum;
+	return list;
+}
+
+List *
+list_delete_last(List *list)
+{
+	return --list->length == 0 ? NIL : list;
+}
+
+/* ---- texts */
+
+char *
+quote_literal_cstr(const char *text)
+{
+	char	   *result = palloc(2 * strlen(text) + 4);
+	char	   *p = result;
+
+	if (strchr(text, '\\') != NULL)
+		*p++ = 'E';
+	*p++ = '\'';
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '\'' || *text == '\\')
+			*p++ = *text;
+		*p++ = *text;
+	}
+	*p++ = '\'';
+	*p = '\0';
+	return result;
+}
+
+void
+escape_json(StringInfo out, const char *text)
+{
+	appendStringInfoChar(out, '"');
+	for (; *text; text++)
+	{
+		if ((unsigned char) *text < ' ')
+			appendStringInfo(out, "\\u%04x", *text);
+		else if (*text == '"' || *text == '\\')
+			appendStringInfo(out, "\\%c", *text);
+		else
+			appendStringInfoChar(out, *text);
+	}
+	appendStringInfoChar(out, '"');
+}
+
+int
+GetDatabaseEncoding(void)
+{
+	return PG_UTF8;
+}
+
+int
+pg_mblen(const char *text)
+{
+	return pg_utf_mblen((const unsigned char *) text);
+}
+
+int
+pg_dsplen(const char *text)
+{
+	return 1;
+}
+
+int
+pg_mbstrlen_with_len(const char *text, int len)
+{
+	int			characters = 0;
+
+	for (int i = 0; i < len; i++)
+		characters += ((unsigned char) text[i] & 0xC0) != 0x80;
+	return characters;
+}
+
+int
+pg_mbcliplen(const char *text, int len, int limit)
+{
+	int			clipped = 0;
+
+	while (clipped < len && clipped + pg_mblen(text + clipped) <= limit)
+		clipped += pg_mblen(text + clipped);
+	return clipped;
+}
+
+unsigned char
+pg_ascii_tolower(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
+}
+
+int
+varstr_levenshtein_less_equal(const char *a, int alen, const char *b, int blen, int ins, int del, int sub, int max, bool trusted)
+{
+	return alen == blen && memcmp(a, b, alen) == 0 ? 0 : max + 1;
+}
+
+/* ---- types */
+
+Oid
+getBaseType(Oid oid)
+{
+	return types[find_type(oid)].base;
+}
+
+Oid
+get_element_type(Oid oid)
+{
+	return types[find_type(oid)].element;
+}
+
+TYPCATEGORY
+TypeCategory(Oid oid)
+{
+	return types[find_type(oid)].category;
+}
+
+bool
+type_is_rowtype(Oid oid)
+{
+	return types[find_type(oid)].is_row;
+}
+
+bool
+can_coerce_type(int n, const Oid *from, const Oid *to, CoercionContext context)
+{
+	return *from % 2 == *to % 2;
+}
+
+char *
+format_type_extended(Oid oid, int32 typmod, bits16 flags)
+{
+	return pstrdup(types[find_type(oid)].name);
+}
+
+char *
+format_type_be(Oid oid)
+{
+	return format_type_extended(oid, -1, 0);
+}
+
+static int
+find_type(Oid oid)
+{
+	for (int i = 0; i < lengthof(types); i++)
+	{
+		if (types[i].oid == oid)
+			return i;
+	}
+	fprintf(stderr, "type %u is not in the table\n", oid);
+	abort();
+}
+
+/* ---- functions: an input function is known by its type */
+
+void
+getTypeInputInfo(Oid type, Oid *input, Oid *param)
+{
+	*input = *param = type;
+}
+
+Datum
+OidInputFunctionCall(Oid type, char *text, Oid param, int32 typmod)
+{
+	if (!fits(type, text))
+		siglongjmp(*PG_exception_stack, 1);
+	return (Datum) 0;
+}
+
+/* JSON is what the parser relies on; others take some texts and refuse others. */
+static bool
+fits(Oid type, char *text)
+{
+	if (type == JSONOID || type == JSONBOID)
+	{
+		JsonLexContext *lex = makeJsonLexContextCstringLen(text, strlen(text), PG_UTF8, false);
+
+		return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+	}
+	if (type == NUMERICOID)
+		return strspn(text, "-+.eE0123456789") == strlen(text);
+	return type == TEXTOID || strlen(text) % 2 == 0;
+}
+
+Datum
+DirectFunctionCall1Coll(PGFunction function, Oid collation, Datum argument)
+{
+	return argument;
+}
+
+Datum
+DirectFunctionCall3Coll(PGFunction function, Oid collation, Datum text, Datum param, Datum typmod)
+{
+	return CStringGetDatum(pstrdup(DatumGetCString(text)));
+}
+
+Datum
+numeric_in(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
+Datum
+numeric_out(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
+Datum
+numeric_trim_scale(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
+/* ---- errors and transactions */
+
+bool
+errstart(int elevel, const char *domain)
+{
+	return true;
+}
+
+bool
+errstart_cold(int elevel, const char *domain)
+{
+	return true;
+}
+
+int
+errcode(int sqlerrcode)
+{
+	return 0;
+}
+
+int
+errmsg(const char *format,...)
+{
+	fprintf(stderr, "error: %s\n", format);
+	return 0;
+}
+
+int
+errmsg_internal(const char *format,...)
+{
+	fprintf(stderr, "error: %s\n", format);
+	return 0;
+}
+
+int
+errdetail_internal(const char *format,...)
+{
+	return 0;
+}
+
+int
+errhint(const char *format,...)
+{
+	return 0;
+}
+
+void
+errfinish(const char *file, int line, const char *function)
+{
+	fprintf(stderr, "raised in %s, %s:%d\n", function, file, line);
+	abort();
+}
+
+ErrorData *
+CopyErrorData(void)
+{
+	return &no_fit;
+}
+
+void
+ReThrowError(ErrorData *error)
+{
+	abort();
+}
+
+void
+FlushErrorState(void)
+{
+}
+
+bool
+IsInParallelMode(void)
+{
+	return false;
+}
+
+void
+BeginInternalSubTransaction(const char *name)
+{
+}
+
+void
+ReleaseCurrentSubTransaction(void)
+{
+}
+
+void
+RollbackAndReleaseCurrentSubTransaction(void)
+{
+}
+
+void
+ProcessInterrupts(void)
+{
+}
