@@ -220,7 +220,7 @@ SELECT databite.schedule_job(job('no_token', NULL, '{"source": {"type": "api", "
 SELECT status, error FROM databite.execute_job('no_token');
 SELECT mistake($$SELECT databite.set_token('', 'x')$$);
 SELECT mistake($$SELECT databite.set_token('a b', 'x')$$);
-SELECT mistake($$SELECT databite.secret('t', 'x')$$);
+SELECT mistake($$SELECT databite.secret('t', '')$$);
 
 -- evaluate
 SELECT databite.evaluate('{{ item.price | round(1) }}', '{"price": 1.25}'), databite.evaluate('Hello {{ item.name }}', '{"name": "you"}'),
