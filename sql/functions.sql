@@ -179,6 +179,7 @@ SELECT pg_temp.try('{{ 1 | shop.twice }} {{ 1 | double }}');
 SELECT databite.schedule_job('{"id": "adas", "source": {"type": "inline", "items": [{"n": 2}]},
 	"destination": {"type": "database", "table": "shop.adas"}, "transform": {"n": "{{ item.n | double }}"}}');
 SELECT name, function, owner FROM databite.transforms;
+RESET ROLE;
 GRANT SELECT ON databite.transform TO regress_functions_bob;
 SET ROLE regress_functions_bob;
 SELECT count(*) FROM databite.transforms;

@@ -332,16 +332,16 @@ static void
 unknown_function(AstNode *node, const char *schema, Oid schema_oid, const char *name)
 {
 	List	   *functions = user_functions_named(schema_oid, name);
-	char	   *hint = NULL;
 
 	if (functions != NIL)
 	{
 		wrong_arguments(node, psprintf("function %s", quote_qualified_identifier(schema, name)), functions);
 		return;
 	}
-	if (source_text_more_problems(node->source))
-		hint = source_text_suggest(name, function_names(schema_oid));
-	source_text_problem(node->source, node->position, ERRCODE_UNDEFINED_FUNCTION, hint,
+	source_text_problem(node->source, node->position, ERRCODE_UNDEFINED_FUNCTION,
+						source_text_more_problems(node->source)
+							? source_text_suggest(name, function_names(schema_oid))
+							: NULL,
 						"schema \"%s\" has no function \"%s\"", schema, source_text_clip(name, CLIP_NAME));
 }
 
