@@ -38,6 +38,9 @@ extern CellConverter *cell_converter_create(Oid type, int32 typmod, MemoryContex
  */
 extern Datum cell_convert(CellConverter *converter, CellKind kind, const char *text, size_t len, bool *isnull);
 
+/* Is it a date as ISO 8601 writes it, or a date and time?  *has_time tells which. */
+extern bool text_is_iso_time(const char *text, size_t len, bool *has_time);
+
 /* The cell as JSON text in the current context; NULL for a missing one. */
 extern char *cell_json_text(const ItemBatch *batch, const Cell *cell);
 

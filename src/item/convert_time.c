@@ -57,6 +57,15 @@ parse_iso_time(const char *text, size_t len, IsoTime *result)
 	return true;
 }
 
+bool
+text_is_iso_time(const char *text, size_t len, bool *has_time)
+{
+	IsoTime		time;
+
+	*has_time = len > strlen("2000-01-01");
+	return parse_iso_time(text, len, &time);
+}
+
 /* Exactly count digits. */
 static bool
 take_digits(const char **p, const char *end, int count, int *value)

@@ -32,6 +32,7 @@ static bool part_is_right(const JobStep *step, const char *part, const ProblemLi
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
 static void explain_steps(RunContext *run, void *arg);
+static List *explain_sql(const char *sql, List *lines);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
 static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
@@ -58,7 +59,8 @@ inspect_check(const Job *job, ProblemList *problems)
 		const JobStep *step = lfirst(lc);
 		bool		has_source = part_is_right(step, "source", problems);
 		bool		has_target = part_is_right(step, "destination", problems) &&
-			part_is_right(step, "transform", problems);
+			part_is_right(step, "transform", problems) &&
+			part_is_right(step, "validation", problems);
 
 		if (has_source && step->source.type == SOURCE_API)
 			(void) request_plan_create(&step->source, problems, problems->context);
@@ -136,14 +138,25 @@ explain_steps(RunContext *run, void *arg)
 	{
 		const JobStep *step = lfirst(lc);
 		WritePlan  *plan = check_plan(step);
-		char	   *sql = pstrdup(write_plan_sql(plan));
-		char	   *line;
+		const char *filter = write_plan_filter_sql(plan);
 
 		*lines = lappend(*lines, psprintf("step %s", step->id));
 		*lines = explain_request(run, step, *lines);
-		while ((line = strsep(&sql, "\n")) != NULL)
-			*lines = lappend(*lines, psprintf("  %s", line));
+		if (filter != NULL)
+			*lines = explain_sql(psprintf("-- the items that source.where drops\n%s", filter), *lines);
+		*lines = explain_sql(write_plan_sql(plan), *lines);
 	}
+}
+
+static List *
+explain_sql(const char *sql, List *lines)
+{
+	char	   *rest = pstrdup(sql);
+	char	   *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		lines = lappend(lines, psprintf("  %s", line));
+	return lines;
 }
 
 static List *
@@ -191,10 +204,14 @@ preview_step(RunContext *run, const JobStep *step, Preview *preview)
 	Jsonb	  **rows = palloc0(sizeof(Jsonb *) * (items->nitems + 1));
 	char	  **errors = palloc0(sizeof(char *) * (items->nitems + 1));
 
-	if (items->nitems > 0 && items->bad == NIL && write_plan_needs_sample(plan))
-		write_plan_learn(plan, items);
 	npaths = write_plan_paths(plan, &paths);
 	batch = step_reread(items, npaths, paths, run->memory);
+	if (write_plan_needs_sample(plan))
+	{
+		write_plan_learn(plan, batch, 0, scopes);
+		npaths = write_plan_paths(plan, &paths);
+		batch = step_reread(items, npaths, paths, run->memory);
+	}
 	write_plan_preview(plan, batch, scopes, rows, errors);
 	for (int i = 0; i < items->nitems; i++)
 		show_item(preview, step, items, i, rows[i], errors[i]);

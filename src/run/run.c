@@ -212,8 +212,8 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		RESUME_CANCEL_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
-	*error = caught;
-	return caught ? failure_status(caught) : RUN_COMPLETED;
+	*error = caught ? caught : run->failure;
+	return *error ? failure_status(*error) : RUN_COMPLETED;
 }
 
 /* A failed run is an error of the CALL, so that whoever schedules the CALL hears of it. */
@@ -270,6 +270,8 @@ run_in_function(RunContext *run, RunResult *result)
 
 	if (error)
 		memset(&run->counters, 0, offsetof(RunCounters, requests));
+	else
+		error = run->failure;
 	if (!run->dry_run)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
 	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
@@ -290,7 +292,11 @@ run_steps(RunContext *run)
 	read_definition(run);
 	run->client = source_client_create(run->memory);
 	foreach(lc, run->job->steps)
+	{
 		step_run(run, lfirst(lc));
+		if (run->failure != NULL)
+			break;
+	}
 
 	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
 	if (run->dry_run)

@@ -49,6 +49,11 @@ extern TemplateInput *template_path_input(TemplateCompile *compile, const AstNod
 /* The node is a path into the item that one input column can hold. */
 extern bool template_is_item_path(const AstNode *node);
 
+/* filters_control.c */
+
+/* The bare names "skip" and "reject". */
+extern void template_compile_mark(TemplateCompile *compile, const AstNode *node, Oid to);
+
 /* literal.c */
 
 extern void template_compile_literal(TemplateCompile *compile, const AstNode *node, Oid to);

@@ -13,6 +13,7 @@ typedef enum ScopeKind
 	SCOPE_INDEX,
 	SCOPE_SECRET,				/* databite.secret() */
 	SCOPE_PARAMETER,			/* $1 */
+	SCOPE_CONTROL,				/* marks the item */
 	SCOPE_UNSUPPORTED
 } ScopeKind;
 
