@@ -25,9 +25,9 @@ static bool is_json(const char *text, int len, enum json_type type);
 Datum
 databite_text_is(PG_FUNCTION_ARGS)
 {
-	char	   *text = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(0));
 
-	PG_RETURN_BOOL(text_is(text, strlen(text), text_to_cstring(PG_GETARG_TEXT_PP(1))));
+	PG_RETURN_BOOL(text_is(value, strlen(value), text_to_cstring(PG_GETARG_TEXT_PP(1))));
 }
 
 /* SQL: databite.json_is(value jsonb, type text) RETURNS boolean; a number in quotes is a string. */

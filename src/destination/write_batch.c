@@ -61,6 +61,7 @@ static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts
 static int64 count_column(int number);
 static void preview_marks(Preview *preview, const ItemBatch *batch, int first_item);
 static void preview_rows(Preview *preview, const ItemBatch *batch, int first_item);
+static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks);
 static void take_rows(Preview *preview, int first_item);
 static void show_mark(Preview *preview, const ItemMark *mark, int item);
 static bool preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error);
@@ -405,20 +406,26 @@ preview_rows(Preview *preview, const ItemBatch *batch, int first_item)
 
 	if (preview->statement != NULL && !marks_all(marks, batch->nitems))
 	{
-		batch_bind(preview->plan->binding, batch, first_item, marks);
-		PG_TRY();
-		{
-			prepared_execute(preview->statement, preview->sql, preview->scopes);
-		}
-		PG_FINALLY();
-		{
-			batch_unbind();
-		}
-		PG_END_TRY();
+		run_preview(preview, batch, first_item, marks);
 		take_rows(preview, first_item);
 	}
 	for (int i = 0; marks != NULL && i < batch->nitems; i++)
 		show_mark(preview, &marks->items[i], first_item + i);
+}
+
+static void
+run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks)
+{
+	batch_bind(preview->plan->binding, batch, first_item, marks);
+	PG_TRY();
+	{
+		prepared_execute(preview->statement, preview->sql, preview->scopes);
+	}
+	PG_FINALLY();
+	{
+		batch_unbind();
+	}
+	PG_END_TRY();
 }
 
 static void
