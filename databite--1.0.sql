@@ -508,13 +508,195 @@ COMMENT ON FUNCTION databite.secret(pg_catalog.text) IS 'a secret, for the reque
  * Filters of templates.  What calls them are compiled statements and databite.evaluate.
  */
 
+/* Filters: values that are missing */
+
+CREATE FUNCTION databite.filter_nullif(value pg_catalog.anyelement, other pg_catalog.anyelement) RETURNS pg_catalog.anyelement
+	AS 'MODULE_PATHNAME', 'databite_filter_nullif' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_nullif(pg_catalog.anyelement, pg_catalog.anyelement) IS 'filter nullif: null where the two are equal';
+
+CREATE FUNCTION databite.filter_nullif(value pg_catalog.jsonb, other pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_nullif_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_nullif(pg_catalog.jsonb, pg_catalog.jsonb) IS 'filter nullif for JSON';
+
 /* Filters: texts */
+
+CREATE FUNCTION databite.filter_upper(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'upper' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_upper(pg_catalog.text) IS 'filter upper: capital letters';
+
+CREATE FUNCTION databite.filter_lower(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'lower' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_lower(pg_catalog.text) IS 'filter lower: small letters';
+
+CREATE FUNCTION databite.filter_title(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'initcap' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_title(pg_catalog.text) IS 'filter title: a capital at the beginning of each word';
+
+CREATE FUNCTION databite.filter_trim(value pg_catalog.text, characters pg_catalog.text) RETURNS pg_catalog.text
+	AS 'btrim' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_trim(pg_catalog.text, pg_catalog.text) IS 'filter trim: without these characters at both ends';
+
+CREATE FUNCTION databite.filter_ltrim(value pg_catalog.text, characters pg_catalog.text) RETURNS pg_catalog.text
+	AS 'ltrim' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_ltrim(pg_catalog.text, pg_catalog.text) IS 'filter ltrim: without these characters at the beginning';
+
+CREATE FUNCTION databite.filter_rtrim(value pg_catalog.text, characters pg_catalog.text) RETURNS pg_catalog.text
+	AS 'rtrim' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_rtrim(pg_catalog.text, pg_catalog.text) IS 'filter rtrim: without these characters at the end';
+
+CREATE FUNCTION databite.filter_replace(value pg_catalog.text, old pg_catalog.text, new pg_catalog.text) RETURNS pg_catalog.text
+	AS 'replace_text' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_replace(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'filter replace: every occurrence of a text by another';
+
+CREATE FUNCTION databite.filter_split(value pg_catalog.text, separator pg_catalog.text) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_split' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_split(pg_catalog.text, pg_catalog.text) IS 'filter split: the parts between separators as an array';
+
+CREATE FUNCTION databite.filter_split_part(value pg_catalog.text, separator pg_catalog.text, n pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'split_part' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_split_part(pg_catalog.text, pg_catalog.text, pg_catalog.int4) IS 'filter split_part: one part between separators, from the end if negative';
+
+CREATE FUNCTION databite.filter_substr(value pg_catalog.text, start pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'text_substr_no_len' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_substr(pg_catalog.text, pg_catalog.int4) IS 'filter substr: from a character on, from 1';
+
+CREATE FUNCTION databite.filter_substr(value pg_catalog.text, start pg_catalog.int4, length pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'text_substr' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_substr(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'filter substr: so many characters from one on, from 1';
+
+CREATE FUNCTION databite.filter_slice(value pg_catalog.text, start pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_slice_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_slice(pg_catalog.text, pg_catalog.int4) IS 'filter slice: from a position on, from 0, from the end if negative';
+
+CREATE FUNCTION databite.filter_slice(value pg_catalog.text, start pg_catalog.int4, stop pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_slice_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_slice(pg_catalog.text, pg_catalog.int4, pg_catalog.int4) IS 'filter slice: from a position up to another one';
+
+CREATE FUNCTION databite.filter_slice(value pg_catalog.jsonb, start pg_catalog.int4) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_slice' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_slice(pg_catalog.jsonb, pg_catalog.int4) IS 'filter slice: from a position on, from 0, from the end if negative';
+
+CREATE FUNCTION databite.filter_slice(value pg_catalog.jsonb, start pg_catalog.int4, stop pg_catalog.int4) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_slice' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_slice(pg_catalog.jsonb, pg_catalog.int4, pg_catalog.int4) IS 'filter slice: from a position up to another one';
+
+CREATE FUNCTION databite.filter_length(value pg_catalog.text) RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_filter_length_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_length(pg_catalog.text) IS 'filter length: characters';
+
+CREATE FUNCTION databite.filter_length(value pg_catalog.jsonb) RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_filter_length' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_length(pg_catalog.jsonb) IS 'filter length: characters of a text, elements of an array, members of an object';
+
+CREATE FUNCTION databite.filter_contains(value pg_catalog.text, part pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_contains_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_contains(pg_catalog.text, pg_catalog.text) IS 'filter contains: is it a part of the text?';
+
+CREATE FUNCTION databite.filter_contains(value pg_catalog.jsonb, part pg_catalog.jsonb) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_contains' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_contains(pg_catalog.jsonb, pg_catalog.jsonb) IS 'filter contains: is it a part of the text, or an element of the array?';
+
+CREATE FUNCTION databite.filter_starts_with(value pg_catalog.text, prefix pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'text_starts_with' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_starts_with(pg_catalog.text, pg_catalog.text) IS 'filter starts_with: does the text begin with it?';
+
+CREATE FUNCTION databite.filter_ends_with(value pg_catalog.text, suffix pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_ends_with' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_ends_with(pg_catalog.text, pg_catalog.text) IS 'filter ends_with: does the text end with it?';
+
+CREATE FUNCTION databite.filter_truncate(value pg_catalog.text, length pg_catalog.int4, suffix pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_truncate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_truncate(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS 'filter truncate: at most so many characters, the suffix counted in';
+
+CREATE FUNCTION databite.filter_pad_left(value pg_catalog.text, length pg_catalog.int4, fill pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_pad_left' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_pad_left(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS 'filter pad_left: at least so many characters, filled on the left';
+
+CREATE FUNCTION databite.filter_slug(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_slug' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_slug(pg_catalog.text) IS 'filter slug: words in lower case, joined by hyphens';
+
+CREATE FUNCTION databite.filter_snake_case(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_snake_case' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_snake_case(pg_catalog.text) IS 'filter snake_case: words in lower case, joined by underscores';
+
+CREATE FUNCTION databite.filter_strip_html(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_strip_html' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_strip_html(pg_catalog.text) IS 'filter strip_html: the text of a piece of HTML';
+
+CREATE FUNCTION databite.filter_match(value pg_catalog.text, pattern pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'textregexeq' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_match(pg_catalog.text, pg_catalog.text) IS 'filter match: does the regular expression match anywhere?';
+
+CREATE FUNCTION databite.filter_regex_extract(value pg_catalog.text, pattern pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_regex_extract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_regex_extract(pg_catalog.text, pg_catalog.text) IS 'filter regex_extract: the first group of the first match, or the match';
+
+CREATE FUNCTION databite.filter_regex_extract(value pg_catalog.text, pattern pg_catalog.text, n pg_catalog.int4) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_regex_extract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_regex_extract(pg_catalog.text, pg_catalog.text, pg_catalog.int4) IS 'filter regex_extract: a group of the first match';
+
+CREATE FUNCTION databite.filter_regex_replace(value pg_catalog.text, pattern pg_catalog.text, replacement pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_regex_replace' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_regex_replace(pg_catalog.text, pg_catalog.text, pg_catalog.text) IS 'filter regex_replace: every match by the replacement';
 
 /* Filters: numbers and booleans */
 
 CREATE FUNCTION databite.whole(value pg_catalog.numeric) RETURNS pg_catalog.numeric
 	AS 'MODULE_PATHNAME', 'databite_whole' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.whole(pg_catalog.numeric) IS 'a number that must be whole';
+
+CREATE FUNCTION databite.exact(value pg_catalog.float8) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_exact' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.exact(pg_catalog.float8) IS 'a float8 with all of its digits';
+
+CREATE FUNCTION databite.filter_abs(value pg_catalog.numeric) RETURNS pg_catalog.numeric
+	AS 'numeric_abs' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_abs(pg_catalog.numeric) IS 'filter abs';
+
+CREATE FUNCTION databite.filter_round(value pg_catalog.numeric, digits pg_catalog.int4) RETURNS pg_catalog.numeric
+	AS 'numeric_round' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_round(pg_catalog.numeric, pg_catalog.int4) IS 'filter round';
+
+CREATE FUNCTION databite.filter_floor(value pg_catalog.numeric) RETURNS pg_catalog.numeric
+	AS 'numeric_floor' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_floor(pg_catalog.numeric) IS 'filter floor';
+
+CREATE FUNCTION databite.filter_ceil(value pg_catalog.numeric) RETURNS pg_catalog.numeric
+	AS 'numeric_ceil' LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_ceil(pg_catalog.numeric) IS 'filter ceil';
+
+CREATE FUNCTION databite.filter_int(value pg_catalog.jsonb) RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_filter_int' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_int(pg_catalog.jsonb) IS 'filter int: a whole number, without the fraction';
+
+CREATE FUNCTION databite.filter_float(value pg_catalog.jsonb) RETURNS pg_catalog.float8
+	AS 'MODULE_PATHNAME', 'databite_filter_float' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_float(pg_catalog.jsonb) IS 'filter float: a double';
+
+CREATE FUNCTION databite.filter_decimal(value pg_catalog.jsonb, decimal_separator pg_catalog.text) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_filter_decimal' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_decimal(pg_catalog.jsonb, pg_catalog.text) IS 'filter decimal: a number written for people';
+
+CREATE FUNCTION databite.filter_bool(value pg_catalog.jsonb) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_bool' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_bool(pg_catalog.jsonb) IS 'filter bool: yes or no';
+
+CREATE FUNCTION databite.filter_min(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_min' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_min(pg_catalog.jsonb) IS 'filter min: the least element';
+
+CREATE FUNCTION databite.filter_max(value pg_catalog.jsonb) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_filter_max' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_max(pg_catalog.jsonb) IS 'filter max: the greatest element';
+
+CREATE FUNCTION databite.filter_sum(value pg_catalog.jsonb) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_filter_sum' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_sum(pg_catalog.jsonb) IS 'filter sum of an array of numbers';
+
+CREATE FUNCTION databite.filter_avg(value pg_catalog.jsonb) RETURNS pg_catalog.numeric
+	AS 'MODULE_PATHNAME', 'databite_filter_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_avg(pg_catalog.jsonb) IS 'filter avg of an array of numbers';
 
 /* Filters: times */
 
@@ -540,11 +722,119 @@ COMMENT ON FUNCTION databite.filter_join(pg_catalog.jsonb, pg_catalog.text) IS '
 
 /* Filters: encoding, decoding and hashing */
 
-CREATE FUNCTION databite.url_encode(value pg_catalog.text) RETURNS pg_catalog.text
-	AS 'MODULE_PATHNAME', 'databite_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION databite.url_encode(pg_catalog.text) IS 'percent-encoding of a value in a URL (RFC 3986)';
+CREATE FUNCTION databite.filter_url_encode(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_url_encode(pg_catalog.text) IS 'filter url_encode: percent-encoding of a value in a URL (RFC 3986)';
+
+CREATE FUNCTION databite.filter_url_encode(value pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_url_encode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_url_encode(pg_catalog.bytea) IS 'filter url_encode: percent-encoding of a value in a URL (RFC 3986)';
+
+CREATE FUNCTION databite.filter_base64(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_base64' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_base64(pg_catalog.text) IS 'filter base64: base64 on one line';
+
+CREATE FUNCTION databite.filter_base64(value pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_base64' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_base64(pg_catalog.bytea) IS 'filter base64: base64 on one line';
+
+CREATE FUNCTION databite.filter_hex(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hex' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hex(pg_catalog.text) IS 'filter hex: hexadecimal digits';
+
+CREATE FUNCTION databite.filter_hex(value pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hex' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hex(pg_catalog.bytea) IS 'filter hex: hexadecimal digits';
+
+CREATE FUNCTION databite.filter_md5(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_md5' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_md5(pg_catalog.text) IS 'filter md5: MD5 in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_md5(value pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_md5' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_md5(pg_catalog.bytea) IS 'filter md5: MD5 in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_sha256(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_sha256(pg_catalog.text) IS 'filter sha256: SHA-256 in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_sha256(value pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_sha256(pg_catalog.bytea) IS 'filter sha256: SHA-256 in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_hmac_sha256(value pg_catalog.text, key pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hmac_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hmac_sha256(pg_catalog.text, pg_catalog.text) IS 'filter hmac_sha256: in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_hmac_sha256(value pg_catalog.text, key pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hmac_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hmac_sha256(pg_catalog.text, pg_catalog.bytea) IS 'filter hmac_sha256: in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_hmac_sha256(value pg_catalog.bytea, key pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hmac_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hmac_sha256(pg_catalog.bytea, pg_catalog.text) IS 'filter hmac_sha256: in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_hmac_sha256(value pg_catalog.bytea, key pg_catalog.bytea) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_hmac_sha256' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_hmac_sha256(pg_catalog.bytea, pg_catalog.bytea) IS 'filter hmac_sha256: in hexadecimal digits';
+
+CREATE FUNCTION databite.filter_unbase64(value pg_catalog.text) RETURNS pg_catalog.bytea
+	AS 'MODULE_PATHNAME', 'databite_filter_unbase64' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_unbase64(pg_catalog.text) IS 'filter unbase64: bytes of base64';
+
+CREATE FUNCTION databite.filter_url_decode(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_url_decode' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_url_decode(pg_catalog.text) IS 'filter url_decode: without percent-encoding';
+
+CREATE FUNCTION databite.filter_uuid(value pg_catalog.text, namespace pg_catalog.text) RETURNS pg_catalog.uuid
+	AS 'MODULE_PATHNAME', 'databite_filter_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_uuid(pg_catalog.text, pg_catalog.text) IS 'filter uuid: the UUID of a name, version 5 (RFC 9562)';
+
+CREATE FUNCTION databite.filter_uuid(value pg_catalog.bytea, namespace pg_catalog.text) RETURNS pg_catalog.uuid
+	AS 'MODULE_PATHNAME', 'databite_filter_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_uuid(pg_catalog.bytea, pg_catalog.text) IS 'filter uuid: the UUID of a name, version 5 (RFC 9562)';
 
 /* Filters: checks of values */
+
+CREATE FUNCTION databite.filter_is_empty(value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_is_empty_text' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_is_empty(pg_catalog.text) IS 'filter is_empty: missing or empty';
+
+CREATE FUNCTION databite.filter_is_empty(value pg_catalog.jsonb) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_filter_is_empty' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_is_empty(pg_catalog.jsonb) IS 'filter is_empty: missing, or an empty text, array or object';
+
+CREATE FUNCTION databite.filter_validate_email(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_validate_email' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_validate_email(pg_catalog.text) IS 'filter validate_email: the value if it is an e-mail address';
+
+CREATE FUNCTION databite.valid_email(value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_valid_email' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.valid_email(pg_catalog.text) IS 'is it an e-mail address?';
+
+CREATE FUNCTION databite.filter_validate_phone(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_validate_phone' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_validate_phone(pg_catalog.text) IS 'filter validate_phone: the value if it is a phone number (E.164)';
+
+CREATE FUNCTION databite.valid_phone(value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_valid_phone' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.valid_phone(pg_catalog.text) IS 'is it a phone number (E.164)?';
+
+CREATE FUNCTION databite.filter_validate_url(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_validate_url' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_validate_url(pg_catalog.text) IS 'filter validate_url: the value if it is an http or https URL';
+
+CREATE FUNCTION databite.valid_url(value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_valid_url' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.valid_url(pg_catalog.text) IS 'is it an http or https URL?';
+
+CREATE FUNCTION databite.filter_validate_uuid(value pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_filter_validate_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.filter_validate_uuid(pg_catalog.text) IS 'filter validate_uuid: the value if it is a UUID';
+
+CREATE FUNCTION databite.valid_uuid(value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_valid_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.valid_uuid(pg_catalog.text) IS 'is it a UUID?';
 
 /* Filters: dropping and rejecting items */
 

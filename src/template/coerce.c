@@ -54,6 +54,12 @@ template_coercion(Oid from, Oid to, Coercion *coercion)
 			return from_number(base, to, coercion);
 		case INT8OID:
 			return from_number(base, to, coercion);
+		case FLOAT8OID:
+			if (template_type_is_whole(to))
+				return around(coercion, "databite.whole(databite.exact(", "))", NUMERICOID, to);
+			if (base == NUMERICOID)
+				return around(coercion, "databite.exact(", ")", NUMERICOID, to);
+			return from_number(base, to, coercion);
 		case BOOLOID:
 			return from_boolean(base, to, coercion);
 		case TIMESTAMPTZOID:

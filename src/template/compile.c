@@ -87,9 +87,12 @@ void
 template_compile_coalesce(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	appendStringInfoString(compile->out, "COALESCE(");
-	template_compile_node(compile, ast_operand(node, 0), to);
-	appendStringInfoString(compile->out, ", ");
-	template_compile_node(compile, ast_operand(node, 1), to);
+	for (int i = 0; i < list_length(node->operands); i++)
+	{
+		if (i > 0)
+			appendStringInfoString(compile->out, ", ");
+		template_compile_node(compile, ast_operand(node, i), to);
+	}
 	appendStringInfoChar(compile->out, ')');
 }
 
@@ -450,7 +453,7 @@ compile_part(TemplateCompile *compile, const AstNode *node, int n)
 			compile_not_null_text(compile, part);
 			break;
 		case CONCAT_URL:
-			appendStringInfoString(compile->out, n > 0 ? "databite.url_encode(" : "(");
+			appendStringInfoString(compile->out, n > 0 ? "databite.filter_url_encode(" : "(");
 			template_compile_node(compile, part, TEXTOID);
 			appendStringInfoChar(compile->out, ')');
 			break;

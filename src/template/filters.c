@@ -21,6 +21,9 @@ static const TemplateFilter *const groups[] = {
 static const TemplateFilter *find_filter(const char *name);
 static void unknown_filter(AstNode *node);
 static bool check_argument_count(const AstNode *node, const TemplateFilter *filter);
+static bool check_argument_kinds(const AstNode *node, const TemplateFilter *filter);
+static bool is_wrong_kind(const AstNode *argument, Oid type);
+static const char *describe_kind(Oid type);
 
 void
 template_filter_resolve(AstNode *node)
@@ -32,9 +35,11 @@ template_filter_resolve(AstNode *node)
 		unknown_filter(node);
 		return;
 	}
-	if (!check_argument_count(node, filter))
+	if (!check_argument_count(node, filter) || !check_argument_kinds(node, filter))
 		return;
 	node->filter = filter;
+	if (filter->check != NULL)
+		filter->check(node);
 	node->type = filter->natural_type != NULL ? filter->natural_type(node) : filter->result;
 }
 
@@ -50,12 +55,18 @@ template_filter_compile(TemplateCompile *compile, const AstNode *node, Oid to)
 void
 template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to)
 {
+	template_filter_call_as(compile, node, node->filter->input, node->filter->result, to);
+}
+
+void
+template_filter_call_as(TemplateCompile *compile, const AstNode *node, Oid input, Oid result, Oid to)
+{
 	const TemplateFilter *filter = node->filter;
 	int			nargs = list_length(node->operands) - 1;
-	Coercion	coercion = template_begin_as(compile, node, filter->result, to);
+	Coercion	coercion = template_begin_as(compile, node, result, to);
 
 	appendStringInfo(compile->out, "%s(", filter->function);
-	template_compile_node(compile, ast_operand(node, 0), filter->input);
+	template_compile_node(compile, ast_operand(node, 0), input);
 	for (int i = 0; i < Max(nargs, filter->max_args); i++)
 	{
 		int			last = Min(i, filter->max_args - 1);
@@ -70,6 +81,29 @@ template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to)
 	}
 	appendStringInfoChar(compile->out, ')');
 	template_end_as(compile, &coercion);
+}
+
+const AstNode *
+template_filter_literal(const AstNode *node, int n, AstLiteral kind)
+{
+	const AstNode *argument;
+
+	if (n >= list_length(node->operands))
+		return NULL;
+	argument = ast_operand(node, n);
+	return ast_is_literal(argument, kind) ? argument : NULL;
+}
+
+void
+template_filter_problem(const AstNode *argument, const char *hint, const char *fmt,...)
+{
+	va_list		args;
+	char		message[CLIP_MESSAGE];
+
+	va_start(args, fmt);
+	vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	source_text_problem(argument->source, argument->position, ERRCODE_INVALID_PARAMETER_VALUE, hint, "%s", message);
 }
 
 static const TemplateFilter *
@@ -131,4 +165,70 @@ check_argument_count(const AstNode *node, const TemplateFilter *filter)
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
 						"filter \"%s\" takes %s arguments, not %d", filter->name, takes, nargs);
 	return false;
+}
+
+/*
+ * A literal must be what the filter takes: a number is not meant as a separator.
+ * What other arguments are is known only when they have values.
+ */
+static bool
+check_argument_kinds(const AstNode *node, const TemplateFilter *filter)
+{
+	bool		good = true;
+
+	for (int n = 1; n < list_length(node->operands) && filter->max_args > 0; n++)
+	{
+		const AstNode *argument = ast_operand(node, n);
+		Oid			type = filter->arg_types[Min(n, filter->max_args) - 1];
+
+		if (!is_wrong_kind(argument, type))
+			continue;
+		template_filter_problem(argument, NULL, "argument %d of filter \"%s\" must be %s", n, filter->name, describe_kind(type));
+		good = false;
+	}
+	return good;
+}
+
+static bool
+is_wrong_kind(const AstNode *argument, Oid type)
+{
+	bool		list = argument->kind == AST_ARRAY || argument->kind == AST_OBJECT;
+
+	if (describe_kind(type) == NULL || (argument->kind != AST_LITERAL && !list))
+		return false;
+	if (list)
+		return true;
+	switch (argument->literal)
+	{
+		case LITERAL_STRING:
+			return type != TEXTOID;
+		case LITERAL_NUMBER:
+			return type != INT4OID && type != INT8OID && type != NUMERICOID;
+		case LITERAL_BOOLEAN:
+			return type != BOOLOID;
+		default:
+			return true;
+	}
+}
+
+/*
+ * NULL for the types that are not a matter of the literal's kind.
+ */
+static const char *
+describe_kind(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+			return "a text";
+		case INT4OID:
+		case INT8OID:
+			return "a whole number";
+		case NUMERICOID:
+			return "a number";
+		case BOOLOID:
+			return "true or false";
+		default:
+			return NULL;
+	}
 }

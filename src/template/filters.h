@@ -25,6 +25,9 @@ typedef struct TemplateFilter
 	Oid			arg_types[FILTER_MAX_ARGS];
 	const char *arg_defaults[FILTER_MAX_ARGS];	/* SQL for an argument that is not given */
 
+	/* Adds problems of arguments beyond their number and kind. */
+	void		(*check) (const AstNode *node);
+
 	/* Where a plain call is not enough; NULL: result, and a call. */
 	Oid			(*natural_type) (const AstNode *node);
 	void		(*compile) (TemplateCompile *compile, const AstNode *node, Oid to);
@@ -41,8 +44,9 @@ extern const TemplateFilter template_check_filters[];
 extern const TemplateFilter template_control_filters[];
 
 /*
- * Finds the filter of the node and checks the number of its arguments; sets
- * node->filter and node->type, or adds the problem.  The operands are checked.
+ * Finds the filter of the node and checks the number and kind of its arguments;
+ * sets node->filter and node->type, or adds the problem.  The operands are
+ * checked.
  */
 extern void template_filter_resolve(AstNode *node);
 
@@ -51,5 +55,15 @@ extern void template_filter_compile(TemplateCompile *compile, const AstNode *nod
 
 /* The plain call, for hooks: function(value, arguments, defaults of those not given). */
 extern void template_filter_call(TemplateCompile *compile, const AstNode *node, Oid to);
+
+/* The same for a function that there is for values of several types. */
+extern void template_filter_call_as(TemplateCompile *compile, const AstNode *node,
+									Oid input, Oid result, Oid to);
+
+/* The nth argument, from 1, where it is given and a literal of that kind; else NULL. */
+extern const AstNode *template_filter_literal(const AstNode *node, int n, AstLiteral kind);
+
+/* Adds a problem at the place of the argument. */
+extern void template_filter_problem(const AstNode *argument, const char *hint, const char *fmt,...) pg_attribute_printf(3, 4);
 
 #endif
