@@ -858,6 +858,13 @@ CREATE FUNCTION databite.reject_missing(ord pg_catalog.int8, column_name pg_cata
 	AS 'MODULE_PATHNAME', 'databite_reject_missing' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.reject_missing(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'filter required in a step with validation';
 
+CREATE FUNCTION databite.reject_invalid(ord pg_catalog.int8, column_name pg_catalog.text, filter pg_catalog.text,
+		value pg_catalog.text)
+	RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_reject_invalid' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.reject_invalid(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text)
+	IS 'filters validate_email and its like in a step with validation';
+
 CREATE FUNCTION databite.item_kept(ord pg_catalog.int8) RETURNS pg_catalog.bool
 	AS 'MODULE_PATHNAME', 'databite_item_kept' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.item_kept(pg_catalog.int8) IS 'whether an item of the batch is neither skipped nor rejected';

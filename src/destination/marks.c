@@ -12,6 +12,7 @@
 #include "destination/marks.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "template/validators.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -22,11 +23,13 @@
 PG_FUNCTION_INFO_V1(databite_skip_item);
 PG_FUNCTION_INFO_V1(databite_reject_item);
 PG_FUNCTION_INFO_V1(databite_reject_missing);
+PG_FUNCTION_INFO_V1(databite_reject_invalid);
 PG_FUNCTION_INFO_V1(databite_item_kept);
 PG_FUNCTION_INFO_V1(databite_fail_rule);
 
 static ItemMark *unmarked(Marks *marks, int64 item);
 static char *argument_text(FunctionCallInfo fcinfo, int number);
+static const char *kind_phrase(ValidatorKind kind);
 static char *clipped(const char *text, int bytes);
 
 Marks *
@@ -169,6 +172,31 @@ databite_reject_missing(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+/*
+ * SQL: databite.reject_invalid(ord int8, column_name text, filter text, value text)
+ * RETURNS text: the value if the filter validate_x accepts it, else NULL.
+ */
+Datum
+databite_reject_invalid(PG_FUNCTION_ARGS)
+{
+	Marks	   *marks = batch_marks("databite.reject_invalid()");
+	char	   *filter = argument_text(fcinfo, 2);
+	char	   *value = argument_text(fcinfo, 3);
+	ValidatorKind kind;
+
+	if (PG_ARGISNULL(0) || filter == NULL || value == NULL ||
+		strncmp(filter, "validate_", strlen("validate_")) != 0 ||
+		!validator_find(filter + strlen("validate_"), &kind))
+		PG_RETURN_NULL();
+	if (validator_accepts(kind, value, strlen(value)))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(3));
+	if (marks != NULL)
+		marks_reject(marks, PG_GETARG_INT64(0), ERRCODE_CHECK_VIOLATION,
+					 psprintf("\"%s\" is not %s", clipped(value, SHOWN_VALUE_BYTES), kind_phrase(kind)),
+					 argument_text(fcinfo, 1), filter);
+	PG_RETURN_NULL();
+}
+
 /* SQL: databite.item_kept(ord int8) RETURNS boolean: nothing has marked it so far. */
 Datum
 databite_item_kept(PG_FUNCTION_ARGS)
@@ -214,6 +242,23 @@ static char *
 argument_text(FunctionCallInfo fcinfo, int number)
 {
 	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static const char *
+kind_phrase(ValidatorKind kind)
+{
+	switch (kind)
+	{
+		case VALIDATOR_EMAIL:
+			return "an e-mail address";
+		case VALIDATOR_PHONE:
+			return "a phone number";
+		case VALIDATOR_URL:
+			return "a URL";
+		case VALIDATOR_UUID:
+			return "a UUID";
+	}
+	return "valid";
 }
 
 static char *

@@ -346,10 +346,12 @@ add_bound(RuleCompile *compile, const JobValue *bound, bool is_min)
 
 	failure = failure_of(compile, add_check(compile, psprintf("%s OPERATOR(pg_catalog.%s) %s", value, operator, literal), shown));
 	failure->constraint = psprintf("%s.%s", compile->column->name, name);
-	failure->after = psprintf("%s, %s of %s", compile->kind == KIND_TEXT ? " characters long" : "",
-							  is_min ? "below the minimum" : "above the maximum", bound->text);
+	failure->after = psprintf(", %s of %s", is_min ? "below the minimum" : "above the maximum", bound->text);
 	if (compile->kind == KIND_TEXT)
+	{
+		failure->before = psprintf("column \"%s\" has a length of ", compile->column->name);
 		failure->quoted = false;
+	}
 }
 
 /* The bound as a constant of the type in which it is compared; NULL and a problem where it is none. */
@@ -593,12 +595,16 @@ failure_of(const RuleCompile *compile, const StatementCheck *check)
 	return &compile->rules->failures[check->number];
 }
 
-/* The column's value as text; a JSON string without its quotes. */
+/* The column's value as text: a JSON string without its quotes, a time as ISO 8601. */
 static char *
 as_text(const RuleCompile *compile)
 {
 	if (compile->kind == KIND_JSON)
 		return psprintf("(CAST(%s AS pg_catalog.jsonb) OPERATOR(pg_catalog.#>>) '{}')", compile->value);
+	if (getBaseType(compile->column->type) == TIMESTAMPTZOID)
+		return psprintf("databite.iso8601(%s)", compile->value);
+	if (compile->kind == KIND_TIME)
+		return psprintf("(pg_catalog.to_jsonb(%s) OPERATOR(pg_catalog.#>>) '{}')", compile->value);
 	return psprintf("CAST(%s AS pg_catalog.text)", compile->value);
 }
 

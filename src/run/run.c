@@ -225,6 +225,8 @@ run_in_procedure(RunContext *run, RunResult *result)
 
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
+	if (run->failure != NULL)
+		ThrowErrorData(run->failure);	/* it was never thrown, so it cannot be again */
 	if (error != NULL)
 		error_rethrow(error);
 	fill_result(run, status, NULL, result);

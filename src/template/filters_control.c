@@ -45,6 +45,19 @@ template_compile_mark(TemplateCompile *compile, const AstNode *node, Oid to)
 	append_mark(compile, node, NULL, to);
 }
 
+void
+template_compile_validated(TemplateCompile *compile, const AstNode *node, Oid to)
+{
+	Coercion	coercion = template_begin_as(compile, node, TEXTOID, to);
+
+	compile->inputs->marks |= TEMPLATE_REJECTS;
+	appendStringInfo(compile->out, "databite.reject_invalid(b.ord, %s, '%s', ",
+					 column_literal(compile), node->filter->name);
+	template_compile_node(compile, ast_operand(node, 0), TEXTOID);
+	appendStringInfoChar(compile->out, ')');
+	template_end_as(compile, &coercion);
+}
+
 static Oid
 value_type(const AstNode *node)
 {
