@@ -53,6 +53,7 @@ typedef struct RuleCompile
 	char	   *value;			/* r.column */
 } RuleCompile;
 
+static char *required_pointer(const JobValidation *validation, int index);
 static void add_required(RuleCompile *compile, const char *name, const char *pointer);
 static void add_rule(RuleCompile *compile, const JobRule *rule);
 static void add_template(RuleCompile *compile, const JobRule *rule);
@@ -96,8 +97,7 @@ rules_create(const JobStep *step, const Target *target, const List *columns,
 	compile.literals = *template_compiler_create(0, compiler->problems);
 
 	foreach(lc, validation->required)
-		add_required(&compile, lfirst(lc), psprintf("%s/%d", validation->required_pointer,
-													foreach_current_index(lc)));
+		add_required(&compile, lfirst(lc), required_pointer(validation, foreach_current_index(lc)));
 	foreach(lc, validation->rules)
 		add_rule(&compile, lfirst(lc));
 	return compile.rules;
@@ -135,8 +135,7 @@ rules_check(const JobStep *step, ProblemList *problems)
 	foreach(lc, validation->required)
 	{
 		if (step->has_transform && !is_filled(step, NIL, lfirst(lc)))
-			problem_add(problems, ERRCODE_UNDEFINED_COLUMN,
-						psprintf("%s/%d", validation->required_pointer, foreach_current_index(lc)), NULL,
+			problem_add(problems, ERRCODE_UNDEFINED_COLUMN, required_pointer(validation, foreach_current_index(lc)), NULL,
 						"column \"%s\" is not filled by the step", (char *) lfirst(lc));
 	}
 	foreach(lc, validation->rules)
@@ -164,6 +163,12 @@ rules_have_column(const JobStep *step, const char *column)
 			return true;
 	}
 	return name_list_has(step->validation->required, column);
+}
+
+static char *
+required_pointer(const JobValidation *validation, int index)
+{
+	return psprintf("%s/%d", validation->required_pointer, index);
 }
 
 static void
@@ -222,8 +227,8 @@ add_template(RuleCompile *compile, const JobRule *rule)
 
 	if (is_json || expr->type == BOOLOID)
 	{
-		const char *failed = is_json ? psprintf("%s OPERATOR(pg_catalog.=) 'false'::pg_catalog.jsonb", given)
-			: psprintf("%s IS FALSE", given);
+		const char *test = is_json ? "OPERATOR(pg_catalog.=) 'false'::pg_catalog.jsonb" : "IS FALSE";
+		const char *failed = psprintf("%s %s", given, test);
 
 		failure = failure_of(compile, add_check(compile, failed, as_text(compile)));
 		failure->constraint = compile->column->name;
@@ -231,10 +236,10 @@ add_template(RuleCompile *compile, const JobRule *rule)
 	}
 	if (expr->type != BOOLOID)
 	{
-		const char *shown = is_json ? psprintf("(%s OPERATOR(pg_catalog.#>>) '{}')", given)
-			: psprintf("CAST(%s AS pg_catalog.text)", given);
+		const char *as = is_json ? "(%s OPERATOR(pg_catalog.#>>) '{}')" : "CAST(%s AS pg_catalog.text)";
+		const char *failed = psprintf("(%s IS NOT NULL AND %s IS NULL)", given, compile->value);
 
-		failure = failure_of(compile, add_check(compile, psprintf("(%s IS NOT NULL AND %s IS NULL)", given, compile->value), shown));
+		failure = failure_of(compile, add_check(compile, failed, psprintf(as, given)));
 		failure->constraint = compile->column->name;
 		failure->before = psprintf("column \"%s\" does not take ", compile->column->name);
 		failure->quoted = true;
@@ -263,9 +268,12 @@ add_type(RuleCompile *compile, const JobRule *rule)
 		failed = psprintf("CAST(%s AS pg_catalog.numeric) OPERATOR(pg_catalog.<>) pg_catalog.trunc(CAST(%s AS pg_catalog.numeric))",
 						  compile->value, compile->value);
 	else if (compile->kind == KIND_TIME)
-		failed = psprintf("CAST(%s AS pg_catalog.time) OPERATOR(pg_catalog.<>) '00:00'",
-						  getBaseType(compile->column->type) == TIMESTAMPTZOID ? psprintf("pg_catalog.timezone('UTC', %s)", compile->value)
-						  : compile->value);
+	{
+		bool		zoned = getBaseType(compile->column->type) == TIMESTAMPTZOID;
+
+		failed = psprintf("CAST(%s%s%s AS pg_catalog.time) OPERATOR(pg_catalog.<>) '00:00'",
+						  zoned ? "pg_catalog.timezone('UTC', " : "", compile->value, zoned ? ")" : "");
+	}
 	else
 		failed = psprintf("NOT databite.text_is(%s, '%s')", as_text(compile), rule_type_name(rule->type));
 
@@ -328,10 +336,10 @@ static void
 add_bound(RuleCompile *compile, const JobValue *bound, bool is_min)
 {
 	const char *name = is_min ? "min" : "max";
-	const char *operator = is_min ? "<" : ">";
 	const char *literal = bound_literal(compile, bound, name);
 	const char *value = compile->value;
 	const char *shown = as_text(compile);
+	const char *failed;
 	RuleFailure *failure;
 
 	if (literal == NULL)
@@ -344,7 +352,8 @@ add_bound(RuleCompile *compile, const JobValue *bound, bool is_min)
 		shown = psprintf("CAST(%s AS pg_catalog.text)", value);
 	}
 
-	failure = failure_of(compile, add_check(compile, psprintf("%s OPERATOR(pg_catalog.%s) %s", value, operator, literal), shown));
+	failed = psprintf("%s OPERATOR(pg_catalog.%s) %s", value, is_min ? "<" : ">", literal);
+	failure = failure_of(compile, add_check(compile, failed, shown));
 	failure->constraint = psprintf("%s.%s", compile->column->name, name);
 	failure->after = psprintf(", %s of %s", is_min ? "below the minimum" : "above the maximum", bound->text);
 	if (compile->kind == KIND_TEXT)
@@ -396,12 +405,14 @@ static void
 add_pattern(RuleCompile *compile, const JobRule *rule)
 {
 	const char *text = as_text(compile);
+	const char *failed;
 	RuleFailure *failure;
 
 	if (!pattern_is_right(&rule->pattern, compile->problems))
 		return;
-	failure = failure_of(compile, add_check(compile, psprintf("NOT (%s COLLATE pg_catalog.\"default\" OPERATOR(pg_catalog.~) %s)",
-															  text, quote_literal_cstr(rule->pattern.text)), text));
+	failed = psprintf("NOT (%s COLLATE pg_catalog.\"default\" OPERATOR(pg_catalog.~) %s)",
+					  text, quote_literal_cstr(rule->pattern.text));
+	failure = failure_of(compile, add_check(compile, failed, text));
 	failure->constraint = psprintf("%s.pattern", compile->column->name);
 	failure->after = psprintf(", which does not match \"%s\"", clipped(rule->pattern.text));
 }
@@ -434,6 +445,7 @@ add_list(RuleCompile *compile, const JobRule *rule)
 	Oid			type = getBaseType(compile->column->type);
 	const char *type_name;
 	char	   *values;
+	const char *failed;
 	RuleFailure *failure;
 
 	if (compile->kind == KIND_NUMBER)
@@ -454,9 +466,9 @@ add_list(RuleCompile *compile, const JobRule *rule)
 	values = listed_values(compile, rule, type);
 	if (values == NULL)
 		return;
-	failure = failure_of(compile, add_check(compile, psprintf("NOT (CAST(%s AS %s) %s ANY (ARRAY[%s]::%s[]))", compile->value, type_name,
-															  statement_equality_operator(type), values, type_name),
-											as_text(compile)));
+	failed = psprintf("NOT (CAST(%s AS %s) %s ANY (ARRAY[%s]::%s[]))", compile->value, type_name,
+					  statement_equality_operator(type), values, type_name);
+	failure = failure_of(compile, add_check(compile, failed, as_text(compile)));
 	failure->constraint = psprintf("%s.in", compile->column->name);
 	failure->after = ", which is not in the list";
 }

@@ -189,8 +189,9 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	if (plan->rules != NULL)
 	{
 		parts.values = plan->rules->values;
-		parts.checks = plan->upserts ? list_concat_copy(plan->rules->checks, plan->rules->key_checks)
-			: plan->rules->checks;
+		parts.checks = plan->rules->checks;
+		if (plan->upserts)
+			parts.checks = list_concat_copy(parts.checks, plan->rules->key_checks);
 	}
 	parts.marks = plan->marks != 0 || parts.checks != NIL;
 	foreach(lc, plan->columns)

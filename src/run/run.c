@@ -279,26 +279,20 @@ run_in_function(RunContext *run, RunResult *result)
 	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
 }
 
-/* All steps in order.  Raises an error at the first that fails. */
+/* All steps in order.  Raises an error at the first that fails, or leaves it in run->failure. */
 static void
 run_steps(RunContext *run)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = run_error_context,
-		.arg = run,
-	};
-	ListCell   *lc;
+	ErrorContextCallback callback;
 
+	callback.callback = run_error_context;
+	callback.arg = run;
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	read_definition(run);
 	run->client = source_client_create(run->memory);
-	foreach(lc, run->job->steps)
-	{
-		step_run(run, lfirst(lc));
-		if (run->failure != NULL)
-			break;
-	}
+	for (int i = 0; i < list_length(run->job->steps) && run->failure == NULL; i++)
+		step_run(run, list_nth(run->job->steps, i));
 
 	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
 	if (run->dry_run)

@@ -555,14 +555,13 @@ keep_rejected(StepRun *sr, const List *items)
 	foreach(lc, items)
 	{
 		const RejectedItem *item = lfirst(lc);
+		RejectedRecord *record = &records[foreach_current_index(lc)];
 
-		records[foreach_current_index(lc)] = (RejectedRecord) {
-			.item = item->item,
-			.sqlstate = item->sqlstate,
-			.message = item->message,
-			.column = item->column,
-			.constraint = item->constraint,
-		};
+		record->item = item->item;
+		record->sqlstate = item->sqlstate;
+		record->message = item->message;
+		record->column = item->column;
+		record->constraint = item->constraint;
 	}
 	if (items == NIL)
 		return;
@@ -646,11 +645,11 @@ checkpoint(StepRun *sr)
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"started_at\": ");
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
-	appendStringInfo(&json, ", \"page\": %s, \"items\": " INT64_FORMAT ", \"position\": " INT64_FORMAT
-					 ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT "}",
+	appendStringInfo(&json, ", \"page\": %s, \"items\": " INT64_FORMAT ", \"position\": " INT64_FORMAT,
 					 sr->pager ? pager_state(sr->pager) : "null",
 					 sr->at_page_end ? (int64) 0 : item_reader_count(sr->reader),
-					 sr->position + sr->batch->nitems, sr->rejected, sr->taken);
+					 sr->position + sr->batch->nitems);
+	appendStringInfo(&json, ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT "}", sr->rejected, sr->taken);
 	return json.data;
 }
 
