@@ -78,6 +78,7 @@ SELECT * FROM problems('{"source": {"type": "inline", "items": [], "where": "{{ 
 SELECT * FROM problems('{"source": {"type": "inline", "items": [], "where": "{{ tokens.x }}"}}');
 SELECT * FROM problems('{"source": {"type": "inline", "items": [], "where": "{{ item.x | skip }}"}}');
 SELECT * FROM problems('{"source": {"type": "inline", "items": [], "where": 5}}');
+SELECT * FROM problems('{"source": {"type": "inline", "items": [], "where": "{{ itm.x }}"}, "validation": {"nme": "{{ item.x }}", "id": 5}}');
 
 -- The statement is its own
 SELECT databite.explain_job('{"id": "v", "source": {"type": "inline", "items": [], "where": "{{ item.kind == \"a\" }}"},

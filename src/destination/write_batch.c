@@ -153,7 +153,7 @@ rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks
 	for (int64 i = 0; i < batch->nitems; i++)
 	{
 		const ItemMark *mark = &marks->items[i];
-		const Cell *cell = &batch->cells[i * batch->npaths + plan->whole_item];
+		const Cell *cell;
 		RejectedItem *rejected;
 
 		if (mark->kind != MARK_REJECTED)
@@ -163,11 +163,14 @@ rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks
 		rejected->message = mark->message;
 		rejected->column = mark->column;
 		rejected->constraint = mark->constraint;
+		items = lappend(items, rejected);
+		if (plan->whole_item < 0)	/* a trigger has rejected it, which no template of the step does */
+			continue;
+		cell = &batch->cells[i * batch->npaths + plan->whole_item];
 		if (cell->length <= MAX_KEPT_ITEM_BYTES)
 			rejected->item = cell_json_text(batch, cell);
 		else
 			rejected->message = psprintf("%s (the item has %u bytes and is not kept)", mark->message, cell->length);
-		items = lappend(items, rejected);
 	}
 	return items;
 }

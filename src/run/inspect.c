@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/state_catalog.h"
+#include "destination/item_filter.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
 #include "miscadmin.h"
@@ -66,6 +67,8 @@ inspect_check(const Job *job, ProblemList *problems)
 			(void) request_plan_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+		else if (part_is_right(step, "source/where", problems))
+			(void) item_filter_create(&step->source, problems);
 	}
 }
 
