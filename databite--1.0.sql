@@ -51,6 +51,7 @@ CREATE TABLE databite.run (
 	records_unchanged pg_catalog.int8 NOT NULL DEFAULT 0,
 	records_deleted pg_catalog.int8 NOT NULL DEFAULT 0,
 	records_rejected pg_catalog.int8 NOT NULL DEFAULT 0,
+	records_skipped pg_catalog.int8 NOT NULL DEFAULT 0,
 	pages pg_catalog.int8 NOT NULL DEFAULT 0,
 	requests pg_catalog.int8 NOT NULL DEFAULT 0,
 	retries pg_catalog.int8 NOT NULL DEFAULT 0,
@@ -63,6 +64,23 @@ COMMENT ON TABLE databite.run IS 'the queue, what runs now, and history';
 CREATE INDEX run_by_job ON databite.run (job_id, run_id);
 CREATE INDEX run_active ON databite.run (run_id) WHERE status IN ('queued', 'running');
 CREATE INDEX run_finished ON databite.run (finished_at) WHERE finished_at IS NOT NULL;
+
+/* Items of a run that were not written; they go with the run. */
+CREATE TABLE databite.rejected_item (
+	id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job_id pg_catalog.text NOT NULL,
+	owner pg_catalog.regrole NOT NULL,
+	run_id pg_catalog.int8 NOT NULL,
+	step pg_catalog.text NOT NULL,
+	item pg_catalog.json,
+	error_code pg_catalog.text NOT NULL,
+	message pg_catalog.text NOT NULL,
+	column_name pg_catalog.text,
+	constraint_name pg_catalog.text,
+	rejected_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE databite.rejected_item IS 'items that were not written, and why';
+CREATE INDEX rejected_item_by_run ON databite.rejected_item (job_id, run_id);
 
 CREATE TABLE databite.step_state (
 	job_id pg_catalog.text NOT NULL,
@@ -108,6 +126,7 @@ COMMENT ON TABLE databite.setting IS 'defaults for all jobs of this database';
 
 ALTER TABLE databite.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
@@ -122,10 +141,15 @@ CREATE POLICY own_jobs ON databite.job FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_runs ON databite.run FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+CREATE POLICY own_rejected_items ON databite.rejected_item FOR SELECT
+	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_transforms ON databite.transform FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 
-/* A dump carries jobs, cursors, transforms and settings.  Not tokens; and not runs: history belongs to the server where it happened. */
+/*
+ * A dump carries jobs, cursors, transforms and settings.  Not tokens; and not runs and their rejected items: history
+ * belongs to the server where it happened.
+ */
 SELECT pg_catalog.pg_extension_config_dump('databite.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.step_state', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.transform', '');
@@ -184,6 +208,7 @@ SELECT r.run_id,
 	r.records_unchanged,
 	r.records_deleted,
 	r.records_rejected,
+	r.records_skipped,
 	r.pages,
 	r.requests,
 	r.retries,
@@ -193,6 +218,22 @@ SELECT r.run_id,
 FROM databite.run AS r
 WHERE pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.runs IS 'runs of your jobs: waiting, going on, and history';
+
+CREATE VIEW databite.rejected_items WITH (security_barrier) AS
+SELECT i.id,
+	i.run_id,
+	i.job_id,
+	i.owner,
+	i.step,
+	i.item,
+	i.error_code,
+	i.message,
+	i.column_name AS "column",
+	i.constraint_name AS "constraint",
+	i.rejected_at
+FROM databite.rejected_item AS i
+WHERE pg_catalog.pg_has_role(i.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.rejected_items IS 'items of your jobs that were not written, and why';
 
 CREATE VIEW databite.progress WITH (security_barrier) AS
 SELECT r.run_id,
@@ -247,7 +288,8 @@ FROM databite.transform AS t
 WHERE pg_catalog.pg_has_role(t.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters';
 
-GRANT SELECT ON databite.jobs, databite.runs, databite.progress, databite.cursors, databite.transforms TO PUBLIC;
+GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.progress, databite.cursors,
+	databite.transforms TO PUBLIC;
 
 /* Types */
 
@@ -991,6 +1033,51 @@ CREATE FUNCTION databite.valid_uuid(value pg_catalog.text) RETURNS pg_catalog.bo
 COMMENT ON FUNCTION databite.valid_uuid(pg_catalog.text) IS 'is it a UUID?';
 
 /* Filters: dropping and rejecting items */
+
+CREATE FUNCTION databite.missing(name pg_catalog.text) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_missing' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.missing(pg_catalog.text) IS 'filter required: the error of a value that is missing';
+
+/* They mark the item at a position of the batch that is being written: skipped, or rejected with its reason. */
+
+CREATE FUNCTION databite.skip_item(ord pg_catalog.int8) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_skip_item' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.skip_item(pg_catalog.int8) IS 'filter skip';
+
+CREATE FUNCTION databite.reject_item(ord pg_catalog.int8, column_name pg_catalog.text, reason pg_catalog.text)
+	RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_reject_item' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.reject_item(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'filter reject';
+
+CREATE FUNCTION databite.reject_missing(ord pg_catalog.int8, column_name pg_catalog.text, name pg_catalog.text)
+	RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_reject_missing' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.reject_missing(pg_catalog.int8, pg_catalog.text, pg_catalog.text) IS 'filter required in a step with validation';
+
+CREATE FUNCTION databite.reject_invalid(ord pg_catalog.int8, column_name pg_catalog.text, filter pg_catalog.text,
+		value pg_catalog.text)
+	RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_reject_invalid' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.reject_invalid(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text)
+	IS 'filters validate_email and its like in a step with validation';
+
+CREATE FUNCTION databite.item_kept(ord pg_catalog.int8) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_item_kept' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.item_kept(pg_catalog.int8) IS 'whether an item of the batch is neither skipped nor rejected';
+
+CREATE FUNCTION databite.fail_rule(ord pg_catalog.int8, rule pg_catalog.int4, value pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_fail_rule' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.fail_rule(pg_catalog.int8, pg_catalog.int4, pg_catalog.text) IS 'rejects an item by a rule of "validation"';
+
+/* Types of "validation" that the column's own type does not tell. */
+
+CREATE FUNCTION databite.text_is(value pg_catalog.text, type pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_text_is' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.text_is(pg_catalog.text, pg_catalog.text) IS 'whether a text is of a type of "validation"';
+
+CREATE FUNCTION databite.json_is(value pg_catalog.jsonb, type pg_catalog.text) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_json_is' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.json_is(pg_catalog.jsonb, pg_catalog.text) IS 'whether a JSON value is of a type of "validation"';
 
 /* Who may do what is the administrator's to say: nothing can be called until it is granted. */
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;

@@ -101,7 +101,8 @@ INSERT INTO later (job) VALUES ('{
 	"source": {"type": "api", "url": "https://api.service.com/data"},
 	"destination": {"type": "database", "table": "data"},
 	"validation": {"required": ["id", "name", "email"], "email": "{{item.email}}", "phone": "{{item.phone}}"},
-	"transform": {"id": "{{item.id}}", "name": "{{item.name}}"}
+	"transform": {"id": "{{item.id}}", "name": "{{item.name}}",
+		"email": "{{item.email | validate_email}}", "phone": "{{item.phone | validate_phone}}"}
 }'), ('{
 	"id": "resource_aware_sync", "name": "Resource Aware Sync",
 	"source": {"type": "api", "url": "https://api.service.com/data", "rateLimit": {"requestsPerMinute": 100, "burstLimit": 20}},

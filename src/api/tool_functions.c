@@ -30,7 +30,7 @@
 #define TOKEN_NAME_MAX 63
 #define TOKEN_VALUE_MAX (64 * 1024)
 
-static ItemBatch *batch_of_item(const char *item, const List *inputs);
+static ItemBatch *batch_of_item(const char *item, const List *wanted);
 static Jsonb *with_run(Jsonb *scopes);
 static void check_token_name(const char *name);
 
@@ -84,9 +84,10 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	Jsonb	   *item = PG_GETARG_JSONB_P(1);
 	JobValue	value = {.text = text_to_cstring(PG_GETARG_TEXT_PP(0)), .pointer = ""};
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_ANY, problems);
+	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_ANY | TEMPLATE_SCOPE_CONTROL, problems);
 	TemplateExpr *expr = template_compile(compiler, &value, JSONBOID, -1);
 	List	   *inputs = compiler->inputs->inputs;
+	List	   *item_paths = batch_add_paths(NIL, inputs);
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[] = {JSONBOID};
 	Datum		values[] = {JsonbPGetDatum(with_run(PG_GETARG_JSONB_P(2)))};
@@ -95,8 +96,8 @@ databite_evaluate(PG_FUNCTION_ARGS)
 
 	problem_raise_first(problems);
 	(void) SPI_connect();
-	batch_bind(batch_binding_create(inputs, CurrentMemoryContext),
-			   batch_of_item(JsonbToCString(NULL, &item->root, VARSIZE(item)), inputs), 0);
+	batch_bind(batch_binding_create(inputs, item_paths, CurrentMemoryContext),
+			   batch_of_item(JsonbToCString(NULL, &item->root, VARSIZE(item)), item_paths), 0, NULL);
 	PG_TRY();
 	{
 		if (SPI_execute_with_args(psprintf("SELECT (%s)::pg_catalog.jsonb FROM %s,"
@@ -196,10 +197,10 @@ databite_stop(PG_FUNCTION_ARGS)
 
 /* The item as a page of one. */
 static ItemBatch *
-batch_of_item(const char *item, const List *inputs)
+batch_of_item(const char *item, const List *wanted)
 {
 	const JsonPath *const *paths;
-	int			npaths = batch_paths(inputs, &paths);
+	int			npaths = batch_paths(wanted, &paths);
 	ItemReaderOptions options = {
 		.npaths = npaths,
 		.paths = paths,

@@ -95,8 +95,8 @@ run_catalog_progress(int64 id, const char *step, const RunCounters *counters, in
 	catalog_run_prepared(&plan,
 						 "UPDATE databite.run SET step = $2, total_items = $3, updated_at = pg_catalog.clock_timestamp(),"
 						 " records_processed = $4, records_inserted = $5, records_updated = $6, records_unchanged = $7,"
-						 " records_deleted = $8, records_rejected = $9, pages = $10, requests = $11, retries = $12,"
-						 " bytes_received = $13 WHERE run_id = $1 RETURNING cancel_requested",
+						 " records_deleted = $8, records_rejected = $9, records_skipped = $10, pages = $11, requests = $12,"
+						 " retries = $13, bytes_received = $14 WHERE run_id = $1 RETURNING cancel_requested",
 						 &args, SPI_OK_UPDATE_RETURNING);
 	cancelled = SPI_processed > 0 && row_bool(0, 1);
 	catalog_leave(&scope);
@@ -132,8 +132,8 @@ run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, cons
 	catalog_run(counters ? "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
 				" updated_at = pg_catalog.clock_timestamp(), pid = NULL, records_processed = $4,"
 				" records_inserted = $5, records_updated = $6, records_unchanged = $7, records_deleted = $8,"
-				" records_rejected = $9, pages = $10, requests = $11, retries = $12, bytes_received = $13"
-				" WHERE run_id = $1"
+				" records_rejected = $9, records_skipped = $10, pages = $11, requests = $12, retries = $13,"
+				" bytes_received = $14 WHERE run_id = $1"
 				: "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
 				" updated_at = pg_catalog.clock_timestamp(), pid = NULL WHERE run_id = $1",
 				&args, SPI_OK_UPDATE);
@@ -299,15 +299,19 @@ run_catalog_expire(int minutes, int max)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
-	int			count;
+	int			count = 0;
 
 	catalog_enter(&scope);
 	arg_int4(&args, minutes);
 	arg_int4(&args, max);
-	count = catalog_run("DELETE FROM databite.run WHERE run_id IN (SELECT run_id FROM databite.run"
-						" WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
-						" ORDER BY finished_at LIMIT $2)",
-						&args, SPI_OK_DELETE);
+	if (catalog_run("WITH run AS (DELETE FROM databite.run WHERE run_id IN (SELECT run_id FROM databite.run"
+					" WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+					" ORDER BY finished_at LIMIT $2) RETURNING job_id, run_id),"
+					" item AS (DELETE FROM databite.rejected_item AS i USING run"
+					" WHERE i.job_id = run.job_id AND i.run_id = run.run_id)"
+					" SELECT pg_catalog.count(*)::pg_catalog.int4 FROM run",
+					&args, SPI_OK_SELECT) > 0)
+		count = row_int4(0, 1, 0);
 	catalog_leave(&scope);
 	return count;
 }
@@ -321,6 +325,7 @@ arg_counters(CatalogArgs *args, const RunCounters *counters)
 	arg_int8(args, counters->unchanged);
 	arg_int8(args, counters->deleted);
 	arg_int8(args, counters->rejected);
+	arg_int8(args, counters->skipped);
 	arg_int8(args, counters->pages);
 	arg_int8(args, counters->requests);
 	arg_int8(args, counters->retries);

@@ -17,6 +17,7 @@ typedef struct RunCounters
 	int64		unchanged;
 	int64		deleted;
 	int64		rejected;
+	int64		skipped;		/* of the unchanged: dropped by source.where, or by skip */
 	int64		pages;
 	int64		requests;
 	int64		retries;
@@ -90,7 +91,7 @@ extern List *run_catalog_running(void);
 /* How many of the last runs of the job crashed in a row (at most 20 are looked at). */
 extern int	run_catalog_crashes_in_a_row(const char *job_id);
 
-/* Deletes up to max runs that ended more than "minutes" ago; number deleted. */
+/* Deletes up to max runs that ended more than "minutes" ago, with their rejected items; number deleted. */
 extern int	run_catalog_expire(int minutes, int max);
 
 #endif

@@ -7,10 +7,14 @@
  * statement.  Each call of the function makes a tuplestore in the query's
  * memory, which the executor ends; Datums are converted in a context that is
  * reset every few rows, so a batch never exists twice in converted form.
+ *
+ * In a step that is validated, a value that cannot be converted rejects its
+ * item: see convert_or_reject.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "destination/batch.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -19,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 
 /* A value in an error message is cut to that many bytes. */
@@ -47,6 +52,7 @@ struct BatchBinding
 	/* while a batch is bound */
 	const ItemBatch *batch;		/* NULL: none */
 	int64		first_item;
+	Marks	   *marks;
 	BatchBinding *outer;		/* the binding that was current before */
 };
 
@@ -62,28 +68,30 @@ static BatchBinding *current_binding = NULL;
 
 PG_FUNCTION_INFO_V1(databite_batch);
 
-static int	collect_paths(const List *inputs, const JsonPath **paths, int *path_of_input);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
 static void convert_item(const BatchBinding *binding, ConversionPosition *position,
 						 Datum *values, bool *nulls);
+static void begin_conversions(MemoryContext context);
+static bool convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
+							  Datum *values, bool *nulls);
+static void reject_item(const BatchBinding *binding, const ConversionPosition *position, const ErrorData *error);
+static bool is_item_error(const ErrorData *error);
 static void raise_bad_item(const BatchBinding *binding, ConversionPosition *position);
 static void raise_null(const BoundInput *input);
 static int	rows_memory_kb(const ItemBatch *batch);
 static void conversion_error_context(void *arg);
 
 BatchBinding *
-batch_binding_create(const List *inputs, MemoryContext context)
+batch_binding_create(const List *inputs, const List *paths, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	BatchBinding *binding = palloc0(sizeof(BatchBinding));
 	int			ninputs = list_length(inputs);
-	const JsonPath **paths = palloc(sizeof(JsonPath *) * Max(ninputs, 1));
-	int		   *path_of_input = palloc(sizeof(int) * Max(ninputs, 1));
 
 	binding->ninputs = ninputs;
 	binding->inputs = palloc0(sizeof(BoundInput) * Max(ninputs, 1));
-	binding->npaths = collect_paths(inputs, paths, path_of_input);
+	binding->npaths = list_length(paths);
 
 	for (int i = 0; i < ninputs; i++)
 	{
@@ -91,7 +99,7 @@ batch_binding_create(const List *inputs, MemoryContext context)
 		BoundInput *bound = &binding->inputs[i];
 
 		bound->input = input;
-		bound->path = path_of_input[i];
+		bound->path = input->is_index ? -1 : batch_path_number(paths, input->path);
 		bound->type = input->type;
 		if (!input->is_index)
 		{
@@ -152,21 +160,48 @@ batch_from_clause(const List *inputs)
 	return sql.data;
 }
 
-int
-batch_paths(const List *inputs, const JsonPath *const **paths)
+List *
+batch_add_paths(List *paths, const List *inputs)
 {
-	int			ninputs = list_length(inputs);
-	const JsonPath **distinct = palloc(sizeof(JsonPath *) * Max(ninputs, 1));
-	int		   *path_of_input = palloc(sizeof(int) * Max(ninputs, 1));
-	int			npaths = collect_paths(inputs, distinct, path_of_input);
+	ListCell   *lc;
 
-	pfree(path_of_input);
-	*paths = distinct;
+	foreach(lc, inputs)
+	{
+		const TemplateInput *input = lfirst(lc);
+
+		if (!input->is_index && batch_path_number(paths, input->path) < 0)
+			paths = lappend(paths, input->path);
+	}
+	return paths;
+}
+
+int
+batch_path_number(const List *paths, const JsonPath *path)
+{
+	ListCell   *lc;
+
+	foreach(lc, paths)
+	{
+		if (json_path_equal(lfirst(lc), path))
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+int
+batch_paths(const List *paths, const JsonPath *const **array)
+{
+	int			npaths = list_length(paths);
+	const JsonPath **result = palloc(sizeof(JsonPath *) * Max(npaths, 1));
+
+	for (int i = 0; i < npaths; i++)
+		result[i] = list_nth(paths, i);
+	*array = result;
 	return npaths;
 }
 
 void
-batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item)
+batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Marks *marks)
 {
 	if (binding->batch != NULL)
 		ereport(ERROR,
@@ -180,6 +215,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item)
 
 	binding->batch = batch;
 	binding->first_item = first_item;
+	binding->marks = marks;
 	binding->outer = current_binding;
 	current_binding = binding;
 }
@@ -193,7 +229,18 @@ batch_unbind(void)
 		return;
 	current_binding = binding->outer;
 	binding->batch = NULL;
+	binding->marks = NULL;
 	binding->outer = NULL;
+}
+
+Marks *
+batch_marks(const char *function)
+{
+	if (current_binding == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s can be used only while a batch is being written", function)));
+	return current_binding->marks;
 }
 
 /*
@@ -230,37 +277,6 @@ databite_batch(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * Gives each path that the inputs need a number, in order of first use.  paths
- * and path_of_input have room for all inputs.
- */
-static int
-collect_paths(const List *inputs, const JsonPath **paths, int *path_of_input)
-{
-	int			npaths = 0;
-
-	for (int i = 0; i < list_length(inputs); i++)
-	{
-		const TemplateInput *input = list_nth(inputs, i);
-		int			path;
-
-		if (input->is_index)
-		{
-			path_of_input[i] = -1;
-			continue;
-		}
-		for (path = 0; path < npaths; path++)
-		{
-			if (json_path_equal(paths[path], input->path))
-				break;
-		}
-		if (path == npaths)
-			paths[npaths++] = input->path;
-		path_of_input[i] = path;
-	}
-	return npaths;
-}
-
 /* The statement's column definition list must be what batch_from_clause wrote. */
 static void
 check_row_type(const BatchBinding *binding, TupleDesc row_type)
@@ -291,20 +307,31 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 	MemoryContext old = MemoryContextSwitchTo(row_context);
 	ConversionPosition position = {binding, 0, -1};
 	ErrorContextCallback callback;
+	ResourceOwner owner = CurrentResourceOwner;
+	bool		convert_safely = false;
 
 	callback.callback = conversion_error_context;
 	callback.arg = &position;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 
-	if (batch->bad != NIL)
+	if (binding->marks != NULL && binding->marks->validated)
+		convert_safely = true;
+	else if (batch->bad != NIL)
 		raise_bad_item(binding, &position);
 
 	nulls[binding->ninputs] = false;
+	if (convert_safely)
+		begin_conversions(row_context);
 	for (int64 item = 0; item < batch->nitems; item++)
 	{
+		if (marks_has(binding->marks, item))
+			continue;
 		position.item = item;
-		convert_item(binding, &position, values, nulls);
+		if (!convert_safely)
+			convert_item(binding, &position, values, nulls);
+		else if (!convert_or_reject(binding, &position, values, nulls))
+			continue;
 		values[binding->ninputs] = Int64GetDatum(item);
 		tuplestore_putvalues(rows, row_type, values, nulls);
 
@@ -314,12 +341,89 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
+	if (convert_safely)
+	{
+		ReleaseCurrentSubTransaction();
+		CurrentResourceOwner = owner;
+	}
 
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(row_context);
 	pfree(values);
 	pfree(nulls);
+}
+
+/*
+ * Begins the subtransaction in which items are converted that may be rejected.
+ * There is one for all of them until one fails: rows that are in the tuplestore
+ * already are not touched by a rollback, as it belongs to the query.
+ */
+static void
+begin_conversions(MemoryContext context)
+{
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+}
+
+/* convert_item; false where the item is rejected instead, in a new subtransaction then. */
+static bool
+convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
+				  Datum *values, bool *nulls)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool converted = false;
+
+	PG_TRY();
+	{
+		convert_item(binding, position, values, nulls);
+		converted = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (!is_item_error(error))
+			PG_RE_THROW();
+		FlushErrorState();
+		reject_item(binding, position, error);
+		RollbackAndReleaseCurrentSubTransaction();
+		begin_conversions(context);
+	}
+	PG_END_TRY();
+	position->input = -1;
+	return converted;
+}
+
+/* What the value is to blame for, rather than the machine or somebody who cancels. */
+static bool
+is_item_error(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/* The column is the one that the value goes to, or else the message names the path. */
+static void
+reject_item(const BatchBinding *binding, const ConversionPosition *position, const ErrorData *error)
+{
+	const BoundInput *input = position->input >= 0 ? &binding->inputs[position->input] : NULL;
+	const char *message = error->message;
+
+	if (input != NULL && input->column == NULL)
+		message = psprintf("%s (path \"%s\")", message, input->printed_path);
+	marks_reject(binding->marks, position->item, error->sqlerrcode, message,
+				 input ? input->column : NULL, NULL);
 }
 
 /* Converts the leaves of one item. */

@@ -9,6 +9,7 @@
 #ifndef DATABITE_BATCH_H
 #define DATABITE_BATCH_H
 
+#include "destination/marks.h"
 #include "item/convert.h"
 #include "item/item_reader.h"
 #include "template/template.h"
@@ -16,10 +17,11 @@
 typedef struct BatchBinding BatchBinding;
 
 /*
- * inputs: of TemplateInput *.  The batch's paths are those of batch_paths.
+ * inputs: of TemplateInput *.  paths (of const JsonPath *) are those of the
+ * batches, in their order, and hold at least the inputs' (batch_add_paths).
  * Lives in context.  Needs a transaction.
  */
-extern BatchBinding *batch_binding_create(const List *inputs, MemoryContext context);
+extern BatchBinding *batch_binding_create(const List *inputs, const List *paths, MemoryContext context);
 
 /*
  * Says that the input goes as it is into that column: errors name the column
@@ -31,22 +33,29 @@ extern void batch_binding_name_column(BatchBinding *binding, const TemplateInput
 /* "databite.batch() AS b(p1 pg_catalog.int8, ..., ord pg_catalog.int8)"; ord is the position in the batch. */
 extern char *batch_from_clause(const List *inputs);
 
-/*
- * Wanted paths of the inputs, for the item reader, each path once: *paths is
- * palloc'd, the result is their number.
- */
-extern int	batch_paths(const List *inputs, const JsonPath *const **paths);
+/* Appends the paths of the inputs that are not yet among paths (of const JsonPath *). */
+extern List *batch_add_paths(List *paths, const List *inputs);
 
-/* Number of the input's path among batch_paths of the binding's inputs; -1 for {{index}}. */
+/* The number of a path among paths, or -1. */
+extern int	batch_path_number(const List *paths, const JsonPath *path);
+
+/* The paths for the item reader: *array is palloc'd, the result is their number. */
+extern int	batch_paths(const List *paths, const JsonPath *const **array);
+
+/* Number of the input's path among the binding's; -1 for {{index}}. */
 extern int	batch_binding_path(const BatchBinding *binding, const TemplateInput *input);
 
 /*
  * Binds batch for the statements that follow, until batch_unbind; the caller
  * unbinds when an error passes, too.  first_item: position of the batch's first
- * item in the run, for {{index}} and for error messages.  Bindings nest: a
- * trigger may run another job.
+ * item in the run, for {{index}} and for error messages.  marks: of the batch's
+ * items; NULL where no item can be marked.  Bindings nest: a trigger may run
+ * another job.
  */
-extern void batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item);
+extern void batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Marks *marks);
 extern void batch_unbind(void);
+
+/* Of the batch that is bound now; NULL where it has none.  Raises 55000, naming the function, where no batch is bound. */
+extern Marks *batch_marks(const char *function);
 
 #endif

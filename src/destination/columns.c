@@ -12,21 +12,30 @@
 #include "utils/builtins.h"
 
 /* Scopes that a transform may use. */
-#define TRANSFORM_SCOPES (TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD)
+#define TRANSFORM_SCOPES \
+	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_CONTROL)
 
 static const TargetColumn *find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems);
 static bool fits_column(const TemplateExpr *expr, const TargetColumn *column,
 						const char *pointer, ProblemList *problems);
 static bool check_new_name(const char *name, const char *pointer, ProblemList *problems);
 static const JobColumn *declared_column(const JobStep *step, const char *name);
-static TemplateExpr *key_input(List **inputs, const TargetColumn *column);
+static TemplateExpr *key_input(TemplateInputs *inputs, const TargetColumn *column);
 static Oid	expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided);
 
-List *
-columns_from_transform(const JobStep *step, const Target *target,
-					   List **inputs, ProblemList *problems)
+TemplateCompiler *
+columns_compiler(const JobStep *step, ProblemList *problems)
 {
 	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
+
+	compiler->validated = step->validation != NULL;
+	return compiler;
+}
+
+List *
+columns_from_transform(const JobStep *step, const Target *target, TemplateCompiler *compiler)
+{
+	ProblemList *problems = compiler->problems;
 	List	   *columns = NIL;
 	ListCell   *lc;
 
@@ -39,6 +48,7 @@ columns_from_transform(const JobStep *step, const Target *target,
 
 		if (column == NULL)
 			continue;
+		compiler->column = column->name;
 		expr = template_compile(compiler, &value->value, column->type, column->typmod);
 		if (expr == NULL || !fits_column(expr, column, value->value.pointer, problems))
 			continue;
@@ -49,17 +59,15 @@ columns_from_transform(const JobStep *step, const Target *target,
 		plan_column->in_use = true;
 		columns = lappend(columns, plan_column);
 	}
-	*inputs = compiler->inputs->inputs;
 	return columns;
 }
 
 List *
-columns_map_by_name(const JobStep *step, const Target *target, List **inputs)
+columns_map_by_name(const JobStep *step, const Target *target, TemplateInputs *inputs)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
 
-	*inputs = NIL;
 	foreach(lc, target->columns)
 	{
 		const TargetColumn *column = lfirst(lc);
@@ -81,7 +89,7 @@ List *
 columns_of_transform(const JobStep *step, const Sample *sample,
 					 bool *undecided, ProblemList *problems)
 {
-	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
+	TemplateCompiler *compiler = columns_compiler(step, problems);
 	List	   *columns = NIL;
 	ListCell   *lc;
 
@@ -206,12 +214,12 @@ declared_column(const JobStep *step, const char *name)
 
 /* What {{ item["name"] }} compiles to for the column. */
 static TemplateExpr *
-key_input(List **inputs, const TargetColumn *column)
+key_input(TemplateInputs *inputs, const TargetColumn *column)
 {
 	TemplateInput *input = palloc0(sizeof(TemplateInput));
 	TemplateExpr *expr = palloc0(sizeof(TemplateExpr));
 
-	input->name = psprintf("p%d", list_length(*inputs) + 1);
+	input->name = psprintf("p%d", list_length(inputs->inputs) + 1);
 	input->path = palloc0(sizeof(JsonPath));
 	input->path->nsteps = 1;
 	input->path->steps = palloc0(sizeof(JsonPathStep));
@@ -220,7 +228,7 @@ key_input(List **inputs, const TargetColumn *column)
 	input->path->steps[0].keylen = strlen(column->name);
 	input->type = column->type;
 	input->typmod = column->typmod;
-	*inputs = lappend(*inputs, input);
+	inputs->inputs = lappend(inputs->inputs, input);
 
 	expr->sql = psprintf("b.%s", input->name);
 	expr->type = column->type;

@@ -18,20 +18,22 @@ typedef struct PlanColumn
 	bool		in_use;			/* part of the statement; see columns_map_by_name */
 } PlanColumn;
 
+/* The compiler for the templates of the step's transform. */
+extern TemplateCompiler *columns_compiler(const JobStep *step, ProblemList *problems);
+
 /*
  * Compiles the transform for the columns of the table: PlanColumns, with a
  * problem for each column that is not there, is generated, or cannot take the
- * value.  *inputs are the templates' inputs (of TemplateInput *).
+ * value.
  */
-extern List *columns_from_transform(const JobStep *step, const Target *target,
-									List **inputs, ProblemList *problems);
+extern List *columns_from_transform(const JobStep *step, const Target *target, TemplateCompiler *compiler);
 
 /*
  * Without a transform: each column takes the item's key of its name (only the
  * columns of the schema, where one is stated).  Which keys the items have is
  * seen as they come, so no column is in use yet.
  */
-extern List *columns_map_by_name(const JobStep *step, const Target *target, List **inputs);
+extern List *columns_map_by_name(const JobStep *step, const Target *target, TemplateInputs *inputs);
 
 /*
  * Compiles the transform for a table that does not exist: TargetColumns with

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "destination/prepared.h"
 #include "destination/write_plan_data.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -24,7 +25,7 @@ write_plan_explain(const WritePlan *plan, Jsonb *scopes)
 		return NIL;
 
 	SPI_connect();
-	level = write_plan_set_planner();
+	level = prepared_set_planner();
 	if (SPI_execute_with_args(psprintf("EXPLAIN %s", plan->sql), 1, types, values, NULL, false, 0) != SPI_OK_UTILITY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

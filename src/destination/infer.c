@@ -49,19 +49,21 @@ static bool read_time(const char **at, const char *end);
 static Oid	type_of_kinds(int kinds);
 
 Sample *
-sample_read(const ItemBatch *batch)
+sample_read(const ItemBatch *batch, const Marks *marks)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
 
-	Assert(batch->npaths == 1);
 	sample->nitems = batch->nitems;
 	sample->items = palloc0(sizeof(Jsonb *) * Max(batch->nitems, 1));
 	sample->texts = palloc0(sizeof(char *) * Max(batch->nitems, 1));
 
 	for (int i = 0; i < batch->nitems; i++)
 	{
-		char	   *text = cell_json_text(batch, &batch->cells[i]);
+		char	   *text;
 
+		if (marks_has(marks, i))
+			continue;
+		text = cell_json_text(batch, &batch->cells[(int64) i * batch->npaths]);
 		if (text == NULL)
 			continue;
 		sample->texts[i] = text;

@@ -11,13 +11,14 @@
 #ifndef DATABITE_INFER_H
 #define DATABITE_INFER_H
 
+#include "destination/marks.h"
 #include "item/item_reader.h"
 #include "nodes/pg_list.h"
 
 typedef struct Sample Sample;
 
-/* Reads a batch whose only path is the whole item. */
-extern Sample *sample_read(const ItemBatch *batch);
+/* Reads a batch whose first path is the whole item, without the items that are marked; marks may be NULL. */
+extern Sample *sample_read(const ItemBatch *batch, const Marks *marks);
 
 /* The type of the values that the path leads to. */
 extern Oid	sample_path_type(const Sample *sample, const JsonPath *path);

@@ -34,7 +34,10 @@
 
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
-static void append_expressions(StringInfo sql, const StatementParts *parts, const char *indent);
+static void append_expressions(StringInfo sql, const StatementParts *parts, int indent);
+static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
+static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
+static void append_checks(StringInfo sql, const StatementParts *parts, int indent);
 static void append_new_rows(StringInfo sql, const StatementParts *parts);
 static void append_conflict(StringInfo sql, const StatementParts *parts);
 static void append_sort_key(StringInfo sql, const StatementParts *parts);
@@ -46,7 +49,6 @@ static bool is_key(const StatementParts *parts, const StatementColumn *column);
 static bool only_key_columns(const StatementParts *parts);
 static const char *order_name(const StatementParts *parts);
 static const char *sort_collation(const TargetColumn *column);
-static char *equality_operator(Oid type);
 static const char *type_name(Oid type);
 
 char *
@@ -57,7 +59,14 @@ statement_insert(const StatementParts *parts)
 	initStringInfo(&sql);
 	append_insert_into(&sql, parts, NULL);
 	appendStringInfoString(&sql, "\nSELECT ");
-	append_expressions(&sql, parts, "       ");
+	if (parts->marks)
+	{
+		append_names(&sql, parts, "r");
+		appendStringInfoString(&sql, "\nFROM ");
+		append_kept_rows(&sql, parts, strlen("FROM ("));
+		return sql.data;
+	}
+	append_expressions(&sql, parts, strlen("SELECT "));
 	appendStringInfo(&sql, "\nFROM %s", parts->from);
 	return sql.data;
 }
@@ -110,10 +119,37 @@ statement_preview(const StatementParts *parts)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT pg_catalog.to_jsonb(r)\nFROM (SELECT ");
-	append_expressions(&sql, parts, "             ");
-	appendStringInfo(&sql, "\n      FROM %s) AS r", parts->from);
+	appendStringInfo(&sql, "SELECT r.%s, pg_catalog.to_jsonb(v)", order_name(parts));
+	if (parts->marks)
+	{
+		appendStringInfoString(&sql, ", ");
+		append_checks(&sql, parts, strlen("SELECT "));
+	}
+	appendStringInfoString(&sql, "\nFROM ");
+	append_rows(&sql, parts, strlen("FROM ("));
+	appendStringInfoString(&sql, ",\nLATERAL (SELECT ");
+	append_names(&sql, parts, "r");
+	appendStringInfoString(&sql, ") AS v");
 	return sql.data;
+}
+
+char *
+statement_equality_operator(Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+	Form_pg_operator form;
+	char	   *text;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("type %s has no equality operator, so it cannot be a key", format_type_be(type))));
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return text;
 }
 
 static void
@@ -146,11 +182,11 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 }
 
 /*
- * Each column's expression on a line, the lines from the second on indented, in
- * the column's type but for its length, which INSERT checks.
+ * Each column's expression on a line, in the column's type but for its length,
+ * which INSERT checks.  The lines after the first are indented by so many spaces.
  */
 static void
-append_expressions(StringInfo sql, const StatementParts *parts, const char *indent)
+append_expressions(StringInfo sql, const StatementParts *parts, int indent)
 {
 	ListCell   *lc;
 
@@ -159,7 +195,7 @@ append_expressions(StringInfo sql, const StatementParts *parts, const char *inde
 		const StatementColumn *column = lfirst(lc);
 
 		if (lc != list_head(parts->columns))
-			appendStringInfo(sql, ",\n%s", indent);
+			appendStringInfo(sql, ",\n%*s", indent, "");
 		if (column->or_fallback)
 			appendStringInfoString(sql, "COALESCE(");
 		if (column->type == column->column->type)
@@ -172,6 +208,65 @@ append_expressions(StringInfo sql, const StatementParts *parts, const char *inde
 	}
 }
 
+/* (SELECT ... FROM databite.batch() AS b(...)) AS r, with the position in the batch. */
+static void
+append_rows(StringInfo sql, const StatementParts *parts, int indent)
+{
+	int			columns = indent + strlen("SELECT ");
+	ListCell   *lc;
+
+	appendStringInfoString(sql, "(SELECT ");
+	append_expressions(sql, parts, columns);
+	foreach(lc, parts->values)
+	{
+		const StatementValue *value = lfirst(lc);
+
+		appendStringInfo(sql, ",\n%*s%s AS %s", columns, "", value->expression, quote_identifier(value->name));
+	}
+	appendStringInfo(sql, ",\n%*sb.ord AS %s\n%*sFROM %s", columns, "", order_name(parts), indent, "", parts->from);
+	if (parts->marks)
+		appendStringInfo(sql, "\n%*sOFFSET 0", indent, "");
+	appendStringInfoString(sql, ") AS r");
+}
+
+/*
+ * The rows whose items are not marked, and that pass the checks.  OFFSET 0 has
+ * each expression evaluated once, and before the checks.
+ */
+static void
+append_kept_rows(StringInfo sql, const StatementParts *parts, int indent)
+{
+	int			clause = indent - strlen("FROM (");
+
+	append_rows(sql, parts, indent);
+	appendStringInfo(sql, "\n%*sWHERE ", clause, "");
+	append_checks(sql, parts, clause + strlen("WHERE "));
+}
+
+/* True where the row is to be written; marks the item by the first check that it fails. */
+static void
+append_checks(StringInfo sql, const StatementParts *parts, int indent)
+{
+	const char *order = order_name(parts);
+	int			branches = indent + strlen("CASE ");
+	ListCell   *lc;
+
+	if (parts->checks == NIL)
+	{
+		appendStringInfo(sql, "databite.item_kept(r.%s)", order);
+		return;
+	}
+	appendStringInfo(sql, "CASE WHEN NOT databite.item_kept(r.%s) THEN false", order);
+	foreach(lc, parts->checks)
+	{
+		const StatementCheck *check = lfirst(lc);
+
+		appendStringInfo(sql, "\n%*sWHEN %s THEN databite.fail_rule(r.%s, %d, %s)", branches, "",
+						 check->failed, order, check->number, check->shown ? check->shown : "NULL");
+	}
+	appendStringInfo(sql, "\n%*sELSE true END", branches, "");
+}
+
 /* FROM the last row of each key (s), beside what the table has (o), WHERE they differ. */
 static void
 append_new_rows(StringInfo sql, const StatementParts *parts)
@@ -180,9 +275,18 @@ append_new_rows(StringInfo sql, const StatementParts *parts)
 
 	appendStringInfoString(sql, "FROM (\n    SELECT DISTINCT ON (");
 	append_sort_key(sql, parts);
-	appendStringInfoString(sql, ") r.*\n    FROM (SELECT ");
-	append_expressions(sql, parts, "                 ");
-	appendStringInfo(sql, ",\n                 b.ord AS %s\n          FROM %s) AS r\n    ORDER BY ", order, parts->from);
+	appendStringInfoString(sql, ") r.*\n    FROM ");
+	if (parts->marks)
+	{
+		appendStringInfoString(sql, "(SELECT ");
+		append_names(sql, parts, "r");
+		appendStringInfo(sql, ", r.%s\n          FROM ", order);
+		append_kept_rows(sql, parts, strlen("          FROM ("));
+		appendStringInfoString(sql, ") AS r");
+	}
+	else
+		append_rows(sql, parts, strlen("    FROM ("));
+	appendStringInfoString(sql, "\n    ORDER BY ");
 	append_sort_key(sql, parts);
 	appendStringInfo(sql, ", r.%s DESC\n) AS s\nLEFT JOIN LATERAL (\n    SELECT ", order);
 	append_names(sql, parts, "k");
@@ -253,7 +357,7 @@ append_key_match(StringInfo sql, const StatementParts *parts)
 		const char *name = quote_identifier(column->name);
 
 		appendStringInfo(sql, "%sk.%s %s s.%s", lc == list_head(parts->key) ? "" : " AND ",
-						 name, equality_operator(column->type), name);
+						 name, statement_equality_operator(column->type), name);
 	}
 }
 
@@ -337,26 +441,6 @@ sort_collation(const TargetColumn *column)
 	if (get_collation_isdeterministic(column->collation))
 		return " COLLATE pg_catalog.\"C\"";
 	return psprintf(" COLLATE %s", generate_collation_name(column->collation));
-}
-
-/* OPERATOR(pg_catalog.=) */
-static char *
-equality_operator(Oid type)
-{
-	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
-	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
-	Form_pg_operator form;
-	char	   *text;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("type %s has no equality operator, so it cannot be a key", format_type_be(type))));
-	form = (Form_pg_operator) GETSTRUCT(tuple);
-	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
-					NameStr(form->oprname));
-	ReleaseSysCache(tuple);
-	return text;
 }
 
 static const char *

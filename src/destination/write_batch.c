@@ -19,67 +19,122 @@
 
 #include "access/xact.h"
 #include "base/errors.h"
-#include "catalog/pg_type.h"
+#include "destination/prepared.h"
 #include "destination/write_plan_data.h"
+#include "item/convert.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 #include "utils/resowner.h"
-
-/* Settings that leave the planner one way to look up a batch's keys: see statement.c. */
-static const char *const planner_settings[] = {
-	"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
-	"enable_material", "enable_memoize", "jit"
-};
 
 /* After so many batches of new rows the plain INSERT is tried again, however often it failed. */
 #define MAX_NEW_BATCHES_NEEDED 64
+
+/* Of an item that is rejected, so many bytes are kept. */
+#define MAX_KEPT_ITEM_BYTES (1024 * 1024)
 
 /* A preview in the making. */
 typedef struct Preview
 {
 	WritePlan  *plan;
+	char	   *sql;
 	SPIPlanPtr	statement;
-	bool		uses_scopes;
 	Jsonb	   *scopes;
+	Marks	   *marks;			/* of the whole batch, by source.where; NULL where that failed */
+	Jsonb	  **rows;
+	char	  **errors;
 	MemoryContext result_context;
 } Preview;
 
-static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts);
-static bool note_keys(WritePlan *plan, const ItemBatch *batch);
-static bool batch_has_path(const ItemBatch *batch, int path);
-static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts);
-static void run_statement(SPIPlanPtr *statement, const char *sql, Jsonb *scopes);
+typedef void (*PreviewWork) (Preview *preview, const ItemBatch *batch, int first_item);
+
+static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+					 Marks *marks, WriteCounts *counts);
+static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
+static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
+static int64 kept_items(const ItemBatch *batch, const Marks *marks);
+static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks);
+static void use_rule_columns(WritePlan *plan);
+static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks);
+static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static void add_insert_counts(int64 nitems, WriteCounts *counts);
 static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts);
 static int64 count_column(int number);
-static bool sql_uses_scopes(const char *sql);
-static SPIPlanPtr prepare(const char *sql);
-static void make_generic_plan(SPIPlanPtr statement);
-static void set_for_now(const char *name, const char *value);
-static void execute_prepared(SPIPlanPtr statement, bool uses_scopes, Jsonb *scopes);
-static void preview_rows(const Preview *preview, const ItemBatch *batch, Jsonb **rows);
-static bool preview_safely(const Preview *preview, const ItemBatch *batch, Jsonb **rows, char **error);
+static void preview_marks(Preview *preview, const ItemBatch *batch, int first_item);
+static void preview_rows(Preview *preview, const ItemBatch *batch, int first_item);
+static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks);
+static void take_rows(Preview *preview, int first_item);
+static void show_mark(Preview *preview, const ItemMark *mark, int item);
+static bool preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error);
 static ItemBatch single_item_batch(const ItemBatch *batch, int64 item);
 static char *describe_error(const ErrorData *error);
 
-void
+List *
 write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 				   Jsonb *scopes, WriteCounts *counts)
+{
+	Marks	   *marks = write_plan_mark(plan, batch, first_item, scopes);
+	MarkCounts	marked;
+
+	if (!marks_all(marks, batch->nitems))
+		run_plan(plan, batch, first_item, scopes, marks, counts);
+	marked = marks_count(marks);
+	counts->processed += batch->nitems;
+	counts->unchanged += marked.skipped;
+	counts->skipped += marked.skipped;
+	counts->rejected += marked.rejected;
+	return marked.rejected > 0 ? rejected_items(plan, batch, marks) : NIL;
+}
+
+Marks *
+write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes)
+{
+	bool		validated = write_plan_is_validated(plan);
+	Marks	   *marks;
+	ListCell   *lc;
+
+	if (plan->filter == NULL && plan->marks == 0 && !validated)
+		return NULL;
+
+	marks = marks_create(batch->nitems);
+	marks->validated = validated;
+	if (plan->rules != NULL)
+	{
+		marks->nfailures = plan->rules->nfailures;
+		marks->failures = plan->rules->failures;
+	}
+	if (validated)
+	{
+		foreach(lc, batch->bad)
+		{
+			const BadItem *bad = lfirst(lc);
+
+			marks_reject(marks, bad->item, bad->sqlstate, bad->reason, NULL, NULL);
+		}
+	}
+	if (plan->filter != NULL && batch->nitems > 0)
+	{
+		SPI_connect();
+		item_filter_mark(plan->filter, batch, first_item, scopes, marks);
+		SPI_finish();
+	}
+	return marks;
+}
+
+/* Writes the items that are not marked. */
+static void
+run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+		 Marks *marks, WriteCounts *counts)
 {
 	if (plan->target == NULL || !OidIsValid(plan->target->oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
-	if (batch->nitems == 0)
-		return;
 
 	SPI_connect();
-	batch_bind(plan->binding, batch, first_item);
+	batch_bind(plan->binding, batch, first_item, marks);
 	PG_TRY();
 	{
-		write_batch(plan, batch, scopes, counts);
+		write_batch(plan, batch, scopes, marks, counts);
 	}
 	PG_FINALLY();
 	{
@@ -89,13 +144,44 @@ write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 	SPI_finish();
 }
 
+/* The items that the marks reject, with their text. */
+static List *
+rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks)
+{
+	List	   *items = NIL;
+
+	for (int64 i = 0; i < batch->nitems; i++)
+	{
+		const ItemMark *mark = &marks->items[i];
+		const Cell *cell;
+		RejectedItem *rejected;
+
+		if (mark->kind != MARK_REJECTED)
+			continue;
+		rejected = palloc0(sizeof(RejectedItem));
+		rejected->sqlstate = mark->sqlstate;
+		rejected->message = mark->message;
+		rejected->column = mark->column;
+		rejected->constraint = mark->constraint;
+		items = lappend(items, rejected);
+		if (plan->whole_item < 0)	/* a trigger has rejected it, which no template of the step does */
+			continue;
+		cell = &batch->cells[i * batch->npaths + plan->whole_item];
+		if (cell->length <= MAX_KEPT_ITEM_BYTES)
+			rejected->item = cell_json_text(batch, cell);
+		else
+			rejected->message = psprintf("%s (the item has %u bytes and is not kept)", mark->message, cell->length);
+	}
+	return items;
+}
+
 void
 write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 				   Jsonb **rows, char **errors)
 {
-	Preview		preview = {.plan = plan, .scopes = scopes, .result_context = CurrentMemoryContext};
+	Preview		preview = {.plan = plan, .scopes = scopes, .rows = rows, .errors = errors,
+		.result_context = CurrentMemoryContext};
 	StatementParts parts;
-	char	   *sql;
 
 	for (int i = 0; i < batch->nitems; i++)
 	{
@@ -105,22 +191,26 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 	if (batch->nitems == 0)
 		return;
 
-	if (note_keys(plan, batch))
+	/* A column that only items have which are dropped is none, unless that cannot be told. */
+	(void) preview_safely(&preview, preview_marks, batch, 0, NULL);
+	if (plan->target != NULL && !marks_all(preview.marks, batch->nitems) && note_keys(plan, batch, preview.marks))
 		write_plan_build(plan);
 	SPI_connect();
-	parts = write_plan_parts(plan, true);
-	sql = statement_preview(&parts);
-	preview.uses_scopes = sql_uses_scopes(sql);
-	preview.statement = prepare(sql);
+	if (plan->target != NULL)
+	{
+		parts = write_plan_parts(plan, true);
+		preview.sql = statement_preview(&parts);
+		preview.statement = prepared_create(preview.sql);
+	}
 
 	/* all at once; where that fails, each for itself */
-	if (batch->bad != NIL || !preview_safely(&preview, batch, rows, NULL))
+	if ((batch->bad != NIL && !write_plan_is_validated(plan)) || !preview_safely(&preview, preview_rows, batch, 0, NULL))
 	{
 		for (int i = 0; i < batch->nitems; i++)
 		{
 			ItemBatch	single = single_item_batch(batch, i);
 
-			(void) preview_safely(&preview, &single, &rows[i], &errors[i]);
+			(void) preview_safely(&preview, preview_rows, &single, i, &errors[i]);
 		}
 	}
 	SPI_finish();
@@ -128,31 +218,40 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 
 /* Runs the statement over the bound batch. */
 static void
-write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts)
+write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts)
 {
-	if (note_keys(plan, batch))
+	if (note_keys(plan, batch, marks))
 		write_plan_build(plan);
-	counts->processed += batch->nitems;
 
 	if (plan->insert_sql != NULL && plan->new_batches >= plan->new_batches_needed)
 	{
-		if (insert_new_rows(plan, batch, scopes, counts))
+		if (insert_new_rows(plan, batch, scopes, marks, counts))
 			return;
 		plan->new_batches = 0;
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
-	run_statement(&plan->statement, plan->sql, scopes);
+	prepared_run(&plan->statement, plan->sql, scopes);
 	if (plan->upserts)
-		add_upsert_counts(plan, batch->nitems, counts);
+		add_upsert_counts(plan, kept_items(batch, marks), counts);
 	else
-		add_insert_counts(batch->nitems, counts);
+		add_insert_counts(kept_items(batch, marks), counts);
+}
+
+/* Items that the statement had to write. */
+static int64
+kept_items(const ItemBatch *batch, const Marks *marks)
+{
+	MarkCounts	marked = marks_count(marks);
+
+	return batch->nitems - marked.skipped - marked.rejected;
 }
 
 /* Tries the plain INSERT in a subtransaction; false, with nothing done, where a key is not new. */
 static bool
-insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCounts *counts)
+insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts)
 {
+	const ItemMark *saved = marks_save(marks);
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
@@ -161,7 +260,7 @@ insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCou
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		run_statement(&plan->insert_statement, plan->insert_sql, scopes);
+		prepared_run(&plan->insert_statement, plan->insert_sql, scopes);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -177,28 +276,14 @@ insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, WriteCou
 
 	if (error == NULL)
 	{
-		add_insert_counts(batch->nitems, counts);
+		add_insert_counts(kept_items(batch, marks), counts);
 		return true;
 	}
 	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
 		error_rethrow(error);
 	FreeErrorData(error);
+	marks_restore(marks, saved);
 	return false;
-}
-
-/* Prepares the statement, the first time, and runs it over the bound batch. */
-static void
-run_statement(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
-{
-	if (*statement == NULL)
-	{
-		SPIPlanPtr	prepared = prepare(sql);
-
-		SPI_keepplan(prepared);
-		*statement = prepared;
-	}
-	make_generic_plan(*statement);
-	execute_prepared(*statement, sql_uses_scopes(sql), scopes);
 }
 
 /* Of a plain INSERT: rows that a trigger dropped are unchanged. */
@@ -214,7 +299,7 @@ add_insert_counts(int64 nitems, WriteCounts *counts)
  * the statement has to be built again.
  */
 static bool
-note_keys(WritePlan *plan, const ItemBatch *batch)
+note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 {
 	bool		changed = false;
 	bool		any = false;
@@ -225,7 +310,7 @@ note_keys(WritePlan *plan, const ItemBatch *batch)
 		PlanColumn *column = lfirst(lc);
 
 		if (!column->in_use &&
-			batch_has_path(batch, batch_binding_path(plan->binding, column->expr->lone)))
+			batch_has_path(batch, batch_binding_path(plan->binding, column->expr->lone), marks))
 		{
 			column->in_use = true;
 			changed = true;
@@ -237,17 +322,33 @@ note_keys(WritePlan *plan, const ItemBatch *batch)
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("no item has a key that is a column of table %s", plan->target->qualified),
 				 errhint("Say in \"transform\" how items become rows.")));
+	if (changed && plan->rules != NULL)
+		use_rule_columns(plan);
 	return changed;
 }
 
+/* What a rule looks at is part of the row, even while no item has it. */
+static void
+use_rule_columns(WritePlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+	{
+		PlanColumn *column = lfirst(lc);
+
+		column->in_use = column->in_use || rules_have_column(plan->step, column->column->name);
+	}
+}
+
 static bool
-batch_has_path(const ItemBatch *batch, int path)
+batch_has_path(const ItemBatch *batch, int path, const Marks *marks)
 {
 	const Cell *cell = batch->cells + path;
 
 	for (int64 item = 0; item < batch->nitems; item++, cell += batch->npaths)
 	{
-		if (cell->kind != CELL_MISSING)
+		if (cell->kind != CELL_MISSING && !marks_has(marks, item))
 			return true;
 	}
 	return false;
@@ -290,116 +391,88 @@ count_column(int number)
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, &isnull));
 }
 
-/* A parameter that is declared and not used costs nothing, so a literal "$1" does no harm. */
-static bool
-sql_uses_scopes(const char *sql)
-{
-	return strstr(sql, "$1") != NULL;
-}
-
-static SPIPlanPtr
-prepare(const char *sql)
-{
-	Oid			types[1] = {JSONBOID};
-	SPIPlanPtr	statement = SPI_prepare_cursor(sql, sql_uses_scopes(sql) ? 1 : 0, types,
-											   CURSOR_OPT_GENERIC_PLAN);
-
-	if (statement == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg_internal("could not prepare a statement: %s", SPI_result_code_string(SPI_result))));
-	return statement;
-}
-
-/*
- * Has the statement planned, if it is not, with the settings it needs.  They
- * hold for the planning alone: triggers of the table plan as ever.  The locks
- * that are taken here keep the plan valid until it is executed.
- */
+/* Leaves the marks of what source.where drops. */
 static void
-make_generic_plan(SPIPlanPtr statement)
+preview_marks(Preview *preview, const ItemBatch *batch, int first_item)
 {
-	int			level = write_plan_set_planner();
-	CachedPlan *cached;
+	MemoryContext old = MemoryContextSwitchTo(preview->result_context);
 
-	cached = SPI_plan_get_cached_plan(statement);
-	if (cached != NULL)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
-	AtEOXact_GUC(true, level);
+	preview->marks = write_plan_mark(preview->plan, batch, first_item, preview->scopes);
+	MemoryContextSwitchTo(old);
 }
 
-int
-write_plan_set_planner(void)
-{
-	int			level = NewGUCNestLevel();
-
-	for (int i = 0; i < lengthof(planner_settings); i++)
-		set_for_now(planner_settings[i], "off");
-	return level;
-}
-
-/* Sets a setting until the current GUC nest level ends. */
+/* Fills rows and errors of the items from first_item on; raises the error of the first bad one. */
 static void
-set_for_now(const char *name, const char *value)
+preview_rows(Preview *preview, const ItemBatch *batch, int first_item)
 {
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	Marks	   *marks = write_plan_mark(preview->plan, batch, first_item, preview->scopes);
+
+	if (preview->statement != NULL && !marks_all(marks, batch->nitems))
+	{
+		run_preview(preview, batch, first_item, marks);
+		take_rows(preview, first_item);
+	}
+	for (int i = 0; marks != NULL && i < batch->nitems; i++)
+		show_mark(preview, &marks->items[i], first_item + i);
 }
 
-/* Executes; the result is in SPI_processed and SPI_tuptable. */
 static void
-execute_prepared(SPIPlanPtr statement, bool uses_scopes, Jsonb *scopes)
+run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks)
 {
-	Datum		values[1] = {PointerGetDatum(scopes)};
-	char		nulls[1] = {scopes == NULL ? 'n' : ' '};
-	int			level = NewGUCNestLevel();
-	int			code;
-
-	/* the one setting that would overrule the generic plan */
-	if (plan_cache_mode == PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
-		set_for_now("plan_cache_mode", "auto");
-	code = SPI_execute_plan(statement, uses_scopes ? values : NULL, uses_scopes ? nulls : NULL, false, 0);
-	if (code < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg_internal("could not execute a statement: %s", SPI_result_code_string(code))));
-	AtEOXact_GUC(true, level);
-}
-
-/* The rows of the batch, in the result context; raises the error of the first bad one. */
-static void
-preview_rows(const Preview *preview, const ItemBatch *batch, Jsonb **rows)
-{
-	batch_bind(preview->plan->binding, batch, 0);
+	batch_bind(preview->plan->binding, batch, first_item, marks);
 	PG_TRY();
 	{
-		execute_prepared(preview->statement, preview->uses_scopes, preview->scopes);
+		prepared_execute(preview->statement, preview->sql, preview->scopes);
 	}
 	PG_FINALLY();
 	{
 		batch_unbind();
 	}
 	PG_END_TRY();
+}
 
-	if (SPI_processed != batch->nitems)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg_internal("preview gave %llu rows for %d items",
-			 (unsigned long long) SPI_processed, batch->nitems)));
-	for (int i = 0; i < batch->nitems; i++)
+static void
+take_rows(Preview *preview, int first_item)
+{
+	MemoryContext old = MemoryContextSwitchTo(preview->result_context);
+
+	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
-		Datum		row = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-		MemoryContext old = MemoryContextSwitchTo(preview->result_context);
+		int64		item = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+		Datum		row = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
 
-		rows[i] = DatumGetJsonbPCopy(row);
-		MemoryContextSwitchTo(old);
+		preview->rows[first_item + item] = DatumGetJsonbPCopy(row);
 	}
+	MemoryContextSwitchTo(old);
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* preview_rows in a subtransaction; false where it fails, with the error's text if that is wanted. */
+/* Says why the item would not be written; only of a rejected one its row is of interest. */
+static void
+show_mark(Preview *preview, const ItemMark *mark, int item)
+{
+	switch (mark->kind)
+	{
+		case MARK_KEPT:
+			break;
+		case MARK_DROPPED:
+			preview->errors[item] = "dropped by source.where";
+			preview->rows[item] = NULL;
+			break;
+		case MARK_SKIPPED:
+			preview->errors[item] = "skipped";
+			preview->rows[item] = NULL;
+			break;
+		case MARK_REJECTED:
+			preview->errors[item] = MemoryContextStrdup(preview->result_context, mark->message);
+			break;
+	}
+}
+
+/* The work in a subtransaction; false where it fails, with the error's text if that is wanted. */
 static bool
-preview_safely(const Preview *preview, const ItemBatch *batch, Jsonb **rows, char **error)
+preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -409,7 +482,7 @@ preview_safely(const Preview *preview, const ItemBatch *batch, Jsonb **rows, cha
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		preview_rows(preview, batch, rows);
+		work(preview, batch, first_item);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}

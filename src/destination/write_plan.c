@@ -22,6 +22,7 @@ static void plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *p
 static List *new_table_columns(WritePlan *plan, const Sample *sample, ProblemList *problems);
 static char *new_table_schema(const WritePlan *plan, ProblemList *problems);
 static void plan_columns(WritePlan *plan, ProblemList *problems);
+static void plan_paths(WritePlan *plan);
 static void plan_stated_key(WritePlan *plan, ProblemList *problems);
 static void plan_usual_key(WritePlan *plan, ProblemList *problems);
 static bool check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems);
@@ -45,10 +46,12 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	plan->context = own;
 	plan->step = step;
 	plan->purpose = purpose;
+	plan->whole_item = -1;
 	plan->release.func = release_plan;
 	plan->release.arg = plan;
 	MemoryContextRegisterResetCallback(own, &plan->release);
 
+	plan->filter = item_filter_create(&step->source, problems);
 	if (resolve_table(plan, problems))
 	{
 		if (plan->target != NULL)
@@ -57,7 +60,11 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 			plan_new_table(plan, NULL, problems);
 		if (plan->target != NULL)
 			plan_columns(plan, problems);
+		else
+			rules_check(step, problems);
 	}
+	if (plan->target == NULL)
+		plan_paths(plan);
 
 	MemoryContextSwitchTo(old);
 	if (list_length(problems->problems) > before)
@@ -75,13 +82,17 @@ write_plan_needs_sample(const WritePlan *plan)
 }
 
 void
-write_plan_learn(WritePlan *plan, const ItemBatch *sample)
+write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jsonb *scopes)
 {
 	MemoryContext old;
 	MemoryContext work;
 	ProblemList *problems;
+	Marks	   *marks;
 
-	if (plan->target != NULL || sample->nitems == 0)
+	if (plan->target != NULL)
+		return;
+	marks = write_plan_mark(plan, sample, first_item, scopes);
+	if (marks_all(marks, sample->nitems))
 		return;
 
 	old = MemoryContextSwitchTo(plan->context);
@@ -91,7 +102,7 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample)
 	if (plan->target == NULL)
 	{
 		MemoryContextSwitchTo(work);
-		plan_new_table(plan, sample_read(sample), problems);
+		plan_new_table(plan, sample_read(sample, marks), problems);
 		MemoryContextSwitchTo(plan->context);
 	}
 	if (plan->target != NULL)
@@ -113,13 +124,19 @@ write_plan_is_upsert(const WritePlan *plan)
 int
 write_plan_paths(const WritePlan *plan, const JsonPath *const **paths)
 {
-	static const JsonPath whole_item = {0, NULL};
-	static const JsonPath *const sample_paths[] = {&whole_item};
+	return batch_paths(plan->paths, paths);
+}
 
-	if (plan->target != NULL)
-		return batch_paths(plan->inputs, paths);
-	*paths = sample_paths;
-	return 1;
+bool
+write_plan_is_validated(const WritePlan *plan)
+{
+	return plan->step->validation != NULL;
+}
+
+const char *
+write_plan_filter_sql(const WritePlan *plan)
+{
+	return plan->filter ? item_filter_sql(plan->filter) : NULL;
 }
 
 const char *
@@ -169,6 +186,14 @@ write_plan_parts(const WritePlan *plan, bool preview)
 
 	if (plan->upserts)
 		parts.key = plan->key;
+	if (plan->rules != NULL)
+	{
+		parts.values = plan->rules->values;
+		parts.checks = plan->rules->checks;
+		if (plan->upserts)
+			parts.checks = list_concat_copy(parts.checks, plan->rules->key_checks);
+	}
+	parts.marks = plan->marks != 0 || parts.checks != NIL;
 	foreach(lc, plan->columns)
 	{
 		const PlanColumn *column = lfirst(lc);
@@ -307,11 +332,15 @@ static void
 plan_columns(WritePlan *plan, ProblemList *problems)
 {
 	int			before = list_length(problems->problems);
+	TemplateCompiler *compiler = columns_compiler(plan->step, problems);
 
 	if (plan->step->has_transform)
-		plan->columns = columns_from_transform(plan->step, plan->target, &plan->inputs, problems);
+		plan->columns = columns_from_transform(plan->step, plan->target, compiler);
 	else
-		plan->columns = columns_map_by_name(plan->step, plan->target, &plan->inputs);
+		plan->columns = columns_map_by_name(plan->step, plan->target, compiler->inputs);
+	plan->rules = rules_create(plan->step, plan->target, plan->columns, compiler);
+	plan->inputs = compiler->inputs->inputs;
+	plan->marks = compiler->inputs->marks;
 
 	/* a column that failed to compile must not count as one that is not filled */
 	if (list_length(problems->problems) > before)
@@ -330,8 +359,33 @@ plan_columns(WritePlan *plan, ProblemList *problems)
 	if (list_length(problems->problems) > before)
 		return;
 
-	plan->binding = batch_binding_create(plan->inputs, plan->context);
+	if (plan->rules != NULL)
+		rules_require_key(plan->rules, plan->target, plan->key);
+	plan_paths(plan);
 	write_plan_build(plan);
+}
+
+/*
+ * What the reader is to find: what the statement needs, what source.where needs,
+ * and the whole item where it may be rejected, or is to be learned from.
+ */
+static void
+plan_paths(WritePlan *plan)
+{
+	static const JsonPath whole_item = {0, NULL};
+	bool		rejects = plan->step->validation != NULL || (plan->marks & TEMPLATE_REJECTS) != 0;
+
+	plan->paths = plan->target ? batch_add_paths(NIL, plan->inputs) : list_make1(unconstify(JsonPath *, &whole_item));
+	if (plan->filter != NULL)
+		plan->paths = item_filter_add_paths(plan->filter, plan->paths);
+	if (rejects && batch_path_number(plan->paths, &whole_item) < 0)
+		plan->paths = lappend(plan->paths, unconstify(JsonPath *, &whole_item));
+	plan->whole_item = rejects ? batch_path_number(plan->paths, &whole_item) : -1;
+
+	if (plan->target != NULL)
+		plan->binding = batch_binding_create(plan->inputs, plan->paths, plan->context);
+	if (plan->filter != NULL)
+		item_filter_bind_paths(plan->filter, plan->paths);
 }
 
 /* The definition names a key: it must be one that ON CONFLICT can use, unless rows are only inserted. */
@@ -520,7 +574,8 @@ name_input_columns(WritePlan *plan)
 			bool		is_key = plan->upserts && name_list_has(plan->key, name);
 
 			if (column->expr->lone != NULL && is_key == (key == 1))
-				batch_binding_name_column(plan->binding, column->expr->lone, name, is_key);
+				batch_binding_name_column(plan->binding, column->expr->lone, name,
+										  is_key && !write_plan_is_validated(plan));
 		}
 	}
 }
@@ -529,5 +584,9 @@ name_input_columns(WritePlan *plan)
 static void
 release_plan(void *arg)
 {
-	write_plan_release_statements(arg);
+	WritePlan  *plan = arg;
+
+	write_plan_release_statements(plan);
+	if (plan->filter != NULL)
+		item_filter_release(plan->filter);
 }

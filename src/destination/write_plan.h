@@ -27,7 +27,18 @@ typedef struct WriteCounts
 	int64		updated;
 	int64		unchanged;		/* equal to what was there, or replaced by a later item of the batch */
 	int64		rejected;
+	int64		skipped;		/* of the unchanged: dropped by source.where, or by skip */
 } WriteCounts;
+
+/* An item that was not written, and why. */
+typedef struct RejectedItem
+{
+	char	   *item;			/* JSON text; NULL where PostgreSQL cannot store it, or it is too long to be kept */
+	int			sqlstate;
+	char	   *message;
+	char	   *column;			/* or NULL */
+	char	   *constraint;		/* name of the rule, or NULL */
+} RejectedItem;
 
 /*
  * Finds the table by the search_path, resolves columns, key and mode, compiles
@@ -40,17 +51,20 @@ extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpos
 
 /*
  * True while the columns or their types are not known: the table does not exist
- * and the definition has no schema.  The paths are then the whole item, and
+ * and the definition has no schema.  The first path is then the whole item, and
  * write_plan_learn takes the first batch of whole items, creates the table
  * (NOTICE with the CREATE TABLE) and compiles.  The caller then reads the same
  * items again with the new paths.  Learning from no items changes nothing.  With WRITE_PLAN_CHECK nothing is created and the plan can
  * be shown and previewed only.
  */
 extern bool write_plan_needs_sample(const WritePlan *plan);
-extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample);
+extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jsonb *scopes);
 
 /* True where writing the same items twice leaves the table as writing them once does. */
 extern bool write_plan_is_upsert(const WritePlan *plan);
+
+/* The step has "validation": what is wrong with an item rejects it and does not fail the run. */
+extern bool write_plan_is_validated(const WritePlan *plan);
 
 /* Paths for the item reader. */
 extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths);
@@ -64,6 +78,9 @@ extern const char *write_plan_sql(const WritePlan *plan);
  */
 extern List *write_plan_explain(const WritePlan *plan, Jsonb *scopes);
 
+/* The statement that finds the items which source.where drops; NULL where there is no such condition. */
+extern const char *write_plan_filter_sql(const WritePlan *plan);
+
 /* "public.users", quoted where needed. */
 extern const char *write_plan_table(const WritePlan *plan);
 
@@ -71,14 +88,15 @@ extern const char *write_plan_table(const WritePlan *plan);
  * Writes one batch with one statement and adds to counts.  scopes is $1 of the
  * compiled templates.  first_item: position in the run of the batch's first item, from 0.
  * Raises the statement's error with an errcontext that names the item's
- * position, the column and the value where they are known.
+ * position, the column and the value where they are known.  Returns the items that
+ * were rejected (of RejectedItem *).
  */
-extern void write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
+extern List *write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 							   Jsonb *scopes, WriteCounts *counts);
 
 /*
  * The rows of the batch as they would be written, without writing: one Jsonb
- * (an object column -> value) or an error text for each item of the batch.
+ * (an object column -> value) or a text that says why there is none, or both, for each item of the batch.
  */
 extern void write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 							   Jsonb **rows, char **errors);

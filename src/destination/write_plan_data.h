@@ -7,6 +7,8 @@
 
 #include "destination/batch.h"
 #include "destination/columns.h"
+#include "destination/item_filter.h"
+#include "destination/rules.h"
 #include "destination/statement.h"
 #include "destination/target.h"
 #include "destination/write_plan.h"
@@ -21,12 +23,18 @@ struct WritePlan
 	char	   *schema;			/* of the table as written, or NULL */
 	char	   *name;
 
+	ItemFilter *filter;			/* source.where, or NULL */
+	List	   *paths;			/* of const JsonPath *: what the reader is to find */
+	int			whole_item;		/* number of the path to the whole item, or -1 */
+
 	Target	   *target;			/* NULL while a sample is needed */
 	List	   *inputs;			/* of TemplateInput * */
 	List	   *columns;		/* of PlanColumn * */
 	List	   *key;			/* of char *; NIL: rows can only be inserted */
 	bool		key_stated;		/* the definition asks for an upsert */
 	BatchBinding *binding;
+	Rules	   *rules;			/* NULL: no validation */
+	int			marks;			/* what the transform may do to an item: TEMPLATE_SKIPS, TEMPLATE_REJECTS */
 
 	char	   *sql;
 	bool		upserts;		/* sql gives counts */
@@ -45,8 +53,12 @@ extern void write_plan_build(WritePlan *plan);
 /* What the statement is built of. */
 extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);
 
-/* Sets what the statement must be planned with, until AtEOXact_GUC(true, the result). */
-extern int	write_plan_set_planner(void);
+/*
+ * The marks of the batch's items before they are written: those that the reader
+ * could not deliver, where the step is validated, and those that source.where
+ * drops.  NULL where no item of the step can ever be marked.  In the current memory context.
+ */
+extern Marks *write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes);
 
 /* Frees the prepared statements, if there are any. */
 extern void write_plan_release_statements(WritePlan *plan);

@@ -192,23 +192,6 @@ check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *va
 	read_object(problems, value, pointer, trigger_rules, type.variant, type.label, NULL);
 }
 
-/* {required: [columns], <column>: a template or an object of checks} */
-void
-check_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-				 const char *pointer, void *target)
-{
-	json_object_object_foreach(value, name, check)
-	{
-		char	   *place = pointer_key(pointer, name);
-
-		if (strcmp(name, "required") == 0 && value_is(check, VALUE_ARRAY))
-			read_names(problems, check, "a column of \"required\"", place);
-		else if (check_column_name(problems, name, place))
-			check_type(problems, check, VALUE_STRING | VALUE_OBJECT,
-					   psprintf("the check of \"%s\"", name), place);
-	}
-}
-
 /* {type: "bearer", token} and its like */
 void
 check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value,

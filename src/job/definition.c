@@ -66,7 +66,8 @@ static const KeyRule job_rules[] = {
 	FIELD(JobReading, step.destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, .variants = ONE_STEP,
 	FIELD(JobReading, step.transform)},
-	{.name = "validation", .types = VALUE_OBJECT, .parse = check_validation, .flags = KEY_UNSUPPORTED, .variants = ONE_STEP},
+	{.name = "validation", .types = VALUE_OBJECT, .parse = read_validation, .variants = ONE_STEP,
+	FIELD(JobReading, step.validation)},
 	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .flags = KEY_UNSUPPORTED, .variants = STEPS,
 	FIELD(JobReading, job.steps)},
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
@@ -85,7 +86,7 @@ static const KeyRule step_rules[] = {
 	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, FIELD(JobStep, source)},
 	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, FIELD(JobStep, destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, FIELD(JobStep, transform)},
-	{.name = "validation", .types = VALUE_OBJECT, .parse = check_validation, .flags = KEY_UNSUPPORTED},
+	{.name = "validation", .types = VALUE_OBJECT, .parse = read_validation, FIELD(JobStep, validation)},
 	{NULL}
 };
 

@@ -119,6 +119,7 @@ typedef struct JobSource
 	int			batch_size;		/* 0: not stated */
 	int64		timeout_ms;		/* whole request; default 30000 */
 	char	   *inline_items;	/* SOURCE_INLINE: JSON text of the array */
+	JobValue	where;			/* which items are taken; text NULL: all */
 } JobSource;
 
 typedef enum WriteMode
@@ -146,6 +147,43 @@ typedef struct JobDestination
 	int			batch_size;		/* 0: not stated */
 } JobDestination;
 
+typedef enum RuleType
+{
+	RULE_TYPE_ANY,				/* not stated */
+	RULE_TYPE_STRING,
+	RULE_TYPE_NUMBER,
+	RULE_TYPE_INTEGER,
+	RULE_TYPE_BOOLEAN,
+	RULE_TYPE_DATETIME,
+	RULE_TYPE_DATE,
+	RULE_TYPE_EMAIL,
+	RULE_TYPE_PHONE,
+	RULE_TYPE_URL,
+	RULE_TYPE_UUID,
+	RULE_TYPE_ARRAY,
+	RULE_TYPE_OBJECT
+} RuleType;
+
+/* What a column's value must be like: a template, or any of the others. */
+typedef struct JobRule
+{
+	char	   *column;
+	char	   *pointer;
+	JobValue	template;		/* the others: text NULL where not stated */
+	RuleType	type;
+	JobValue	min;
+	JobValue	max;
+	JobValue	pattern;
+	List	   *in;				/* of JobValue *; NIL: not stated */
+} JobRule;
+
+typedef struct JobValidation
+{
+	List	   *required;		/* of char *: columns */
+	char	   *required_pointer;
+	List	   *rules;			/* of JobRule * */
+} JobValidation;
+
 typedef struct JobStep
 {
 	char	   *id;				/* "main" for a job without steps */
@@ -154,6 +192,7 @@ typedef struct JobStep
 	JobDestination destination;
 	bool		has_transform;
 	List	   *transform;		/* of JobNamedValue *: column and its template or literal */
+	JobValidation *validation;	/* NULL: none */
 } JobStep;
 
 typedef struct Job
@@ -173,6 +212,9 @@ typedef struct Job
  * complete only if no problem was added, NULL where the text is not an object.
  */
 extern Job *job_parse(const char *json, size_t len, ProblemList *problems);
+
+/* The word of the definition: "string", ... */
+extern const char *rule_type_name(RuleType type);
 
 /* Parses the argument of databite.configure; only {"schedule": {...}} is supported yet. */
 extern void job_parse_settings(const char *json, size_t len, JobSchedule **schedule, ProblemList *problems);

@@ -37,6 +37,9 @@ extern const Choice backoff_choices[];
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
 										 const char *pointer, JobDestination *destination);
 
+/* validation_definition.c; a KeyParser, target is where a JobValidation * goes. */
+extern void read_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
 extern const KeyRule error_handling_rules[];
 extern const KeyRule performance_rules[];
@@ -48,7 +51,6 @@ extern const KeyRule cache_rules[];
 extern const KeyRule deletes_rules[];
 extern const KeyRule connection_pool_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
-extern void check_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

@@ -53,6 +53,8 @@ static void read_streaming(ProblemList *problems, const KeyRule *rule, struct js
 						   const char *pointer, void *target);
 static void read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
+static void read_where(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					   const char *pointer, void *target);
 static void read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
 static void read_pagination(ProblemList *problems, struct json_object *object,
@@ -90,7 +92,7 @@ static const KeyRule source_rules[] = {
 	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .variants = API,
 	FIELD(JobSource, timeout_ms), .min = 1, .max = MAX_TIME_MS},
 	{.name = "cache", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = cache_rules},
-	{.name = "where", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
+	{.name = "where", .types = VALUE_STRING, .parse = read_where},
 	{NULL}
 };
 
@@ -162,6 +164,21 @@ read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	JobSource  *source = target;
 
 	retry_definition_parse(problems, value, pointer, &source->retry);
+}
+
+/* A condition without a template would be the same for every item. */
+static void
+read_where(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		   const char *pointer, void *target)
+{
+	JobSource  *source = target;
+
+	if (strstr(json_object_get_string(value), "{{") == NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"Write a condition as \"{{ item.status == 'open' }}\".",
+					"\"%s\" must be a template", rule->name);
+	else
+		source->where = job_value(value, pointer);
 }
 
 static void

@@ -28,6 +28,7 @@ typedef struct RunContext
 	int64		page;			/* from 1; 0 before the first */
 
 	List	   *notices;		/* of char *, not yet in history */
+	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */
 	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
 } RunContext;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/state_catalog.h"
+#include "destination/item_filter.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
 #include "miscadmin.h"
@@ -39,6 +40,7 @@ static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
 static void explain_steps(RunContext *run, void *arg);
 static List *explain_plan(const List *plan, List *lines);
+static List *explain_sql(const char *sql, List *lines);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
 static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
@@ -65,12 +67,15 @@ inspect_check(const Job *job, ProblemList *problems)
 		const JobStep *step = lfirst(lc);
 		bool		has_source = part_is_right(step, "source", problems);
 		bool		has_target = part_is_right(step, "destination", problems) &&
-			part_is_right(step, "transform", problems);
+			part_is_right(step, "transform", problems) &&
+			part_is_right(step, "validation", problems);
 
 		if (has_source && step->source.type == SOURCE_API)
 			(void) request_plan_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+		else if (part_is_right(step, "source/where", problems))
+			(void) item_filter_create(&step->source, problems);
 	}
 }
 
@@ -143,17 +148,28 @@ explain_steps(RunContext *run, void *arg)
 	{
 		const JobStep *step = lfirst(lc);
 		WritePlan  *plan = check_plan(step);
-		char	   *sql = pstrdup(write_plan_sql(plan));
+		const char *filter = write_plan_filter_sql(plan);
 		List	   *lines = lappend(explanation->lines, psprintf("step %s", step->id));
-		char	   *line;
 
 		lines = explain_request(run, step, lines);
-		while ((line = strsep(&sql, "\n")) != NULL)
-			lines = lappend(lines, psprintf("  %s", line));
+		if (filter != NULL)
+			lines = explain_sql(psprintf("-- the items that source.where drops\n%s", filter), lines);
+		lines = explain_sql(write_plan_sql(plan), lines);
 		if (explanation->costs)
 			lines = explain_plan(write_plan_explain(plan, scopes_now(run, step)), lines);
 		explanation->lines = lines;
 	}
+}
+
+static List *
+explain_sql(const char *sql, List *lines)
+{
+	char	   *rest = pstrdup(sql);
+	char	   *line;
+
+	while ((line = strsep(&rest, "\n")) != NULL)
+		lines = lappend(lines, psprintf("  %s", line));
+	return lines;
 }
 
 static List *
@@ -214,10 +230,14 @@ preview_step(RunContext *run, const JobStep *step, Preview *preview)
 	Jsonb	  **rows = palloc0(sizeof(Jsonb *) * (items->nitems + 1));
 	char	  **errors = palloc0(sizeof(char *) * (items->nitems + 1));
 
-	if (items->nitems > 0 && items->bad == NIL && write_plan_needs_sample(plan))
-		write_plan_learn(plan, items);
 	npaths = write_plan_paths(plan, &paths);
 	batch = step_reread(items, npaths, paths, run->memory);
+	if (write_plan_needs_sample(plan))
+	{
+		write_plan_learn(plan, batch, 0, scopes);
+		npaths = write_plan_paths(plan, &paths);
+		batch = step_reread(items, npaths, paths, run->memory);
+	}
 	write_plan_preview(plan, batch, scopes, rows, errors);
 	for (int i = 0; i < items->nitems; i++)
 		show_item(preview, step, items, i, rows[i], errors[i]);

@@ -212,8 +212,8 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		RESUME_CANCEL_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
-	*error = caught;
-	return caught ? failure_status(caught) : RUN_COMPLETED;
+	*error = caught ? caught : run->failure;
+	return *error ? failure_status(*error) : RUN_COMPLETED;
 }
 
 /* A failed run is an error of the CALL, so that whoever schedules the CALL hears of it. */
@@ -225,6 +225,8 @@ run_in_procedure(RunContext *run, RunResult *result)
 
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
+	if (run->failure != NULL)
+		ThrowErrorData(run->failure);	/* it was never thrown, so it cannot be again */
 	if (error != NULL)
 		error_rethrow(error);
 	fill_result(run, status, NULL, result);
@@ -270,27 +272,27 @@ run_in_function(RunContext *run, RunResult *result)
 
 	if (error)
 		memset(&run->counters, 0, offsetof(RunCounters, requests));
+	else
+		error = run->failure;
 	if (!run->dry_run)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
 	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
 }
 
-/* All steps in order.  Raises an error at the first that fails. */
+/* All steps in order.  Raises an error at the first that fails, or leaves it in run->failure. */
 static void
 run_steps(RunContext *run)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = run_error_context,
-		.arg = run,
-	};
-	ListCell   *lc;
+	ErrorContextCallback callback;
 
+	callback.callback = run_error_context;
+	callback.arg = run;
+	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	read_definition(run);
 	run->client = source_client_create(run->memory);
-	foreach(lc, run->job->steps)
-		step_run(run, lfirst(lc));
+	for (int i = 0; i < list_length(run->job->steps) && run->failure == NULL; i++)
+		step_run(run, list_nth(run->job->steps, i));
 
 	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
 	if (run->dry_run)

@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "base/jsonc.h"
+#include "catalog/rejected_catalog.h"
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
@@ -55,7 +56,10 @@ typedef struct StepRun
 	HttpRequest *request;
 	char	   *resume_page;	/* pager state of the checkpoint, or NULL */
 	int64		skip;			/* items of the first page that are in the table already */
-	int64		position;		/* items of this pass that are in the table */
+	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
+	int64		rejected;		/* items of this pass */
+	int64		taken;			/* items of this pass that were neither rejected nor skipped */
+	char	   *first_reason;	/* of an item of this run that was rejected, or NULL */
 
 	/* While pages are read. */
 	Pager	   *pager;
@@ -90,6 +94,8 @@ static bool flush_is_due(const StepRun *sr);
 static void flush(StepRun *sr);
 static void write_batch(RunContext *run, void *arg);
 static void write_items(StepRun *sr, WriteCounts *counts);
+static void keep_rejected(StepRun *sr, const List *items);
+static ErrorData *all_rejected(const StepRun *sr);
 static void raise_bad_item(const StepRun *sr);
 static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters);
 static void put_state(StepRun *sr);
@@ -186,8 +192,10 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
 	for (int i = 0; i < whole->nitems; i++)
 	{
-		const char *text = cell_json_text(whole, &whole->cells[i]);
+		const char *text = cell_json_text(whole, &whole->cells[(int64) i * whole->npaths]);
 
+		if (text == NULL)		/* a bad item, which stands in the list of those */
+			text = "null";
 		if (i > 0)
 			(void) item_reader_push(reader, ",", 1, &taken, batch);
 		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR)
@@ -197,6 +205,7 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	}
 	/* Only what follows a number ends it. */
 	(void) item_reader_push(reader, "]", 1, &taken, batch);
+	batch->bad = whole->bad;
 	return batch;
 }
 
@@ -241,7 +250,7 @@ compile_request(const JobStep *step, MemoryContext context)
 	return plan;
 }
 
-/* {"started_at": text, "page": object or null, "items": n, "position": n}, written by checkpoint(). */
+/* {"started_at": text, "page": object or null, "items": n, "position": n, "rejected": n, "taken": n}, written by checkpoint(). */
 static void
 read_checkpoint(StepRun *sr)
 {
@@ -264,6 +273,10 @@ read_checkpoint(StepRun *sr)
 		sr->skip = json_object_get_int64(value);
 	if (jsonc_get(root, "position", &value))
 		sr->position = json_object_get_int64(value);
+	if (jsonc_get(root, "rejected", &value))
+		sr->rejected = json_object_get_int64(value);
+	if (jsonc_get(root, "taken", &value))
+		sr->taken = json_object_get_int64(value);
 }
 
 static void
@@ -483,7 +496,7 @@ write_batch(RunContext *run, void *arg)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension databite was dropped while the job was running")));
 
-	if (sr->batch && sr->batch->bad != NIL)
+	if (sr->batch && sr->batch->bad != NIL && !write_plan_is_validated(sr->plan))
 		raise_bad_item(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
@@ -492,6 +505,10 @@ write_batch(RunContext *run, void *arg)
 				(errmsg("table \"%s\" was not created because the source gave no items",
 						sr->step->destination.table)));
 	count(run, &counts, sr->pages_done, &sr->counters);
+	sr->rejected += counts.rejected;
+	sr->taken += counts.processed - counts.rejected - counts.skipped;
+	if (sr->finished && sr->rejected > 0 && sr->taken == 0)
+		run->failure = all_rejected(sr);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -500,7 +517,9 @@ write_batch(RunContext *run, void *arg)
 											 sr->pager ? pager_total_items(sr->pager) : -1);
 
 		/* With the rows that complete it: a run that was killed between the two would be done twice. */
-		if (sr->finished && sr->step == llast(run->job->steps))
+		if (run->failure != NULL)
+			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters, run_error_json(run->failure, sr->step->id));
+		else if (sr->finished && sr->step == llast(run->job->steps))
 			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
 	}
 }
@@ -510,20 +529,64 @@ write_items(StepRun *sr, WriteCounts *counts)
 {
 	ItemBatch  *batch = sr->batch;
 
-	if (sr->sampling)
+	if (sr->sampling && write_plan_needs_sample(sr->plan))
+	{
+		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
+		sr->run->keep_checkpoint = !write_plan_is_upsert(sr->plan);
+	}
+	if (sr->sampling && !write_plan_needs_sample(sr->plan))
 	{
 		const JsonPath *const *paths;
-		int			npaths;
+		int			npaths = write_plan_paths(sr->plan, &paths);
 
-		if (write_plan_needs_sample(sr->plan))
-		{
-			write_plan_learn(sr->plan, sr->batch);
-			sr->run->keep_checkpoint = !write_plan_is_upsert(sr->plan);
-		}
-		npaths = write_plan_paths(sr->plan, &paths);
 		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
 	}
-	write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts);
+	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
+}
+
+/* Writes what was rejected, in the transaction of its batch. */
+static void
+keep_rejected(StepRun *sr, const List *items)
+{
+	const JobRecord *job = sr->run->record;
+	RejectedRecord *records = palloc(sizeof(RejectedRecord) * Max(list_length(items), 1));
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		const RejectedItem *item = lfirst(lc);
+		RejectedRecord *record = &records[foreach_current_index(lc)];
+
+		record->item = item->item;
+		record->sqlstate = item->sqlstate;
+		record->message = item->message;
+		record->column = item->column;
+		record->constraint = item->constraint;
+	}
+	if (items == NIL)
+		return;
+	if (sr->first_reason == NULL)
+		sr->first_reason = MemoryContextStrdup(sr->memory, records[0].message);
+	if (sr->run->run_id != 0)
+		rejected_catalog_add(job->id, job->owner, sr->run->run_id, sr->step->id, list_length(items), records);
+}
+
+/* What a run failed with that wrote nothing but rejected items; in the run's memory. */
+static ErrorData *
+all_rejected(const StepRun *sr)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->run->memory);
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_CHECK_VIOLATION;
+	error->message = psprintf("every item was rejected");
+	if (sr->first_reason != NULL)
+		error->detail = psprintf("The first of them: %s.", sr->first_reason);
+	error->hint = pstrdup("The view databite.rejected_items has the items and the reasons.");
+	error->assoc_context = sr->run->memory;
+	MemoryContextSwitchTo(old);
+	return error;
 }
 
 static void
@@ -545,6 +608,7 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 	counters->updated += counts->updated;
 	counters->unchanged += counts->unchanged;
 	counters->rejected += counts->rejected;
+	counters->skipped += counts->skipped;
 	counters->pages += pages;
 	if (run->client)
 	{
@@ -556,13 +620,18 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 	}
 }
 
-/* A pass that goes on leaves its checkpoint, one that ends moves last_sync_time to where it began. */
+/*
+ * A pass that goes on leaves its checkpoint, one that ends moves last_sync_time
+ * to where it began, and one that has failed for its items leaves neither.
+ */
 static void
 put_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
 
-	if (sr->finished)
+	if (sr->run->failure != NULL)
+		state_catalog_forget_checkpoints(job->id);
+	else if (sr->finished)
 		state_catalog_finish(job->id, job->state_epoch, sr->step->id, sr->pass_started);
 	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint(sr));
@@ -576,10 +645,11 @@ checkpoint(StepRun *sr)
 	initStringInfo(&json);
 	appendStringInfoString(&json, "{\"started_at\": ");
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
-	appendStringInfo(&json, ", \"page\": %s, \"items\": " INT64_FORMAT ", \"position\": " INT64_FORMAT "}",
+	appendStringInfo(&json, ", \"page\": %s, \"items\": " INT64_FORMAT ", \"position\": " INT64_FORMAT,
 					 sr->pager ? pager_state(sr->pager) : "null",
 					 sr->at_page_end ? (int64) 0 : item_reader_count(sr->reader),
 					 sr->position + sr->batch->nitems);
+	appendStringInfo(&json, ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT "}", sr->rejected, sr->taken);
 	return json.data;
 }
 

@@ -32,7 +32,7 @@ extern ItemReader *step_reader(const JobSource *source, int npaths, const JsonPa
 /* Raises what the reader found wrong with the body; fetch is where it came from, NULL for inline items. */
 pg_noreturn extern void step_raise_reader_error(const ItemReader *reader, const JobSource *source, const Fetch *fetch);
 
-/* Reads a batch of whole items once more, with other paths. */
+/* Reads a batch whose first path is the whole item once more, with other paths. */
 extern ItemBatch *step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths,
 							  MemoryContext context);
 

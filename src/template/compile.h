@@ -52,6 +52,14 @@ extern Oid	template_input_type(Oid type);
 /* The node is a path into the item that one input column can hold. */
 extern bool template_is_item_path(const AstNode *node);
 
+/* filters_control.c */
+
+/* The bare names "skip" and "reject". */
+extern void template_compile_mark(TemplateCompile *compile, const AstNode *node, Oid to);
+
+/* A filter validate_x whose value, where it is not valid, rejects the item. */
+extern void template_compile_validated(TemplateCompile *compile, const AstNode *node, Oid to);
+
 /* literal.c */
 
 extern void template_compile_literal(TemplateCompile *compile, const AstNode *node, Oid to);

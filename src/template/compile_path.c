@@ -53,6 +53,9 @@ template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
 		case SCOPE_PARAMETER:
 			compile_parameter(compile, node, to);
 			break;
+		case SCOPE_CONTROL:
+			template_compile_mark(compile, node, to);
+			break;
 		case SCOPE_CLOCK:
 		case SCOPE_UNSUPPORTED:
 			ereport(ERROR,

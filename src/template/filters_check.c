@@ -64,13 +64,18 @@ compile_is_empty(TemplateCompile *compile, const AstNode *node, Oid to)
 
 /*
  * Where a boolean is wanted, whether the value is valid; anywhere else the value
- * if it is.
+ * if it is.  In a step with validation one that is not rejects its item.
  */
 static void
 compile_validate(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	Coercion	coercion;
 
+	if (getBaseType(to) != BOOLOID && compile->compiler->validated)
+	{
+		template_compile_validated(compile, node, to);
+		return;
+	}
 	if (getBaseType(to) != BOOLOID)
 	{
 		template_filter_call(compile, node, to);

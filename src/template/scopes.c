@@ -23,6 +23,8 @@ static const TemplateScope scopes[] =
 	{"now", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
 	{"today", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
 	{"payload", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAYLOAD, "it is known in a run with a payload only"},
+	{"skip", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be skipped in a transform only"},
+	{"reject", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be rejected in a transform only"},
 	{"response", SCOPE_UNSUPPORTED},
 	{"page", SCOPE_UNSUPPORTED},
 	{"event", SCOPE_UNSUPPORTED},
@@ -153,7 +155,8 @@ check_members(AstNode *node)
 		check_secret(node);
 	else if (is_name(node, "run"))
 		check_run(node);
-	else if ((node->scope->kind == SCOPE_INDEX || node->scope->kind == SCOPE_CLOCK || is_name(node, "last_sync_time")) &&
+	else if ((node->scope->kind == SCOPE_INDEX || node->scope->kind == SCOPE_CLOCK ||
+			  node->scope->kind == SCOPE_CONTROL || is_name(node, "last_sync_time")) &&
 			 node->path->nsteps > 0)
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
 							"\"%s\" has no members", node->scope->name);

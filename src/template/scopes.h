@@ -14,6 +14,7 @@ typedef enum ScopeKind
 	SCOPE_SECRET,				/* databite.secret() */
 	SCOPE_PARAMETER,			/* $1 */
 	SCOPE_CLOCK,				/* when the run began; becomes a filter */
+	SCOPE_CONTROL,				/* marks the item */
 	SCOPE_UNSUPPORTED
 } ScopeKind;
 

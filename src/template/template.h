@@ -22,6 +22,11 @@
 #define TEMPLATE_SCOPE_SYNC		(1 << 2)	/* last_sync_time, run.id, run.started_at */
 #define TEMPLATE_SCOPE_PAYLOAD	(1 << 3)	/* payload of enqueue_job */
 #define TEMPLATE_SCOPE_ANY		(1 << 4)	/* evaluate(): any name is looked up in $1 */
+#define TEMPLATE_SCOPE_CONTROL	(1 << 5)	/* skip, reject: the item is marked in the batch */
+
+/* What templates may do to an item; a mask. */
+#define TEMPLATE_SKIPS			(1 << 0)
+#define TEMPLATE_REJECTS		(1 << 1)
 
 /*
  * One input column of the batch: a path into the item, delivered as a type.
@@ -41,6 +46,7 @@ typedef struct TemplateInput
 typedef struct TemplateInputs
 {
 	List	   *inputs;			/* of TemplateInput * */
+	int			marks;			/* TEMPLATE_SKIPS, TEMPLATE_REJECTS: what the templates may do to an item */
 } TemplateInputs;
 
 typedef struct TemplateCompiler
@@ -48,6 +54,8 @@ typedef struct TemplateCompiler
 	int			scopes;			/* TEMPLATE_SCOPE_ mask */
 	TemplateInputs *inputs;		/* shared by all templates of a statement */
 	ProblemList *problems;
+	bool		validated;		/* a value that a filter finds wrong or missing rejects its item */
+	const char *column;			/* that the template fills, or NULL */
 } TemplateCompiler;
 
 /* A compiled template. */

@@ -1,5 +1,5 @@
 # kill -9 of the runner in the middle of a 200-page job: afterwards exactly the
-# right rows, each counted once, with a key and without.
+# right rows, each counted once, with a key and without; those that are rejected or skipped too.
 use strict;
 use warnings;
 
@@ -27,7 +27,8 @@ for my $mode ('upsert', 'insert')
 		"id": "$mode", "source": {"type": "api", "url": "$url",
 			"pagination": {"type": "offset", "limit": 100}},
 		"destination": {"type": "database", "table": "t_$mode", "mode": "$mode"$key, "batchSize": 70},
-		"transform": {"id": "{{item.id}}", "name": "{{item.name}}"}}')));
+		"transform": {"id": "{{item.id}}", "name": "{{item.name | skip(item.id % 10 == 2)}}"},
+		"validation": {"id": "{{item.id % 10 != 1}}"}}')));
 	my $run = sql("SELECT databite.enqueue_job('$mode')");
 
 	for my $at (3000, 9000)
@@ -44,10 +45,13 @@ for my $mode ('upsert', 'insert')
 	ok($node->poll_query_until('postgres',
 			"SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$mode' AND status = 'completed'"),
 		"$mode: a later run ends");
-	is(sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM t_$mode"), '20000|20000|1|20000',
+	is(sql("SELECT count(*), count(DISTINCT id), min(id), max(id) FROM t_$mode"), '16000|16000|3|20000',
 		"$mode: exactly the right rows");
-	is(sql("SELECT sum(records_processed), sum(records_inserted) FROM databite.runs WHERE job_id = '$mode'"),
-		'20000|20000', "$mode: each counted once");
+	is(sql("SELECT sum(records_processed), sum(records_inserted), sum(records_rejected), sum(records_skipped)
+			FROM databite.runs WHERE job_id = '$mode'"),
+		'20000|16000|2000|2000', "$mode: each counted once");
+	is(sql("SELECT count(*), count(DISTINCT item ->> 'id') FROM databite.rejected_items WHERE job_id = '$mode'"),
+		'2000|2000', "$mode: each rejected once");
 	is(sql("SELECT count(*) FILTER (WHERE status = 'crashed'), count(*) FILTER (WHERE resumes IS NOT NULL)
 			FROM databite.runs WHERE job_id = '$mode'"), '2|2', "$mode: history tells the crashes and who went on");
 }

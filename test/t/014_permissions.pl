@@ -67,6 +67,21 @@ ok($node->poll_query_until('postgres', "SELECT status = 'completed' FROM databit
 is(sql(q(SELECT tableowner FROM pg_tables WHERE schemaname = 'alice' AND tablename = 'users')), 'alice', 'as alice');
 is(as('bob', q(SELECT count(*) FROM databite.runs)), '0', 'bob does not see the run');
 
+# Rejected items are data of the source: for the owner, and for who may see everything.
+(my $rejecting = job('rejecting', 'users')) =~ s/\}\}\}'/}}, "validation": {"id": {"max": 90}}}'/;
+as('alice', $rejecting);
+like(as('alice', q(SELECT records_rejected FROM databite.execute_job('rejecting'))), qr/^10$/, 'some are rejected');
+is(as('alice', q(SELECT count(*), min("constraint") FROM databite.rejected_items)), '10|id.max', 'alice sees them');
+is(as('bob', q(SELECT count(*) FROM databite.rejected_items)), '0', 'bob does not');
+is(as('watcher', q(SELECT count(*) FROM databite.rejected_items)), '10', 'pg_monitor does');
+like(as('nobody', q(SELECT count(*) FROM databite.rejected_items)), qr/permission denied for schema/, 'nobody else');
+like(as('alice', q(SELECT count(*) FROM databite.rejected_item)), qr/permission denied for table/, 'nor the table itself');
+# not even where somebody has granted the table
+sql('GRANT SELECT ON databite.rejected_item TO alice, bob');
+is(as('bob', q(SELECT count(*) FROM databite.rejected_item)), '0', 'and there by row');
+is(as('alice', q(SELECT count(*) FROM databite.rejected_item)), '10', 'own rows only');
+sql('REVOKE SELECT ON databite.rejected_item FROM alice, bob');
+
 # Rights are the owner's, whoever runs the job.
 as('alice', job('steals', 'bob.private'));
 like(as('alice', q(SELECT error ->> 'message' FROM databite.execute_job('steals'))),

@@ -105,6 +105,31 @@ JSON
   }
 }
 JSON
+	validated_sync => <<'JSON',
+{
+  "id": "validated_sync",
+  "name": "Validated Data Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/data"
+  },
+  "destination": {
+    "type": "database",
+    "table": "data"
+  },
+  "validation": {
+    "required": ["id", "name", "email"],
+    "email": "{{item.email}}",
+    "phone": "{{item.phone}}"
+  },
+  "transform": {
+    "id": "{{item.id}}",
+    "name": "{{item.name}}",
+    "email": "{{item.email | validate_email}}",
+    "phone": "{{item.phone | validate_phone}}"
+  }
+}
+JSON
 	products_with_discounts => <<'JSON',
 {
   "id": "products_with_discounts",
@@ -240,6 +265,37 @@ subtest 'product_catalog_sync' => sub
 	is(counts(execute_job($node, 'postgres', 'product_catalog_sync')), 'completed: 200 0 21 179', 'what changed is updated');
 	is(sql('SELECT count(*) FROM products JOIN ' . api_items('/products') . $values), '200', 'the new values');
 	is(sql('SELECT price, currency FROM products WHERE id = 3'), '0.1|CHF', 'exactly');
+	$api->control({ reset => 1 });
+};
+
+subtest 'validated_sync' => sub
+{
+	$api->control({
+		size => { data => 7 },
+		edit => { data => {
+			2 => { name => undef }, 3 => { email => 'nobody' }, 4 => { phone => '12' }, 5 => { phone => undef },
+			6 => { name => "a\0b" } } },
+	});
+	schedule('validated_sync');
+	my $wrong = "2|required|name\n3|validate_email|email\n4|validate_phone|phone\n||";
+	my $of_run = q(SELECT item ->> 'id', "constraint", "column" FROM databite.rejected_items WHERE run_id = %d ORDER BY id);
+
+	my $run = execute_job($node, 'postgres', 'validated_sync');
+	is(counts($run) . " $run->{records_rejected}", 'completed: 7 3 0 0 4', 'the good ones are written, the others rejected')
+	  or diag(explain($run));
+	is(sql('SELECT string_agg(id::text, \' \' ORDER BY id) FROM data'), '1 5 7', 'a phone may be missing');
+	is(sql(sprintf $of_run, $run->{run_id}), $wrong, 'each with its rule; the last one PostgreSQL cannot hold');
+	$run = enqueue_and_wait($node, 'postgres', 'validated_sync');
+	is(counts($run) . " $run->{records_rejected}", 'completed: 7 0 0 3 4', 'and so does the worker');
+	is(sql(sprintf $of_run, $run->{run_id}), $wrong, 'the same ones');
+
+	$api->control({ edit => { data => { map { $_ => { email => 'nobody' } } 1 .. 7 } } });
+	my $before = sql(q(SELECT last_sync_time FROM databite.cursors WHERE job_id = 'validated_sync'));
+	$run = enqueue_and_wait($node, 'postgres', 'validated_sync');
+	is(counts($run) . " $run->{records_rejected}", 'failed: 7 0 0 0 7', 'a run in which all are rejected fails');
+	is(sql("SELECT error ->> 'message' FROM databite.runs WHERE run_id = $run->{run_id}"), 'every item was rejected', 'and says so');
+	is(sql("SELECT count(*) FROM databite.rejected_items WHERE run_id = $run->{run_id}"), '7', 'with its items');
+	is(sql(q(SELECT last_sync_time FROM databite.cursors WHERE job_id = 'validated_sync')), $before, 'and the next one asks for them again');
 	$api->control({ reset => 1 });
 };
 

@@ -123,13 +123,16 @@ like($node->safe_psql('postgres', "SELECT error->>'hint' FROM databite.run WHERE
 	qr/^Run GRANT CONNECT/, 'an owner that may not connect gets a hint');
 $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 
-# History goes away.
+# History goes away, and with it what its runs rejected.
+$node->safe_psql('postgres', q(INSERT INTO databite.rejected_item (job_id, owner, run_id, step, error_code, message)
+	SELECT job_id, owner, run_id, 'main', '23514', 'x' FROM databite.run WHERE job_id IN ('free', 'of_worker')));
 $node->safe_psql('postgres', "UPDATE databite.run SET finished_at = now() - interval '40 days' WHERE job_id = 'free'");
 my $scheduler = worker_pid($node, 'scheduler', 'postgres');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($scheduler)");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM databite.run WHERE job_id = 'free'"),
 	'runs older than databite.history_retention are deleted');
 is($node->safe_psql('postgres', "SELECT count(*) > 5 FROM databite.run"), 't', 'younger ones are kept');
+is($node->safe_psql('postgres', 'SELECT DISTINCT job_id FROM databite.rejected_item'), 'of_worker', 'and so are their rejected items');
 
 # A read-only database is left alone.
 $node->safe_psql('postgres', 'CREATE DATABASE frozen');

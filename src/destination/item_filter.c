@@ -1,0 +1,95 @@
+/*
+ * item_filter.c
+ *	  source.where: which items of the source are taken.
+ *
+ * The condition is a statement of its own that runs before the one that writes,
+ * so that of an item that is dropped nothing else is converted: the source may
+ * have items of other kinds in between.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "destination/batch.h"
+#include "destination/item_filter.h"
+#include "destination/prepared.h"
+#include "template/template.h"
+#include "utils/memutils.h"
+
+struct ItemFilter
+{
+	List	   *inputs;			/* of TemplateInput * */
+	char	   *sql;			/* gives the positions of the items to drop */
+	BatchBinding *binding;
+	SPIPlanPtr	statement;
+};
+
+ItemFilter *
+item_filter_create(const JobSource *source, ProblemList *problems)
+{
+	TemplateCompiler *compiler;
+	TemplateExpr *expr;
+	ItemFilter *filter;
+
+	if (source->where.text == NULL)
+		return NULL;
+	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD, problems);
+	expr = template_compile(compiler, &source->where, BOOLOID, -1);
+	if (expr == NULL)
+		return NULL;
+
+	filter = palloc0(sizeof(ItemFilter));
+	filter->inputs = compiler->inputs->inputs;
+	filter->sql = psprintf("SELECT b.ord\nFROM %s\nWHERE %s IS NOT TRUE",
+						   batch_from_clause(filter->inputs), expr->sql);
+	return filter;
+}
+
+List *
+item_filter_add_paths(const ItemFilter *filter, List *paths)
+{
+	return batch_add_paths(paths, filter->inputs);
+}
+
+void
+item_filter_bind_paths(ItemFilter *filter, const List *paths)
+{
+	filter->binding = batch_binding_create(filter->inputs, paths, GetMemoryChunkContext(filter));
+}
+
+const char *
+item_filter_sql(const ItemFilter *filter)
+{
+	return filter->sql;
+}
+
+void
+item_filter_mark(ItemFilter *filter, const ItemBatch *batch, int64 first_item,
+				 Jsonb *scopes, Marks *marks)
+{
+	batch_bind(filter->binding, batch, first_item, marks);
+	PG_TRY();
+	{
+		prepared_run(&filter->statement, filter->sql, scopes);
+	}
+	PG_FINALLY();
+	{
+		batch_unbind();
+	}
+	PG_END_TRY();
+
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool		isnull;
+
+		marks_drop(marks, DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull)));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+void
+item_filter_release(ItemFilter *filter)
+{
+	if (filter->statement != NULL)
+		SPI_freeplan(filter->statement);
+	filter->statement = NULL;
+}

@@ -1,0 +1,40 @@
+/*
+ * item_filter.h
+ *	  source.where: which items of the source are taken.
+ */
+#ifndef DATABITE_ITEM_FILTER_H
+#define DATABITE_ITEM_FILTER_H
+
+#include "base/problem.h"
+#include "destination/marks.h"
+#include "item/item_reader.h"
+#include "job/definition.h"
+#include "utils/jsonb.h"
+
+typedef struct ItemFilter ItemFilter;
+
+/*
+ * Compiles the source's condition, if it has one: NULL where there is none, or
+ * where problems were added.  Lives in the current memory context.
+ */
+extern ItemFilter *item_filter_create(const JobSource *source, ProblemList *problems);
+
+/* Appends the paths that it needs and that are not yet among paths. */
+extern List *item_filter_add_paths(const ItemFilter *filter, List *paths);
+
+/* Says the paths of the batches to come; needs a transaction. */
+extern void item_filter_bind_paths(ItemFilter *filter, const List *paths);
+
+extern const char *item_filter_sql(const ItemFilter *filter);
+
+/*
+ * Drops the items for which the condition is not true.  Only what the condition
+ * needs is converted, and nothing of items that are marked already.  Needs SPI.
+ */
+extern void item_filter_mark(ItemFilter *filter, const ItemBatch *batch, int64 first_item,
+							 Jsonb *scopes, Marks *marks);
+
+/* Frees the prepared statement. */
+extern void item_filter_release(ItemFilter *filter);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * prepared.c
+ *	  Runs databite's own statements over the bound batch: prepared once, planned generically.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "destination/prepared.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
+
+/* Settings that leave the planner one way to look up a batch's keys: see statement.c. */
+static const char *const planner_settings[] = {
+	"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
+	"enable_material", "enable_memoize", "jit"
+};
+
+static bool sql_uses_scopes(const char *sql);
+static void make_generic_plan(SPIPlanPtr statement);
+static void set_for_now(const char *name, const char *value);
+
+void
+prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
+{
+	if (*statement == NULL)
+	{
+		SPIPlanPtr	prepared = prepared_create(sql);
+
+		SPI_keepplan(prepared);
+		*statement = prepared;
+	}
+	make_generic_plan(*statement);
+	prepared_execute(*statement, sql, scopes);
+}
+
+SPIPlanPtr
+prepared_create(const char *sql)
+{
+	Oid			types[1] = {JSONBOID};
+	SPIPlanPtr	statement = SPI_prepare_cursor(sql, sql_uses_scopes(sql) ? 1 : 0, types,
+											   CURSOR_OPT_GENERIC_PLAN);
+
+	if (statement == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not prepare a statement: %s", SPI_result_code_string(SPI_result))));
+	return statement;
+}
+
+void
+prepared_execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes)
+{
+	Datum		values[1] = {PointerGetDatum(scopes)};
+	char		nulls[1] = {scopes == NULL ? 'n' : ' '};
+	int			level = NewGUCNestLevel();
+	bool		uses_scopes = sql_uses_scopes(sql);
+	int			code;
+
+	/* the one setting that would overrule the generic plan */
+	if (plan_cache_mode == PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+		set_for_now("plan_cache_mode", "auto");
+	code = SPI_execute_plan(statement, uses_scopes ? values : NULL, uses_scopes ? nulls : NULL, false, 0);
+	if (code < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not execute a statement: %s", SPI_result_code_string(code))));
+	AtEOXact_GUC(true, level);
+}
+
+int
+prepared_set_planner(void)
+{
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(planner_settings); i++)
+		set_for_now(planner_settings[i], "off");
+	return level;
+}
+
+/* A parameter that is declared and not used costs nothing, so a literal "$1" does no harm. */
+static bool
+sql_uses_scopes(const char *sql)
+{
+	return strstr(sql, "$1") != NULL;
+}
+
+/*
+ * Has the statement planned, if it is not, with the settings it needs.  They
+ * hold for the planning alone: triggers of the table plan as ever.  The locks
+ * that are taken here keep the plan valid until it is executed.
+ */
+static void
+make_generic_plan(SPIPlanPtr statement)
+{
+	int			level = prepared_set_planner();
+	CachedPlan *cached;
+
+	cached = SPI_plan_get_cached_plan(statement);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, level);
+}
+
+/* Sets a setting until the current GUC nest level ends. */
+static void
+set_for_now(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
