@@ -46,9 +46,6 @@ extern void template_compile_path(TemplateCompile *compile, const AstNode *node,
 extern TemplateInput *template_path_input(TemplateCompile *compile, const AstNode *node,
 										  Oid type, int32 typmod, bool undecided);
 
-/* The type of the input column for a value of the type: itself, or jsonb where the members of an object have to be taken apart. */
-extern Oid	template_input_type(Oid type);
-
 /* The node is a path into the item that one input column can hold. */
 extern bool template_is_item_path(const AstNode *node);
 

@@ -85,28 +85,16 @@ template_is_item_path(const AstNode *node)
 		steps_before_all(node->path) == node->path->nsteps;
 }
 
-Oid
-template_input_type(Oid type)
-{
-	Oid			base = getBaseType(type);
-	Oid			element = get_element_type(base);
-
-	return type_is_rowtype(OidIsValid(element) ? getBaseType(element) : base) ? JSONBOID : type;
-}
-
 /*
  * A leaf of the item, delivered in the type that is wanted.
  */
 static void
 compile_item(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	Oid			type = template_input_type(to);
-	TemplateInput *input = template_path_input(compile, node, type, -1, false);
-	Coercion	coercion = template_begin_as(compile, node, type, to);
+	TemplateInput *input = template_path_input(compile, node, to, -1, false);
 
 	if (input != NULL)
 		appendStringInfo(compile->out, "b.%s", input->name);
-	template_end_as(compile, &coercion);
 }
 
 static void

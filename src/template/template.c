@@ -128,14 +128,10 @@ write_root(TemplateCompile *compile, Oid want, TemplateExpr *expr)
 	expr->type = decided ? want : template_natural_type(root);
 	if (template_is_item_path(root))
 	{
-		Oid			type = template_input_type(expr->type);
-		Coercion	coercion = template_begin_as(compile, root, type, expr->type);
-
-		expr->lone = template_path_input(compile, root, type,
-										 decided && type == want ? compile->typmod : -1, !decided);
+		expr->lone = template_path_input(compile, root, expr->type,
+										 decided ? compile->typmod : -1, !decided);
 		if (expr->lone != NULL)
 			appendStringInfo(compile->out, "b.%s", expr->lone->name);
-		template_end_as(compile, &coercion);
 		return;
 	}
 

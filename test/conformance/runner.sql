@@ -35,13 +35,12 @@ BEGIN
 		END IF;
 		PERFORM databite.schedule_job(definition::jsonb);
 		result := databite.execute_job('conformance');
-		IF result.error IS NOT NULL THEN
-			RAISE EXCEPTION USING ERRCODE = result.error ->> 'code', MESSAGE = result.error ->> 'message',
-				DETAIL = coalesce(result.error ->> 'detail', '');
-		END IF;
 		IF result.records_rejected > 0 THEN
 			rejected := true;
-			SELECT r.code, r.message INTO code, message FROM databite.rejected_items AS r WHERE r.run_id = result.run_id;
+			SELECT r.error_code, r.message INTO code, message FROM databite.rejected_items AS r WHERE r.run_id = result.run_id;
+		ELSIF result.error IS NOT NULL THEN
+			RAISE EXCEPTION USING ERRCODE = result.error ->> 'code', MESSAGE = result.error ->> 'message',
+				DETAIL = coalesce(result.error ->> 'detail', '');
 		ELSIF result.records_inserted > 0 THEN
 			PERFORM set_config('timezone', 'UTC', true);
 			SELECT atttypid INTO type FROM pg_attribute WHERE attrelid = 'conformance_result'::regclass AND attname = 'v';
