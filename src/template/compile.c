@@ -77,6 +77,16 @@ template_compile_node(TemplateCompile *compile, const AstNode *node, Oid to)
 	}
 }
 
+void
+template_compile_branch(TemplateCompile *compile, const AstNode *node, Oid to)
+{
+	bool		outside = compile->in_branch;
+
+	compile->in_branch = true;
+	template_compile_node(compile, node, to);
+	compile->in_branch = outside;
+}
+
 Oid
 template_natural_type(const AstNode *node)
 {
@@ -87,11 +97,11 @@ void
 template_compile_coalesce(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	appendStringInfoString(compile->out, "COALESCE(");
-	for (int i = 0; i < list_length(node->operands); i++)
+	template_compile_node(compile, ast_operand(node, 0), to);
+	for (int i = 1; i < list_length(node->operands); i++)
 	{
-		if (i > 0)
-			appendStringInfoString(compile->out, ", ");
-		template_compile_node(compile, ast_operand(node, i), to);
+		appendStringInfoString(compile->out, ", ");
+		template_compile_branch(compile, ast_operand(node, i), to);
 	}
 	appendStringInfoChar(compile->out, ')');
 }
@@ -329,9 +339,9 @@ compile_conditional(TemplateCompile *compile, const AstNode *node, Oid to)
 	appendStringInfoString(compile->out, "(CASE WHEN ");
 	template_compile_node(compile, ast_operand(node, 0), BOOLOID);
 	appendStringInfoString(compile->out, " THEN ");
-	template_compile_node(compile, ast_operand(node, 1), to);
+	template_compile_branch(compile, ast_operand(node, 1), to);
 	appendStringInfoString(compile->out, " ELSE ");
-	template_compile_node(compile, ast_operand(node, 2), to);
+	template_compile_branch(compile, ast_operand(node, 2), to);
 	appendStringInfoString(compile->out, " END)");
 }
 

@@ -21,12 +21,16 @@ typedef struct TemplateCompile
 	TemplateInputs *inputs;
 	const AstNode *root;		/* the whole template */
 	int32		typmod;			/* of its place */
+	bool		in_branch;		/* what is compiled may be left unevaluated, and must not fail then */
 } TemplateCompile;
 
 /* compile.c */
 
 /* to: the type, or InvalidOid for the natural one. */
 extern void template_compile_node(TemplateCompile *compile, const AstNode *node, Oid to);
+
+/* The same for a part that is only evaluated where its value is taken, as a branch of CASE. */
+extern void template_compile_branch(TemplateCompile *compile, const AstNode *node, Oid to);
 
 /* The type template_compile_node gives for InvalidOid. */
 extern Oid	template_natural_type(const AstNode *node);

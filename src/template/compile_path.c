@@ -86,15 +86,21 @@ template_is_item_path(const AstNode *node)
 }
 
 /*
- * A leaf of the item, delivered in the type that is wanted.
+ * A leaf of the item, delivered in the type that is wanted.  In a branch, as
+ * what every value is, and converted there: a value that the condition keeps
+ * out of the branch need not be of that type.
  */
 static void
 compile_item(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	TemplateInput *input = template_path_input(compile, node, to, -1, false);
+	bool		fits_always = to == TEXTOID || to == JSONBOID || to == JSONOID;
+	Oid			type = compile->in_branch && !fits_always ? JSONBOID : to;
+	TemplateInput *input = template_path_input(compile, node, type, -1, false);
+	Coercion	coercion = template_begin_as(compile, node, type, to);
 
 	if (input != NULL)
 		appendStringInfo(compile->out, "b.%s", input->name);
+	template_end_as(compile, &coercion);
 }
 
 static void

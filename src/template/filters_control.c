@@ -133,7 +133,7 @@ compile_marked(TemplateCompile *compile, const AstNode *node, const AstNode *con
 	appendStringInfoString(compile->out, " THEN ");
 	append_mark(compile, node, reason, to);
 	appendStringInfoString(compile->out, " ELSE ");
-	template_compile_node(compile, ast_operand(node, 0), to);
+	template_compile_branch(compile, ast_operand(node, 0), to);
 	appendStringInfoString(compile->out, " END)");
 }
 
