@@ -501,11 +501,17 @@ sum_elements(Jsonb *array, const char *filter, Datum *sum, int *count)
 	*count = 0;
 	while (next_element(&iterator, &element))
 	{
-		if (element.type != jbvNumeric)
+		Datum		number = (Datum) 0;
+
+		if (element.type == jbvNumeric)
+			number = NumericGetDatum(element.val.numeric);
+		else if (element.type == jbvString)
+			number = function_text_number(element.val.string.val, element.val.string.len);
+		if (number == (Datum) 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("filter \"%s\" needs an array of numbers", filter)));
-		*sum = DirectFunctionCall2(numeric_add, *sum, NumericGetDatum(element.val.numeric));
+		*sum = DirectFunctionCall2(numeric_add, *sum, number);
 		(*count)++;
 	}
 	return *count > 0;
