@@ -21,6 +21,7 @@ static const TemplateFilter *const groups[] = {
 
 static const TemplateFilter *find_filter(const char *name);
 static void unknown_filter(AstNode *node);
+static char *known_elsewhere(const char *name);
 static bool check_argument_count(const AstNode *node, const TemplateFilter *filter);
 static bool check_argument_kinds(const AstNode *node, const TemplateFilter *filter);
 static bool is_wrong_kind(const AstNode *argument, Oid type);
@@ -150,11 +151,46 @@ unknown_filter(AstNode *node)
 			candidates[n++] = filter->name;
 	}
 	candidates[n] = NULL;
-	hint = source_text_suggest(node->text, candidates);
+	hint = known_elsewhere(node->text);
+	if (hint == NULL)
+		hint = source_text_suggest(node->text, candidates);
 	if (hint == NULL)
 		hint = "a function of yours is written schema.function, or named by databite.create_transform";
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
 						"unknown filter \"%s\"", source_text_clip(node->text, CLIP_NAME));
+}
+
+/*
+ * The hint for what the filter is called in Jinja, Liquid and their like; NULL
+ * for any other name.
+ */
+static char *
+known_elsewhere(const char *name)
+{
+	static const char *const names[][2] = {
+		{"capitalize", "title"},
+		{"count", "size"},
+		{"date", "format_date"},
+		{"downcase", "lower"},
+		{"json", "to_json"},
+		{"number", "decimal"},
+		{"parse_date", "to_datetime"},
+		{"parse_json", "from_json"},
+		{"select", "filter"},
+		{"strftime", "format_date"},
+		{"strip", "trim"},
+		{"strptime", "to_datetime"},
+		{"striptags", "strip_html"},
+		{"upcase", "upper"},
+		{"where", "filter"},
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(name, names[i][0]) == 0)
+			return psprintf("it is called \"%s\" here", names[i][1]);
+	}
+	return NULL;
 }
 
 static bool

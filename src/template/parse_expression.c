@@ -114,6 +114,9 @@ parse_template(Parser *parser)
 		return node;
 	if (lexer->token.kind == TOKEN_END)
 		return fail_at(parser, start, "end it with }}", "a template is not closed");
+	if (lexer->token.kind == TOKEN_DOT || lexer->token.kind == TOKEN_LEFT_BRACKET)
+		return fail_at(parser, lexer->token.position, "write {{ ... | get(\"key\") }} or {{ ... | get(\"[0]\") }}",
+					   "only a path has members");
 	return unexpected(parser, "an operator, \"|\" or \"}}\"");
 }
 
@@ -483,9 +486,14 @@ parse_path(Parser *parser)
 	}
 
 	if (lexer->token.kind == TOKEN_LEFT_PAREN)
+	{
+		const JsonPathStep *last = path->nsteps > 0 ? &path->steps[path->nsteps - 1] : NULL;
+		const char *called = last != NULL && last->kind == PATH_KEY ? last->key : node->text;
+
 		return fail_at(parser, node->position,
-					   psprintf("write a filter: {{ value | %s }}", source_text_clip(node->text, CLIP_NAME)),
+					   psprintf("write a filter: {{ value | %s }}", source_text_clip(called, CLIP_NAME)),
 					   "functions cannot be called");
+	}
 	return node;
 }
 
