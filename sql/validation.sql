@@ -236,6 +236,16 @@ SELECT * FROM problems('{"validation": {"required": "id", "name": "no template",
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"min": 1}}, "transform": {"id": "{{ item.id }}"}}');
 -- as far as they can be told of a table that is not there yet
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"pattern": "("}}, "transform": {"id": "{{ item.id }}"}, "destination": {"type": "database", "table": "nowhere"}}');
+-- of a definition that is wrong elsewhere, and of columns that the table lacks
+SELECT pointer, message FROM databite.validate_job('{"id": "wrong job", "nme": "x",
+	"source": {"type": "api", "url": "https://api.example.com/{{ itm.x }}", "dataPth": "x", "where": "{{ item.a = 1 }}"},
+	"destination": {"type": "database", "table": "t", "mode": "upsrt"},
+	"transform": {"id": "{{ item.id | upcase }}", "name": "{{ item.name | round(\"x\") }}", "age": "{{ item.age ", "doc": "{{ tokens.x }}"},
+	"validation": {"required": ["agee"], "age": {"minimum": 3}, "name": "{{ itme.x }}", "email": {"pattern": "("}},
+	"schedule": {"type": "cron", "expression": "61 * * * *"}}');
+SELECT pointer, message FROM problems('{"transform": {"id": "{{ item.id }}", "nme": "{{ item.name | round(\"x\") }}"}, "validation": {"nme": "{{ itme.x }}", "agee": {"pattern": "("}}}');
+SELECT pointer, message FROM problems('{"transform": {"id": "{{ itme.id }}"}, "destination": {"type": "database", "table": "nowhere", "schema": {"id": "intger"}}}');
+SELECT pointer, message FROM problems('{"transform": {"id": "{{ itme.id }}"}, "destination": {"type": "database", "table": "a.b.c"}}');
 
 -- A step with none of this has the statement that it always had
 SELECT databite.explain_job('{"id": "v", "source": {"type": "inline", "items": []}, "destination": {"type": "database", "table": "plain"}}');

@@ -15,6 +15,7 @@
 #define TRANSFORM_SCOPES \
 	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_CONTROL)
 
+static void check_template(TemplateCompiler *compiler, const JobNamedValue *value);
 static const TargetColumn *find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems);
 static bool fits_column(const TemplateExpr *expr, const TargetColumn *column,
 						const char *pointer, ProblemList *problems);
@@ -22,6 +23,16 @@ static bool check_new_name(const char *name, const char *pointer, ProblemList *p
 static const JobColumn *declared_column(const JobStep *step, const char *name);
 static TemplateExpr *key_input(TemplateInputs *inputs, const TargetColumn *column);
 static Oid	expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided);
+
+void
+columns_check(const JobStep *step, ProblemList *problems)
+{
+	TemplateCompiler *compiler = columns_compiler(step, problems);
+	ListCell   *lc;
+
+	foreach(lc, step->transform)
+		check_template(compiler, lfirst(lc));
+}
 
 TemplateCompiler *
 columns_compiler(const JobStep *step, ProblemList *problems)
@@ -47,7 +58,10 @@ columns_from_transform(const JobStep *step, const Target *target, TemplateCompil
 		PlanColumn *plan_column;
 
 		if (column == NULL)
+		{
+			check_template(compiler, value);
 			continue;
+		}
 		compiler->column = column->name;
 		expr = template_compile(compiler, &value->value, column->type, column->typmod);
 		if (expr == NULL || !fits_column(expr, column, value->value.pointer, problems))
@@ -145,6 +159,14 @@ columns_of_schema(const JobStep *step, const Target *existing, ProblemList *prob
 						format_type_with_typemod(column->type, column->typmod), declared->type);
 	}
 	return columns;
+}
+
+/* The problems that the template has wherever its value goes. */
+static void
+check_template(TemplateCompiler *compiler, const JobNamedValue *value)
+{
+	compiler->column = value->name;
+	(void) template_compile(compiler, &value->value, InvalidOid, -1);
 }
 
 /* The table's column that a transform names; NULL with a problem where it cannot be written. */

@@ -18,6 +18,12 @@ typedef struct PlanColumn
 	bool		in_use;			/* part of the statement; see columns_map_by_name */
 } PlanColumn;
 
+/*
+ * What can be said of the transform's templates while the table is not known:
+ * adds their problems.
+ */
+extern void columns_check(const JobStep *step, ProblemList *problems);
+
 /* The compiler for the templates of the step's transform. */
 extern TemplateCompiler *columns_compiler(const JobStep *step, ProblemList *problems);
 

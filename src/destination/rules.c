@@ -53,6 +53,8 @@ typedef struct RuleCompile
 	char	   *value;			/* r.column */
 } RuleCompile;
 
+static TemplateCompiler rule_templates(const TemplateCompiler *transform);
+static void check_alone(const JobRule *rule, TemplateCompiler *templates);
 static char *required_pointer(const JobValidation *validation, int index);
 static void add_required(RuleCompile *compile, const char *name, const char *pointer);
 static void add_rule(RuleCompile *compile, const JobRule *rule);
@@ -90,10 +92,7 @@ rules_create(const JobStep *step, const Target *target, const List *columns,
 	if (validation == NULL)
 		return NULL;
 	compile.rules = palloc0(sizeof(Rules));
-	compile.templates = *compiler;
-	compile.templates.scopes &= ~TEMPLATE_SCOPE_CONTROL;
-	compile.templates.validated = false;
-	compile.templates.column = NULL;
+	compile.templates = rule_templates(compiler);
 	compile.literals = *template_compiler_create(0, compiler->problems);
 
 	foreach(lc, validation->required)
@@ -128,10 +127,12 @@ void
 rules_check(const JobStep *step, ProblemList *problems)
 {
 	const JobValidation *validation = step->validation;
+	TemplateCompiler templates;
 	ListCell   *lc;
 
 	if (validation == NULL)
 		return;
+	templates = rule_templates(columns_compiler(step, problems));
 	foreach(lc, validation->required)
 	{
 		if (step->has_transform && !is_filled(step, NIL, lfirst(lc)))
@@ -145,8 +146,7 @@ rules_check(const JobStep *step, ProblemList *problems)
 		if (step->has_transform && !is_filled(step, NIL, rule->column))
 			problem_add(problems, ERRCODE_UNDEFINED_COLUMN, rule->pointer, NULL,
 						"column \"%s\" is not filled by the step", rule->column);
-		if (rule->pattern.text != NULL)
-			(void) pattern_is_right(&rule->pattern, problems);
+		check_alone(rule, &templates);
 	}
 }
 
@@ -163,6 +163,28 @@ rules_have_column(const JobStep *step, const char *column)
 			return true;
 	}
 	return name_list_has(step->validation->required, column);
+}
+
+/* A rule looks at the item as the transform does, but leaves it alone. */
+static TemplateCompiler
+rule_templates(const TemplateCompiler *transform)
+{
+	TemplateCompiler templates = *transform;
+
+	templates.scopes &= ~TEMPLATE_SCOPE_CONTROL;
+	templates.validated = false;
+	templates.column = NULL;
+	return templates;
+}
+
+/* What is wrong with the rule whatever its column is. */
+static void
+check_alone(const JobRule *rule, TemplateCompiler *templates)
+{
+	if (rule->template.text != NULL)
+		(void) template_compile(templates, &rule->template, InvalidOid, -1);
+	if (rule->pattern.text != NULL)
+		(void) pattern_is_right(&rule->pattern, templates->problems);
 }
 
 static char *
@@ -188,7 +210,10 @@ static void
 add_rule(RuleCompile *compile, const JobRule *rule)
 {
 	if (!find_column(compile, rule->column, rule->pointer))
+	{
+		check_alone(rule, &compile->templates);
 		return;
+	}
 	if (rule->template.text != NULL)
 		add_template(compile, rule);
 	if (rule->type != RULE_TYPE_ANY)

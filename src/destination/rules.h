@@ -29,7 +29,7 @@ extern Rules *rules_create(const JobStep *step, const Target *target, const List
 /* Adds that the columns of the key (of char *) have values. */
 extern void rules_require_key(Rules *rules, const Target *target, const List *key);
 
-/* What can be said of the rules while the table's columns are not known: names, and patterns. */
+/* What can be said of the rules while the table's columns are not known: names, templates, and patterns. */
 extern void rules_check(const JobStep *step, ProblemList *problems);
 
 /* Is the column one that a rule looks at? */

@@ -61,7 +61,16 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 		if (plan->target != NULL)
 			plan_columns(plan, problems);
 		else
+		{
+			if (step->destination.schema != NIL)
+				columns_check(step, problems);	/* else the columns were made of it */
 			rules_check(step, problems);
+		}
+	}
+	else
+	{
+		columns_check(step, problems);
+		rules_check(step, problems);
 	}
 	if (plan->target == NULL)
 		plan_paths(plan);

@@ -9,6 +9,7 @@
 
 #include "catalog/state_catalog.h"
 #include "destination/item_filter.h"
+#include "destination/rules.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@ typedef struct Preview
 	void	   *arg;
 } Preview;
 
+static bool has_request(const JobStep *step, const ProblemList *problems);
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
@@ -65,18 +67,39 @@ inspect_check(const Job *job, ProblemList *problems)
 	foreach(lc, job->steps)
 	{
 		const JobStep *step = lfirst(lc);
-		bool		has_source = part_is_right(step, "source", problems);
-		bool		has_target = part_is_right(step, "destination", problems) &&
-			part_is_right(step, "transform", problems) &&
+		bool		has_transform = part_is_right(step, "transform", problems);
+		bool		has_target = has_transform && part_is_right(step, "destination", problems) &&
 			part_is_right(step, "validation", problems);
 
-		if (has_source && step->source.type == SOURCE_API)
+		if (has_request(step, problems))
 			(void) request_plan_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
-		else if (part_is_right(step, "source/where", problems))
-			(void) item_filter_create(&step->source, problems);
+		else
+		{
+			if (part_is_right(step, "source/where", problems))
+				(void) item_filter_create(&step->source, problems);
+			if (has_transform)
+			{
+				columns_check(step, problems);
+				rules_check(step, problems);
+			}
+		}
 	}
+}
+
+/* Is there a request whose templates can be looked at? */
+static bool
+has_request(const JobStep *step, const ProblemList *problems)
+{
+	static const char *const parts[] = {"type", "url", "headers", "query", "body"};
+
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		if (!part_is_right(step, psprintf("source/%s", parts[i]), problems))
+			return false;
+	}
+	return step->source.type == SOURCE_API;
 }
 
 /* No problem is in that part of the step, nor at what it is a part of (which may be missing or not supported). */
