@@ -190,14 +190,33 @@ databite_filter_values(PG_FUNCTION_ARGS)
 /*
  * databite.filter_get(jsonb, path text) -> jsonb
  *
- * The value at a path; NULL where it leads nowhere.
+ * The member of an object that has this very name, which need not be a path:
+ * it may be a value that is looked up.  Else the value at the path; NULL where it
+ * leads nowhere.
  */
 Datum
 databite_filter_get(PG_FUNCTION_ARGS)
 {
-	JsonbValue	value = json_value_of(PG_GETARG_JSONB_P(0));
-	JsonbValue	found = json_value_at(&value, json_path_argument("get", PG_GETARG_TEXT_PP(1)));
+	Jsonb	   *jsonb = PG_GETARG_JSONB_P(0);
+	text	   *path = PG_GETARG_TEXT_PP(1);
+	JsonbValue	value = json_value_of(jsonb);
+	JsonbValue	found;
 
+	if (JB_ROOT_IS_OBJECT(jsonb))
+	{
+		JsonbValue *member = getKeyJsonValueFromContainer(&jsonb->root, VARDATA_ANY(path), VARSIZE_ANY_EXHDR(path), NULL);
+		char	   *error;
+		JsonPath   *parsed;
+
+		if (member != NULL)
+			return json_value_datum(fcinfo, member);
+		parsed = json_path_parse(text_to_cstring(path), &error);
+		if (parsed == NULL)
+			PG_RETURN_NULL();
+		found = json_value_at(&value, parsed);
+	}
+	else
+		found = json_value_at(&value, json_path_argument("get", path));
 	return json_value_datum(fcinfo, &found);
 }
 
