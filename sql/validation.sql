@@ -225,6 +225,51 @@ SELECT * FROM defaults ORDER BY id;
 SELECT run('[{"id": 1, "email": "a@example.com"}, {"id": 2, "email": "x"}, {"id": 3}]', '{"validation": {"email": {"type": "email"}, "required": ["email"]}, "destination": {"type": "database", "table": "fresh"}}');
 SELECT * FROM fresh;
 
+-- an input function that calls a value that it does not understand an internal error, as hstore's does, rejects its item
+CREATE FUNCTION refuse(value text, code text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF value = 'bad' THEN
+		RAISE EXCEPTION 'what is %?', value USING ERRCODE = code;
+	END IF;
+	RETURN true;
+END $$;
+CREATE DOMAIN strange AS text CHECK (refuse(value, 'XX000'));
+CREATE DOMAIN heavy AS text CHECK (refuse(value, '53200'));
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, s strange, h heavy);
+SELECT run('[{"id": 1, "s": "good"}, {"id": 2, "s": "bad"}]', '{"validation": {}}');
+SELECT * FROM rejected();
+SELECT * FROM problems('{"transform": {"id": "{{ item.id }}", "s": "bad"}}');
+-- while nobody's value is to blame where the machine is: the run fails, and leaves nothing behind
+SELECT run('[{"id": 3, "h": "good"}, {"id": 4, "h": "x"}, {"id": 5, "h": "bad"}]', '{"validation": {}}');
+SELECT item, error FROM databite.preview_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 3, "h": "good"}, {"id": 5, "h": "bad"}]},
+	"destination": {"type": "database", "table": "t"}, "validation": {}}');
+BEGIN;
+SELECT run('[{"id": 6, "h": "good"}, {"id": 7, "h": "bad"}]', '{"validation": {}}');
+INSERT INTO t VALUES (8);
+COMMIT;
+SELECT id FROM t ORDER BY id;
+
+-- what is a number, and what only has numbers for names
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, n numeric, f float8, o oid);
+SELECT * FROM checked('{"n": {"type": "integer"}, "f": {"type": "integer"}}',
+	'[{"id": 1, "n": "NaN"}, {"id": 2, "f": "NaN"}, {"id": 3, "f": "Infinity"}, {"id": 4, "f": 1e20, "n": -5.0}]');
+SELECT * FROM checked('{"o": {"in": ["5"], "type": "integer"}}', '[{"id": 5, "o": 5}, {"id": 6, "o": 6}]');
+SELECT * FROM problems('{"validation": {"o": {"min": 1, "in": [1]}}}');
+
+-- where all items are dropped, there is nothing to make a table of
+SET client_min_messages = notice;
+SELECT (databite.execute_job('v', true)).status
+FROM databite.schedule_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}], "where": "{{ item.id > 2 }}"},
+	"destination": {"type": "database", "table": "never", "batchSize": 1}}');
+SELECT (databite.execute_job('v')).status;
+SET client_min_messages = warning;
+SELECT notices FROM databite.runs WHERE job_id = 'v' ORDER BY run_id DESC LIMIT 1;
+
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, name text, age int, price numeric(10,2), at timestamptz, day date, ok boolean, doc jsonb, tags text[], u uuid);
+
 -- Problems, all at once
 SELECT * FROM problems('{"validation": {"required": ["id", "nmae"], "agee": {"min": 1}, "doc": "{{ itme.x }}"}}');
 SELECT * FROM problems('{"validation": {"name": {"type": "mail", "minimum": 3}}}');
@@ -234,6 +279,9 @@ SELECT * FROM problems('{"validation": {"age": {"type": "email"}, "ok": {"type":
 SELECT * FROM problems('{"validation": {"age": {"min": 5, "max": 1}, "name": {}, "day": {"in": []}, "ok": {"in": [null]}}}');
 SELECT * FROM problems('{"validation": {"required": "id", "name": "no template", "age": 5, "doc": "{{ item. }}"}}');
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"min": 1}}, "transform": {"id": "{{ item.id }}"}}');
+-- of all parts of the step, whatever is wrong with another
+SELECT pointer FROM problems('{"validation": {"age": {"mn": 5}, "agee": {"min": 5}, "name": 5}, "transform": {"id": "{{ itm.id }}", "nme": "{{ item.x }}"},
+	"destination": {"type": "database", "table": "t", "batchSize": 0, "kye": "id"}}');
 -- as far as they can be told of a table that is not there yet
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"pattern": "("}}, "transform": {"id": "{{ item.id }}"}, "destination": {"type": "database", "table": "nowhere"}}');
 

@@ -102,9 +102,12 @@ read_rule(ProblemList *problems, const char *column, struct json_object *value,
 	if (value_is(value, VALUE_STRING))
 	{
 		if (strstr(json_object_get_string(value), "{{") == NULL)
+		{
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
 						"Write a template, or an object as {\"type\": \"email\"}.",
 						"the check of \"%s\" is no template", column);
+			return;
+		}
 		rule->template = job_value(value, pointer);
 	}
 	else

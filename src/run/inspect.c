@@ -16,6 +16,7 @@
 #include "run/inspect.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "run/step.h"
 #include "source/pagination.h"
 #include "utils/builtins.h"
@@ -35,6 +36,7 @@ typedef struct Preview
 	void	   *arg;
 } Preview;
 
+static bool target_is_right(const JobStep *step, const ProblemList *problems);
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
@@ -50,7 +52,7 @@ static Jsonb *scopes_now(RunContext *run, const JobStep *step);
 static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
 static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
 static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
-					  Jsonb *row, const char *error);
+					  Jsonb *row, char *error);
 static const BadItem *bad_item(const ItemBatch *items, int position);
 
 /*
@@ -66,9 +68,7 @@ inspect_check(const Job *job, ProblemList *problems)
 	{
 		const JobStep *step = lfirst(lc);
 		bool		has_source = part_is_right(step, "source", problems);
-		bool		has_target = part_is_right(step, "destination", problems) &&
-			part_is_right(step, "transform", problems) &&
-			part_is_right(step, "validation", problems);
+		bool		has_target = target_is_right(step, problems);
 
 		if (has_source && step->source.type == SOURCE_API)
 			(void) request_plan_create(&step->source, problems, problems->context);
@@ -77,6 +77,26 @@ inspect_check(const Job *job, ProblemList *problems)
 		else if (part_is_right(step, "source/where", problems))
 			(void) item_filter_create(&step->source, problems);
 	}
+}
+
+/*
+ * What a write plan is made of.  Other keys of the destination do not change
+ * it, and of a validation with problems the rest is checked.
+ */
+static bool
+target_is_right(const JobStep *step, const ProblemList *problems)
+{
+	static const char *const parts[] = {
+		"destination/type", "destination/table", "destination/schema", "destination/mode", "destination/key",
+		"transform"
+	};
+
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		if (!part_is_right(step, parts[i], problems))
+			return false;
+	}
+	return true;
 }
 
 /* No problem is in that part of the step, nor at what it is a part of (which may be missing or not supported). */
@@ -333,7 +353,7 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 }
 
 static void
-show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, const char *error)
+show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, char *error)
 {
 	const BadItem *bad = bad_item(items, position);
 	Datum		item;
@@ -344,7 +364,7 @@ show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int pos
 		return;
 	}
 	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(cell_json_text(items, &items->cells[position])));
-	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, error);
+	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, secret_mask_text(error));
 }
 
 static const BadItem *

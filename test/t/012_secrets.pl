@@ -76,6 +76,21 @@ ok($node->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')"), 'all have run');
 is(sql(q(SELECT count(*) FROM databite.runs WHERE status = 'failed')), '12', 'five kinds failed, as they should');
 
+# An API may send it back: in what is said of the item that has it, it is masked.
+my $echoed = qq({
+	"id": "echoed", "source": {"type": "api", "url": "$job{good}", "headers": {"X-Key": "{{tokens.canary}}"}},
+	"destination": {"type": "database", "table": "t_echoed", "schema": {"id": "integer"}},
+	"transform": {"id": "{{ item.headers['x-key'] }}"}, "validation": {}});
+$echoed =~ s/'/''/g;
+sql(qq(SELECT databite.schedule_job('$echoed')));
+like(sql(q(SELECT status, error ->> 'detail' FROM databite.execute_job('echoed'))),
+	qr/^failed\|.*invalid input syntax for type integer: "\*\*\*"/, 'masked in the error of a run that rejected every item');
+is(sql('SELECT message FROM databite.rejected_items'), 'invalid input syntax for type integer: "***"', 'and in the reason');
+is(sql(q(SELECT error FROM databite.preview_job('echoed'))), 'invalid input syntax for type integer: "***"', 'and in a preview');
+my $unchecked = $echoed =~ s/, "validation": \{\}//r;
+is(sql("SELECT error FROM databite.preview_job('$unchecked')"),
+	'invalid input syntax for type integer: "***" (column "id", value "***")', 'also where the item fails the run');
+
 my $seen = grep { ($_->{headers}{authorization} // '') eq "Bearer $canary" } @{ $api->requests };
 cmp_ok($seen, '>', 4, 'the API got the token');
 my @foreign = grep { $_->{port} != $api->{port} } @{ $api->requests };
