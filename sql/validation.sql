@@ -221,6 +221,14 @@ SELECT run('[{"n": 20}, {"n": 2}, {"n": "x"}]', '{"validation": {"n": {"min": 18
 CREATE TABLE defaults (id int PRIMARY KEY, state text DEFAULT 'new', ord int, "check 1" int);
 SELECT run('[{"id": 1, "ord": 5}, {"id": 2, "state": null}]', '{"validation": {"required": ["state"], "ord": "{{ item.ord > 3 }}"}, "destination": {"type": "database", "table": "defaults"}}');
 SELECT * FROM defaults ORDER BY id;
+-- a rule alone does not write its column: what is there stays, and a new row gets the default that the rule has seen
+INSERT INTO defaults VALUES (3, 'kept', 3);
+SELECT run('[{"id": 3, "ord": 30}, {"id": 4, "ord": 4}]', '{"validation": {"state": {"max": 4}, "required": ["state"]}, "destination": {"type": "database", "table": "defaults"}}');
+SELECT run('[{"id": 3, "ord": 31}, {"id": 4, "ord": 5}]', '{"validation": {"state": {"max": 2}}, "destination": {"type": "database", "table": "defaults"}}');
+SELECT * FROM rejected();
+SELECT * FROM defaults WHERE id > 2 ORDER BY id;
+SELECT item, target_row, error FROM databite.preview_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 4, "ord": 4}]},
+	"destination": {"type": "database", "table": "defaults"}, "validation": {"state": {"max": 2}, "required": ["state", "check 1"]}}');
 -- a table that is made of the items
 SELECT run('[{"id": 1, "email": "a@example.com"}, {"id": 2, "email": "x"}, {"id": 3}]', '{"validation": {"email": {"type": "email"}, "required": ["email"]}, "destination": {"type": "database", "table": "fresh"}}');
 SELECT * FROM fresh;
@@ -257,6 +265,16 @@ SELECT * FROM checked('{"n": {"type": "integer"}, "f": {"type": "integer"}}',
 	'[{"id": 1, "n": "NaN"}, {"id": 2, "f": "NaN"}, {"id": 3, "f": "Infinity"}, {"id": 4, "f": 1e20, "n": -5.0}]');
 SELECT * FROM checked('{"o": {"in": ["5"], "type": "integer"}}', '[{"id": 5, "o": 5}, {"id": 6, "o": 6}]');
 SELECT * FROM problems('{"validation": {"o": {"min": 1, "in": [1]}}}');
+
+-- a trigger is too late to mark an item: its row is being written
+CREATE FUNCTION too_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM databite.reject_item(0, 'id', 'too late');
+	RETURN NEW;
+END $$;
+CREATE TABLE guarded (id int);
+CREATE TRIGGER too_late BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION too_late();
+SELECT run('[{"id": 1}]', '{"validation": {}, "destination": {"type": "database", "table": "guarded"}}');
 
 -- where all items are dropped, there is nothing to make a table of
 SET client_min_messages = notice;

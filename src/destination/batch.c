@@ -54,6 +54,7 @@ struct BatchBinding
 	const ItemBatch *batch;		/* NULL: none */
 	int64		first_item;
 	Marks	   *marks;
+	int			trigger_depth;	/* of whoever bound it */
 	BatchBinding *outer;		/* the binding that was current before */
 };
 
@@ -69,6 +70,7 @@ static BatchBinding *current_binding = NULL;
 
 PG_FUNCTION_INFO_V1(databite_batch);
 
+static int	trigger_depth(void);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
 static void convert_items(const BatchBinding *binding, ConversionPosition *position, bool reject,
@@ -220,6 +222,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 	binding->batch = batch;
 	binding->first_item = first_item;
 	binding->marks = marks;
+	binding->trigger_depth = trigger_depth();
 	binding->outer = current_binding;
 	current_binding = binding;
 }
@@ -244,7 +247,19 @@ batch_marks(const char *function)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s can be used only while a batch is being written", function)));
+	if (trigger_depth() != current_binding->trigger_depth)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot be used in a trigger", function),
+				 errdetail("The row is being written already."),
+				 errhint("A BEFORE trigger that returns NULL leaves its row out.")));
 	return current_binding->marks;
+}
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
 /*

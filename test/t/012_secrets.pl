@@ -76,21 +76,6 @@ ok($node->poll_query_until('postgres',
 		"SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')"), 'all have run');
 is(sql(q(SELECT count(*) FROM databite.runs WHERE status = 'failed')), '12', 'five kinds failed, as they should');
 
-# An API may send it back: in what is said of the item that has it, it is masked.
-my $echoed = qq({
-	"id": "echoed", "source": {"type": "api", "url": "$job{good}", "headers": {"X-Key": "{{tokens.canary}}"}},
-	"destination": {"type": "database", "table": "t_echoed", "schema": {"id": "integer"}},
-	"transform": {"id": "{{ item.headers['x-key'] }}"}, "validation": {}});
-$echoed =~ s/'/''/g;
-sql(qq(SELECT databite.schedule_job('$echoed')));
-like(sql(q(SELECT status, error ->> 'detail' FROM databite.execute_job('echoed'))),
-	qr/^failed\|.*invalid input syntax for type integer: "\*\*\*"/, 'masked in the error of a run that rejected every item');
-is(sql('SELECT message FROM databite.rejected_items'), 'invalid input syntax for type integer: "***"', 'and in the reason');
-is(sql(q(SELECT error FROM databite.preview_job('echoed'))), 'invalid input syntax for type integer: "***"', 'and in a preview');
-my $unchecked = $echoed =~ s/, "validation": \{\}//r;
-is(sql("SELECT error FROM databite.preview_job('$unchecked')"),
-	'invalid input syntax for type integer: "***" (column "id", value "***")', 'also where the item fails the run');
-
 my $seen = grep { ($_->{headers}{authorization} // '') eq "Bearer $canary" } @{ $api->requests };
 cmp_ok($seen, '>', 4, 'the API got the token');
 my @foreign = grep { $_->{port} != $api->{port} } @{ $api->requests };
@@ -104,6 +89,21 @@ unlike(sql('SELECT a.*::text FROM pg_stat_activity AS a'), qr/\Q$canary\E/, 'not
 my ($dump, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, 'postgres' ]);
 like($dump, qr/redirected/, 'the dump has the jobs');
 unlike($dump, qr/\Q$canary\E/, 'but not the token');
+
+# An API may send it back.  The item is data then; in what is said of it, the token is masked.
+my $echoed = qq({
+	"id": "echoed", "source": {"type": "api", "url": "$job{good}", "headers": {"X-Key": "{{tokens.canary}}"}},
+	"destination": {"type": "database", "table": "t_echoed", "schema": {"id": "integer"}},
+	"transform": {"id": "{{ item.headers['x-key'] }}"}, "validation": {}});
+$echoed =~ s/'/''/g;
+sql(qq(SELECT databite.schedule_job('$echoed')));
+like(sql(q(SELECT status, error ->> 'detail' FROM databite.execute_job('echoed'))),
+	qr/^failed\|.*invalid input syntax for type bigint: "\*\*\*"/, 'masked in the error of a run that rejected every item');
+is(sql('SELECT message FROM databite.rejected_items'), 'invalid input syntax for type bigint: "***"', 'and in the reason');
+is(sql(q(SELECT error FROM databite.preview_job('echoed'))), 'invalid input syntax for type bigint: "***"', 'and in a preview');
+my $unchecked = $echoed =~ s/, "validation": \{\}//r;
+is(sql("SELECT error FROM databite.preview_job('$unchecked')"),
+	'invalid input syntax for type bigint: "***" (column "id", value "***")', 'also where the item fails the run');
 
 # A function of the user's is called while the request is rendered: it is given no secret, and gets none by asking.
 sql(q{
