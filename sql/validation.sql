@@ -221,9 +221,72 @@ SELECT run('[{"n": 20}, {"n": 2}, {"n": "x"}]', '{"validation": {"n": {"min": 18
 CREATE TABLE defaults (id int PRIMARY KEY, state text DEFAULT 'new', ord int, "check 1" int);
 SELECT run('[{"id": 1, "ord": 5}, {"id": 2, "state": null}]', '{"validation": {"required": ["state"], "ord": "{{ item.ord > 3 }}"}, "destination": {"type": "database", "table": "defaults"}}');
 SELECT * FROM defaults ORDER BY id;
+-- a rule alone does not write its column: what is there stays, and a new row gets the default that the rule has seen
+INSERT INTO defaults VALUES (3, 'kept', 3);
+SELECT run('[{"id": 3, "ord": 30}, {"id": 4, "ord": 4}]', '{"validation": {"state": {"max": 4}, "required": ["state"]}, "destination": {"type": "database", "table": "defaults"}}');
+SELECT run('[{"id": 3, "ord": 31}, {"id": 4, "ord": 5}]', '{"validation": {"state": {"max": 2}}, "destination": {"type": "database", "table": "defaults"}}');
+SELECT * FROM rejected();
+SELECT * FROM defaults WHERE id > 2 ORDER BY id;
+SELECT item, target_row, error FROM databite.preview_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 4, "ord": 4}]},
+	"destination": {"type": "database", "table": "defaults"}, "validation": {"state": {"max": 2}, "required": ["state", "check 1"]}}');
 -- a table that is made of the items
 SELECT run('[{"id": 1, "email": "a@example.com"}, {"id": 2, "email": "x"}, {"id": 3}]', '{"validation": {"email": {"type": "email"}, "required": ["email"]}, "destination": {"type": "database", "table": "fresh"}}');
 SELECT * FROM fresh;
+
+-- an input function that calls a value that it does not understand an internal error, as hstore's does, rejects its item
+CREATE FUNCTION refuse(value text, code text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF value = 'bad' THEN
+		RAISE EXCEPTION 'what is %?', value USING ERRCODE = code;
+	END IF;
+	RETURN true;
+END $$;
+CREATE DOMAIN strange AS text CHECK (refuse(value, 'XX000'));
+CREATE DOMAIN heavy AS text CHECK (refuse(value, '53200'));
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, s strange, h heavy);
+SELECT run('[{"id": 1, "s": "good"}, {"id": 2, "s": "bad"}]', '{"validation": {}}');
+SELECT * FROM rejected();
+SELECT * FROM problems('{"transform": {"id": "{{ item.id }}", "s": "bad"}}');
+-- while nobody's value is to blame where the machine is: the run fails, and leaves nothing behind
+SELECT run('[{"id": 3, "h": "good"}, {"id": 4, "h": "x"}, {"id": 5, "h": "bad"}]', '{"validation": {}}');
+SELECT item, error FROM databite.preview_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 3, "h": "good"}, {"id": 5, "h": "bad"}]},
+	"destination": {"type": "database", "table": "t"}, "validation": {}}');
+BEGIN;
+SELECT run('[{"id": 6, "h": "good"}, {"id": 7, "h": "bad"}]', '{"validation": {}}');
+INSERT INTO t VALUES (8);
+COMMIT;
+SELECT id FROM t ORDER BY id;
+
+-- what is a number, and what only has numbers for names
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, n numeric, f float8, o oid);
+SELECT * FROM checked('{"n": {"type": "integer"}, "f": {"type": "integer"}}',
+	'[{"id": 1, "n": "NaN"}, {"id": 2, "f": "NaN"}, {"id": 3, "f": "Infinity"}, {"id": 4, "f": 1e20, "n": -5.0}]');
+SELECT * FROM checked('{"o": {"in": ["5"], "type": "integer"}}', '[{"id": 5, "o": 5}, {"id": 6, "o": 6}]');
+SELECT * FROM problems('{"validation": {"o": {"min": 1, "in": [1]}}}');
+
+-- a trigger is too late to mark an item: its row is being written
+CREATE FUNCTION too_late() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM databite.reject_item(0, 'id', 'too late');
+	RETURN NEW;
+END $$;
+CREATE TABLE guarded (id int);
+CREATE TRIGGER too_late BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION too_late();
+SELECT run('[{"id": 1}]', '{"validation": {}, "destination": {"type": "database", "table": "guarded"}}');
+
+-- where all items are dropped, there is nothing to make a table of
+SET client_min_messages = notice;
+SELECT (databite.execute_job('v', true)).status
+FROM databite.schedule_job('{"id": "v", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}], "where": "{{ item.id > 2 }}"},
+	"destination": {"type": "database", "table": "never", "batchSize": 1}}');
+SELECT (databite.execute_job('v')).status;
+SET client_min_messages = warning;
+SELECT notices FROM databite.runs WHERE job_id = 'v' ORDER BY run_id DESC LIMIT 1;
+
+DROP TABLE t;
+CREATE TABLE t (id int PRIMARY KEY, name text, age int, price numeric(10,2), at timestamptz, day date, ok boolean, doc jsonb, tags text[], u uuid);
 
 -- Problems, all at once
 SELECT * FROM problems('{"validation": {"required": ["id", "nmae"], "agee": {"min": 1}, "doc": "{{ itme.x }}"}}');
@@ -234,6 +297,9 @@ SELECT * FROM problems('{"validation": {"age": {"type": "email"}, "ok": {"type":
 SELECT * FROM problems('{"validation": {"age": {"min": 5, "max": 1}, "name": {}, "day": {"in": []}, "ok": {"in": [null]}}}');
 SELECT * FROM problems('{"validation": {"required": "id", "name": "no template", "age": 5, "doc": "{{ item. }}"}}');
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"min": 1}}, "transform": {"id": "{{ item.id }}"}}');
+-- of all parts of the step, whatever is wrong with another
+SELECT pointer FROM problems('{"validation": {"age": {"mn": 5}, "agee": {"min": 5}, "name": 5}, "transform": {"id": "{{ itm.id }}", "nme": "{{ item.x }}"},
+	"destination": {"type": "database", "table": "t", "batchSize": 0, "kye": "id"}}');
 -- as far as they can be told of a table that is not there yet
 SELECT * FROM problems('{"validation": {"required": ["age"], "name": {"pattern": "("}}, "transform": {"id": "{{ item.id }}"}, "destination": {"type": "database", "table": "nowhere"}}');
 -- of a definition that is wrong elsewhere, and of columns that the table lacks

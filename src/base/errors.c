@@ -1,6 +1,6 @@
 /*
  * errors.c
- *	  Raising a caught error again.
+ *	  What a caught error is, and raising it again.
  */
 #include "postgres.h"
 
@@ -16,4 +16,21 @@ error_rethrow(ErrorData *error)
 	if (error->funcname)
 		error->funcname = MemoryContextStrdup(ErrorContext, error->funcname);
 	ReThrowError(error);
+}
+
+bool
+error_is_of_value(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_INTERNAL_ERROR)
+		return true;
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_INTERNAL_ERROR:	/* the rest of its class is corruption */
+			return false;
+		default:
+			return true;
+	}
 }

@@ -1,6 +1,6 @@
 /*
  * errors.h
- *	  Raising a caught error again.
+ *	  What a caught error is, and raising it again.
  */
 #ifndef DATABITE_ERRORS_H
 #define DATABITE_ERRORS_H
@@ -13,5 +13,12 @@
  * error is reported.
  */
 pg_noreturn extern void error_rethrow(ErrorData *error);
+
+/*
+ * May a value be to blame for the error, rather than the machine, the catalogs
+ * or somebody who cancels?  Input functions of some extensions (hstore) call what
+ * they do not understand an internal error.
+ */
+extern bool error_is_of_value(const ErrorData *error);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/errors.h"
 #include "destination/batch.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -53,6 +54,7 @@ struct BatchBinding
 	const ItemBatch *batch;		/* NULL: none */
 	int64		first_item;
 	Marks	   *marks;
+	int			trigger_depth;	/* of whoever bound it */
 	BatchBinding *outer;		/* the binding that was current before */
 };
 
@@ -68,15 +70,19 @@ static BatchBinding *current_binding = NULL;
 
 PG_FUNCTION_INFO_V1(databite_batch);
 
+static int	trigger_depth(void);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
+static void convert_items(const BatchBinding *binding, ConversionPosition *position, bool reject,
+						  TupleDesc row_type, Tuplestorestate *rows);
+static void convert_or_reject_items(const BatchBinding *binding, ConversionPosition *position,
+									TupleDesc row_type, Tuplestorestate *rows);
 static void convert_item(const BatchBinding *binding, ConversionPosition *position,
 						 Datum *values, bool *nulls);
 static void begin_conversions(MemoryContext context);
 static bool convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
 							  Datum *values, bool *nulls);
 static void reject_item(const BatchBinding *binding, const ConversionPosition *position, const ErrorData *error);
-static bool is_item_error(const ErrorData *error);
 static void raise_bad_item(const BatchBinding *binding, ConversionPosition *position);
 static void raise_null(const BoundInput *input);
 static int	rows_memory_kb(const ItemBatch *batch);
@@ -216,6 +222,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 	binding->batch = batch;
 	binding->first_item = first_item;
 	binding->marks = marks;
+	binding->trigger_depth = trigger_depth();
 	binding->outer = current_binding;
 	current_binding = binding;
 }
@@ -240,7 +247,19 @@ batch_marks(const char *function)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s can be used only while a batch is being written", function)));
+	if (trigger_depth() != current_binding->trigger_depth)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s cannot be used in a trigger", function),
+				 errdetail("The row is being written already."),
+				 errhint("A BEFORE trigger that returns NULL leaves its row out.")));
 	return current_binding->marks;
+}
+
+static int
+trigger_depth(void)
+{
+	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
 /*
@@ -299,16 +318,11 @@ check_row_type(const BatchBinding *binding, TupleDesc row_type)
 static void
 fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows)
 {
-	const ItemBatch *batch = binding->batch;
-	Datum	   *values = palloc(sizeof(Datum) * (binding->ninputs + 1));
-	bool	   *nulls = palloc(sizeof(bool) * (binding->ninputs + 1));
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "databite batch rows",
 													  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(row_context);
 	ConversionPosition position = {binding, 0, -1};
 	ErrorContextCallback callback;
-	ResourceOwner owner = CurrentResourceOwner;
-	bool		convert_safely = false;
 
 	callback.callback = conversion_error_context;
 	callback.arg = &position;
@@ -316,24 +330,46 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 	error_context_stack = &callback;
 
 	if (binding->marks != NULL && binding->marks->validated)
-		convert_safely = true;
-	else if (batch->bad != NIL)
-		raise_bad_item(binding, &position);
+		convert_or_reject_items(binding, &position, row_type, rows);
+	else
+	{
+		if (binding->batch->bad != NIL)
+			raise_bad_item(binding, &position);
+		convert_items(binding, &position, false, row_type, rows);
+	}
+
+	error_context_stack = callback.previous;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row_context);
+}
+
+/* In the current memory context, which is reset every few rows. */
+static void
+convert_items(const BatchBinding *binding, ConversionPosition *position, bool reject,
+			  TupleDesc row_type, Tuplestorestate *rows)
+{
+	MemoryContext row_context = CurrentMemoryContext;
+	MemoryContext parent = MemoryContextGetParent(row_context);
+	Datum	   *values = MemoryContextAlloc(parent, sizeof(Datum) * (binding->ninputs + 1));
+	bool	   *nulls = MemoryContextAlloc(parent, sizeof(bool) * (binding->ninputs + 1));
 
 	nulls[binding->ninputs] = false;
-	if (convert_safely)
-		begin_conversions(row_context);
-	for (int64 item = 0; item < batch->nitems; item++)
+	for (int64 item = 0; item < binding->batch->nitems; item++)
 	{
+		bool		converted = true;
+
 		if (marks_has(binding->marks, item))
 			continue;
-		position.item = item;
-		if (!convert_safely)
-			convert_item(binding, &position, values, nulls);
-		else if (!convert_or_reject(binding, &position, values, nulls))
-			continue;
-		values[binding->ninputs] = Int64GetDatum(item);
-		tuplestore_putvalues(rows, row_type, values, nulls);
+		position->item = item;
+		if (reject)
+			converted = convert_or_reject(binding, position, values, nulls);
+		else
+			convert_item(binding, position, values, nulls);
+		if (converted)
+		{
+			values[binding->ninputs] = Int64GetDatum(item);
+			tuplestore_putvalues(rows, row_type, values, nulls);
+		}
 
 		if (item % ROWS_PER_RESET == ROWS_PER_RESET - 1)
 		{
@@ -341,17 +377,39 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
-	if (convert_safely)
-	{
-		ReleaseCurrentSubTransaction();
-		CurrentResourceOwner = owner;
-	}
-
-	error_context_stack = callback.previous;
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(row_context);
 	pfree(values);
 	pfree(nulls);
+}
+
+/* convert_items, where those that cannot be converted are rejected: see begin_conversions. */
+static void
+convert_or_reject_items(const BatchBinding *binding, ConversionPosition *position,
+						TupleDesc row_type, Tuplestorestate *rows)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	begin_conversions(context);
+	PG_TRY();
+	{
+		convert_items(binding, position, true, row_type, rows);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		/* whoever catches it ends the subtransaction that he began, and knows of no other */
+		MemoryContextSwitchTo(MemoryContextGetParent(context));
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		CurrentResourceOwner = owner;
+		error_rethrow(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 }
 
 /*
@@ -385,7 +443,7 @@ convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!is_item_error(error))
+		if (!error_is_of_value(error))
 			PG_RE_THROW();
 		FlushErrorState();
 		reject_item(binding, position, error);
@@ -395,22 +453,6 @@ convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
 	PG_END_TRY();
 	position->input = -1;
 	return converted;
-}
-
-/* What the value is to blame for, rather than the machine or somebody who cancels. */
-static bool
-is_item_error(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_INTERNAL_ERROR:
-			return false;
-		default:
-			return true;
-	}
 }
 
 /* The column is the one that the value goes to, or else the message names the path. */

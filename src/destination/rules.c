@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "destination/rules.h"
@@ -71,6 +72,7 @@ static char *listed_values(RuleCompile *compile, const JobRule *rule, Oid type);
 static bool find_column(RuleCompile *compile, const char *name, const char *pointer);
 static void use_column(RuleCompile *compile, const TargetColumn *column);
 static ColumnKind column_kind(Oid type);
+static bool can_be_numeric(Oid type);
 static StatementCheck *add_check(RuleCompile *compile, const char *failed, const char *shown);
 static StatementCheck *new_check(RuleCompile *compile, const char *failed, const char *shown);
 static RuleFailure *failure_of(const RuleCompile *compile, const StatementCheck *check);
@@ -290,8 +292,12 @@ add_type(RuleCompile *compile, const JobRule *rule)
 	if (compile->kind == KIND_JSON)
 		failed = psprintf("NOT databite.json_is(CAST(%s AS pg_catalog.jsonb), '%s')", compile->value, rule_type_name(rule->type));
 	else if (compile->kind == KIND_NUMBER)
-		failed = psprintf("CAST(%s AS pg_catalog.numeric) OPERATOR(pg_catalog.<>) pg_catalog.trunc(CAST(%s AS pg_catalog.numeric))",
-						  compile->value, compile->value);
+	{
+		const char *number = psprintf("CAST(%s AS pg_catalog.numeric)", compile->value);
+
+		/* as a difference: NaN and infinity are equal to what trunc makes of them */
+		failed = psprintf("(%s OPERATOR(pg_catalog.-) pg_catalog.trunc(%s)) OPERATOR(pg_catalog.<>) 0", number, number);
+	}
 	else if (compile->kind == KIND_TIME)
 	{
 		bool		zoned = getBaseType(compile->column->type) == TIMESTAMPTZOID;
@@ -475,7 +481,7 @@ add_list(RuleCompile *compile, const JobRule *rule)
 
 	if (compile->kind == KIND_NUMBER)
 		type = NUMERICOID;
-	else if (compile->kind == KIND_TEXT)
+	else if (compile->kind == KIND_TEXT && type < FirstNormalObjectId)	/* another's type (citext) knows what is equal */
 		type = TEXTOID;
 	else if (compile->kind == KIND_JSON)
 		type = JSONBOID;
@@ -516,7 +522,9 @@ listed_values(RuleCompile *compile, const JobRule *rule, Oid type)
 		if (compile->kind != KIND_JSON && value->is_json != should_be_json)
 		{
 			problem_add(compile->problems, ERRCODE_DATATYPE_MISMATCH, value->pointer, NULL,
-						"%s does not fit column \"%s\", which is %s", clipped(value->text), compile->column->name, described(compile));
+						value->is_json ? "%s does not fit column \"%s\", which is %s"
+						: "\"%s\" does not fit column \"%s\", which is %s",
+						clipped(value->text), compile->column->name, described(compile));
 			continue;
 		}
 		expr = template_compile(&compile->literals, value, type, -1);
@@ -579,8 +587,8 @@ column_kind(Oid type)
 	{
 		case TYPCATEGORY_STRING:
 			return KIND_TEXT;
-		case TYPCATEGORY_NUMERIC:
-			return KIND_NUMBER;
+		case TYPCATEGORY_NUMERIC:	/* to which names of objects belong, too (oid, regclass) */
+			return can_be_numeric(base) ? KIND_NUMBER : KIND_OTHER;
 		case TYPCATEGORY_BOOLEAN:
 			return KIND_BOOLEAN;
 		case TYPCATEGORY_COMPOSITE:
@@ -588,6 +596,14 @@ column_kind(Oid type)
 		default:
 			return KIND_OTHER;
 	}
+}
+
+static bool
+can_be_numeric(Oid type)
+{
+	Oid			function;
+
+	return find_coercion_pathway(NUMERICOID, type, COERCION_EXPLICIT, &function) != COERCION_PATH_NONE;
 }
 
 static StatementCheck *

@@ -34,7 +34,7 @@
 
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
-static void append_expressions(StringInfo sql, const StatementParts *parts, int indent);
+static void append_expressions(StringInfo sql, const List *columns, int indent);
 static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_checks(StringInfo sql, const StatementParts *parts, int indent);
@@ -66,7 +66,7 @@ statement_insert(const StatementParts *parts)
 		append_kept_rows(&sql, parts, strlen("FROM ("));
 		return sql.data;
 	}
-	append_expressions(&sql, parts, strlen("SELECT "));
+	append_expressions(&sql, parts->columns, strlen("SELECT "));
 	appendStringInfo(&sql, "\nFROM %s", parts->from);
 	return sql.data;
 }
@@ -186,15 +186,15 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
  * which INSERT checks.  The lines after the first are indented by so many spaces.
  */
 static void
-append_expressions(StringInfo sql, const StatementParts *parts, int indent)
+append_expressions(StringInfo sql, const List *columns, int indent)
 {
 	ListCell   *lc;
 
-	foreach(lc, parts->columns)
+	foreach(lc, columns)
 	{
 		const StatementColumn *column = lfirst(lc);
 
-		if (lc != list_head(parts->columns))
+		if (lc != list_head(columns))
 			appendStringInfo(sql, ",\n%*s", indent, "");
 		if (column->or_fallback)
 			appendStringInfoString(sql, "COALESCE(");
@@ -216,7 +216,7 @@ append_rows(StringInfo sql, const StatementParts *parts, int indent)
 	ListCell   *lc;
 
 	appendStringInfoString(sql, "(SELECT ");
-	append_expressions(sql, parts, columns);
+	append_expressions(sql, list_concat_copy(parts->columns, parts->checked), columns);
 	foreach(lc, parts->values)
 	{
 		const StatementValue *value = lfirst(lc);

@@ -37,6 +37,7 @@ typedef struct StatementParts
 	const List *columns;		/* of StatementColumn * */
 	const List *key;			/* of char *; for upsert, each is among the columns */
 	const char *from;			/* databite.batch() AS b(...) */
+	const List *checked;		/* of StatementColumn *: others of the table's, which checks look at and which are not written */
 	const List *values;			/* of StatementValue * */
 	const List *checks;			/* of StatementCheck * */
 	bool		marks;			/* the expressions may mark items, or there are checks: leave those out that are marked */

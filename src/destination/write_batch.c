@@ -6,7 +6,8 @@
  * were seen so far: a key that no item has leaves its column alone (its
  * default, or what an upsert finds there).  When an item brings a new one, the
  * statement is built again with it; from then on an item without the key gives
- * the column its default.
+ * the column its default.  A rule does not change that: it looks at the value
+ * that the column would get in a new row.
  *
  * New rows, the whole of a first run, need none of what an upsert does: no look
  * at what is there, no speculative insertion, no sort.  So after a batch of
@@ -53,7 +54,6 @@ static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
 static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks);
-static void use_rule_columns(WritePlan *plan);
 static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks);
 static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static void add_insert_counts(int64 nitems, WriteCounts *counts);
@@ -164,7 +164,7 @@ rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks
 		rejected->column = mark->column;
 		rejected->constraint = mark->constraint;
 		items = lappend(items, rejected);
-		if (plan->whole_item < 0)	/* a trigger has rejected it, which no template of the step does */
+		if (plan->whole_item < 0)	/* a function of the user's has rejected it, which no template of the step does */
 			continue;
 		cell = &batch->cells[i * batch->npaths + plan->whole_item];
 		if (cell->length <= MAX_KEPT_ITEM_BYTES)
@@ -322,23 +322,7 @@ note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("no item has a key that is a column of table %s", plan->target->qualified),
 				 errhint("Say in \"transform\" how items become rows.")));
-	if (changed && plan->rules != NULL)
-		use_rule_columns(plan);
 	return changed;
-}
-
-/* What a rule looks at is part of the row, even while no item has it. */
-static void
-use_rule_columns(WritePlan *plan)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->columns)
-	{
-		PlanColumn *column = lfirst(lc);
-
-		column->in_use = column->in_use || rules_have_column(plan->step, column->column->name);
-	}
 }
 
 static bool

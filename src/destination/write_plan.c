@@ -191,6 +191,7 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	StatementParts parts = {.target = plan->target, .from = batch_from_clause(plan->inputs)};
 	bool		all = none_in_use(plan);
 	List	   *columns = NIL;
+	List	   *checked = NIL;
 	ListCell   *lc;
 
 	if (plan->upserts)
@@ -206,18 +207,25 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	foreach(lc, plan->columns)
 	{
 		const PlanColumn *column = lfirst(lc);
+		const char *name = column->column->name;
+		bool		written = all || column->in_use || name_list_has(parts.key, name);
+		bool		ruled = rules_have_column(plan->step, name);
 		StatementColumn *part;
 
-		if (!all && !column->in_use && !name_list_has(parts.key, column->column->name))
+		if (!written && !ruled)
 			continue;
 		part = palloc0(sizeof(StatementColumn));
 		part->column = column->column;
 		part->expression = column->expr->sql;
 		part->type = column->expr->type;
-		part->or_fallback = !preview && !plan->step->has_transform && column->column->fallback != NULL;
-		columns = lappend(columns, part);
+		part->or_fallback = (ruled || !preview) && !plan->step->has_transform && column->column->fallback != NULL;
+		if (written)
+			columns = lappend(columns, part);
+		else
+			checked = lappend(checked, part);
 	}
 	parts.columns = columns;
+	parts.checked = checked;
 	return parts;
 }
 

@@ -17,6 +17,7 @@
 #include "run/inspect.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "run/step.h"
 #include "source/pagination.h"
 #include "utils/builtins.h"
@@ -36,7 +37,18 @@ typedef struct Preview
 	void	   *arg;
 } Preview;
 
-static bool has_request(const JobStep *step, const ProblemList *problems);
+/* What a request's templates are in. */
+static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
+
+/*
+ * What a write plan is made of.  Other keys of the destination do not change it,
+ * and of a validation with problems the rest is checked.
+ */
+static const char *const target_parts[] = {
+	"destination/type", "destination/table", "destination/schema", "destination/mode", "destination/key", NULL
+};
+
+static bool parts_are_right(const JobStep *step, const char *const *parts, const ProblemList *problems);
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
@@ -52,7 +64,7 @@ static Jsonb *scopes_now(RunContext *run, const JobStep *step);
 static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
 static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
 static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
-					  Jsonb *row, const char *error);
+					  Jsonb *row, char *error);
 static const BadItem *bad_item(const ItemBatch *items, int position);
 
 /*
@@ -68,10 +80,9 @@ inspect_check(const Job *job, ProblemList *problems)
 	{
 		const JobStep *step = lfirst(lc);
 		bool		has_transform = part_is_right(step, "transform", problems);
-		bool		has_target = has_transform && part_is_right(step, "destination", problems) &&
-			part_is_right(step, "validation", problems);
+		bool		has_target = has_transform && parts_are_right(step, target_parts, problems);
 
-		if (has_request(step, problems))
+		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			(void) request_plan_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
@@ -88,18 +99,16 @@ inspect_check(const Job *job, ProblemList *problems)
 	}
 }
 
-/* Is there a request whose templates can be looked at? */
+/* As part_is_right, of every one. */
 static bool
-has_request(const JobStep *step, const ProblemList *problems)
+parts_are_right(const JobStep *step, const char *const *parts, const ProblemList *problems)
 {
-	static const char *const parts[] = {"type", "url", "headers", "query", "body"};
-
-	for (int i = 0; i < lengthof(parts); i++)
+	for (int i = 0; parts[i] != NULL; i++)
 	{
-		if (!part_is_right(step, psprintf("source/%s", parts[i]), problems))
+		if (!part_is_right(step, parts[i], problems))
 			return false;
 	}
-	return step->source.type == SOURCE_API;
+	return true;
 }
 
 /* No problem is in that part of the step, nor at what it is a part of (which may be missing or not supported). */
@@ -356,7 +365,7 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 }
 
 static void
-show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, const char *error)
+show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, char *error)
 {
 	const BadItem *bad = bad_item(items, position);
 	Datum		item;
@@ -367,7 +376,7 @@ show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int pos
 		return;
 	}
 	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(cell_json_text(items, &items->cells[position])));
-	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, error);
+	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, secret_mask_text(error));
 }
 
 static const BadItem *

@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
+#include "run/secret_mask.h"
 #include "run/step.h"
 #include "source/envelope.h"
 #include "source/pagination.h"
@@ -101,6 +102,7 @@ static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCo
 static void put_state(StepRun *sr);
 static char *checkpoint(StepRun *sr);
 static void note_list_path(StepRun *sr);
+static void note_no_table(const StepRun *sr);
 static void write_notices(RunContext *run);
 
 void
@@ -500,15 +502,13 @@ write_batch(RunContext *run, void *arg)
 		raise_bad_item(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
-	else if (sr->finished && write_plan_needs_sample(sr->plan))
-		ereport(NOTICE,
-				(errmsg("table \"%s\" was not created because the source gave no items",
-						sr->step->destination.table)));
 	count(run, &counts, sr->pages_done, &sr->counters);
 	sr->rejected += counts.rejected;
 	sr->taken += counts.processed - counts.rejected - counts.skipped;
 	if (sr->finished && sr->rejected > 0 && sr->taken == 0)
 		run->failure = all_rejected(sr);
+	else if (sr->finished && write_plan_needs_sample(sr->plan))
+		note_no_table(sr);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -559,7 +559,7 @@ keep_rejected(StepRun *sr, const List *items)
 
 		record->item = item->item;
 		record->sqlstate = item->sqlstate;
-		record->message = item->message;
+		record->message = secret_mask_text(item->message);
 		record->column = item->column;
 		record->constraint = item->constraint;
 	}
@@ -668,6 +668,19 @@ note_list_path(StepRun *sr)
 	ereport(NOTICE,
 			(errmsg_internal("%s", notice),
 			 errhint("Say so with \"dataPath\": \"%s\".", path)));
+	run_note(sr->run, notice);
+}
+
+/* The columns of a table are taken from items, and there were none. */
+static void
+note_no_table(const StepRun *sr)
+{
+	bool		dropped = sr->position > 0 || (sr->batch != NULL && sr->batch->nitems > 0);
+	char	   *notice = psprintf("table \"%s\" was not created because %s", sr->step->destination.table,
+								  dropped ? "source.where dropped all items" : "the source gave no items");
+
+	ereport(NOTICE,
+			(errmsg_internal("%s", notice)));
 	run_note(sr->run, notice);
 }
 

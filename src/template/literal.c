@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "base/bytes.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -95,8 +96,6 @@ template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **erro
 	}
 	PG_CATCH();
 	{
-		int			category;
-
 		MemoryContextSwitchTo(context);
 		*error = CopyErrorData();
 		FlushErrorState();
@@ -104,11 +103,7 @@ template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **erro
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 
-		/* Only what the value is to blame for; a cancel or a lack of memory is not. */
-		category = ERRCODE_TO_CATEGORY((*error)->sqlerrcode);
-		if (category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES) ||
-			category == ERRCODE_TO_CATEGORY(ERRCODE_INTERNAL_ERROR))
+		if (!error_is_of_value(*error))
 			ReThrowError(*error);
 		fits = false;
 	}

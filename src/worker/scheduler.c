@@ -64,6 +64,7 @@
 
 #define EXPIRE_INTERVAL_MS (60 * 60 * 1000)
 #define EXPIRE_BATCH 1000
+#define EXPIRE_ITEMS 10000		/* rejected ones, in a transaction */
 #define EXPIRE_BATCHES 10		/* in one round, so that due jobs do not wait for a large clean-up */
 
 /* What a scheduler is told, in bgw_extra. */
@@ -380,7 +381,7 @@ expire_history(Scheduler *scheduler)
 		{
 			CHECK_FOR_INTERRUPTS();
 			begin_part(scheduler);
-			deleted = run_catalog_expire(databite_history_retention, EXPIRE_BATCH);
+			deleted = run_catalog_expire(databite_history_retention, EXPIRE_BATCH, EXPIRE_ITEMS);
 			end_part();
 		}
 		scheduler->expire_at = TimestampTzPlusMilliseconds(now, deleted == EXPIRE_BATCH ? MIN_SLEEP_MS : EXPIRE_INTERVAL_MS);

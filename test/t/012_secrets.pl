@@ -90,6 +90,21 @@ my ($dump, $err) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port
 like($dump, qr/redirected/, 'the dump has the jobs');
 unlike($dump, qr/\Q$canary\E/, 'but not the token');
 
+# An API may send it back.  The item is data then; in what is said of it, the token is masked.
+my $echoed = qq({
+	"id": "echoed", "source": {"type": "api", "url": "$job{good}", "headers": {"X-Key": "{{tokens.canary}}"}},
+	"destination": {"type": "database", "table": "t_echoed", "schema": {"id": "integer"}},
+	"transform": {"id": "{{ item.headers['x-key'] }}"}, "validation": {}});
+$echoed =~ s/'/''/g;
+sql(qq(SELECT databite.schedule_job('$echoed')));
+like(sql(q(SELECT status, error ->> 'detail' FROM databite.execute_job('echoed'))),
+	qr/^failed\|.*invalid input syntax for type bigint: "\*\*\*"/, 'masked in the error of a run that rejected every item');
+is(sql('SELECT message FROM databite.rejected_items'), 'invalid input syntax for type bigint: "***"', 'and in the reason');
+is(sql(q(SELECT error FROM databite.preview_job('echoed'))), 'invalid input syntax for type bigint: "***"', 'and in a preview');
+my $unchecked = $echoed =~ s/, "validation": \{\}//r;
+is(sql("SELECT error FROM databite.preview_job('$unchecked')"),
+	'invalid input syntax for type bigint: "***" (column "id", value "***")', 'also where the item fails the run');
+
 # A function of the user's is called while the request is rendered: it is given no secret, and gets none by asking.
 sql(q{
 	CREATE TABLE loot (answer text);
