@@ -90,6 +90,8 @@ SELECT t, pg_temp.try(t, '{"price": 8, "sale": 6.00, "n": 21, "s": "x", "p": {"b
 	'on {{ 1 | shop.out }}',
 	'{{ "" | shop.local }}',
 	'at {{ "" | shop.local }}',
+	'{{ "" | shop.local | format_date("%d.%m. %H:%M") }}',
+	'{{ "" | shop.local | date_trunc("hour") }}',
 	'{{ item.l | shop.same }}',
 	'{{ null | shop.same }}',
 	'{{ item.s | pg_catalog.upper }}']) AS t;

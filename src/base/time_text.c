@@ -278,6 +278,8 @@ read_neutral(PGFunction input, const char *text, int32 typmod)
 static bool
 is_number(const char *p, const char *end)
 {
+	if (p == end)
+		return false;
 	if (!take_char(&p, end, '-'))
 		(void) take_char(&p, end, '+');
 	p += strspn(p, "0123456789");

@@ -145,6 +145,9 @@ client_begin(SourceClient *client, CURL *easy)
 {
 	check_multi(curl_multi_add_handle(client->multi, easy));
 	call_socket_action(client, CURL_SOCKET_TIMEOUT, 0);
+
+	/* since libcurl 8 a fast answer may have come whole by now, and then neither a socket nor a timer tells of it */
+	collect_results(client);
 }
 
 void

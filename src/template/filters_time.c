@@ -272,7 +272,7 @@ with_zone_of_tz(const AstNode *node)
 	const AstNode *value = ast_operand(node, 0);
 
 	*copy = *node;
-	if (list_length(node->operands) == 2 && value->kind == AST_FILTER && value->filter->compile == compile_tz)
+	if (list_length(node->operands) == 2 && value->filter != NULL && value->filter->compile == compile_tz)
 		copy->operands = list_make3(ast_operand(value, 0), ast_operand(node, 1), ast_operand(value, 1));
 	return copy;
 }

@@ -4,8 +4,8 @@
  *
  * Memory contexts are real enough that what a deleted one held cannot be used
  * any more: every chunk is memory of its own.  The catalog is a table of a few
- * types; input functions take what they are told to; an error that nothing
- * catches ends the program.
+ * types (its functions are in function_shim.c); input functions take some texts
+ * and refuse others; an error that nothing catches ends the program.
  */
 #include "postgres.h"
 
@@ -21,7 +21,9 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -48,26 +50,33 @@ static const struct
 	const char *name;
 	char		category;
 	Oid			base;			/* of a domain, else itself */
+	int32		typmod;			/* of a domain with a length */
 	Oid			element;
 	bool		is_row;
 }			types[] =
 {
-	{TEXTOID, "pg_catalog.text", TYPCATEGORY_STRING, TEXTOID},
-	{NUMERICOID, "numeric", TYPCATEGORY_NUMERIC, NUMERICOID},
-	{INT4OID, "integer", TYPCATEGORY_NUMERIC, INT4OID},
-	{INT8OID, "bigint", TYPCATEGORY_NUMERIC, INT8OID},
-	{FLOAT8OID, "double precision", TYPCATEGORY_NUMERIC, FLOAT8OID},
-	{BOOLOID, "boolean", TYPCATEGORY_BOOLEAN, BOOLOID},
-	{TIMESTAMPTZOID, "timestamp with time zone", TYPCATEGORY_DATETIME, TIMESTAMPTZOID},
-	{TIMESTAMPOID, "timestamp without time zone", TYPCATEGORY_DATETIME, TIMESTAMPOID},
-	{DATEOID, "pg_catalog.date", TYPCATEGORY_DATETIME, DATEOID},
-	{JSONBOID, "pg_catalog.jsonb", TYPCATEGORY_USER, JSONBOID},
-	{JSONOID, "pg_catalog.json", TYPCATEGORY_USER, JSONOID},
-	{BYTEAOID, "pg_catalog.bytea", TYPCATEGORY_USER, BYTEAOID},
-	{INT4ARRAYOID, "integer[]", TYPCATEGORY_ARRAY, INT4ARRAYOID, INT4OID},
-	{SHIM_DOMAIN, "public.\"a \"\"domain\"", TYPCATEGORY_NUMERIC, INT4OID},
-	{SHIM_ROW, "public.\"row; --\"", TYPCATEGORY_COMPOSITE, SHIM_ROW, InvalidOid, true},
-	{SHIM_ENUM, "public.\"E'\"", TYPCATEGORY_ENUM, SHIM_ENUM},
+	{TEXTOID, "pg_catalog.text", TYPCATEGORY_STRING, TEXTOID, -1},
+	{VARCHAROID, "character varying", TYPCATEGORY_STRING, VARCHAROID, -1},
+	{NUMERICOID, "numeric", TYPCATEGORY_NUMERIC, NUMERICOID, -1},
+	{INT4OID, "integer", TYPCATEGORY_NUMERIC, INT4OID, -1},
+	{INT8OID, "bigint", TYPCATEGORY_NUMERIC, INT8OID, -1},
+	{FLOAT8OID, "double precision", TYPCATEGORY_NUMERIC, FLOAT8OID, -1},
+	{BOOLOID, "boolean", TYPCATEGORY_BOOLEAN, BOOLOID, -1},
+	{TIMESTAMPTZOID, "timestamp with time zone", TYPCATEGORY_DATETIME, TIMESTAMPTZOID, -1},
+	{TIMESTAMPOID, "timestamp without time zone", TYPCATEGORY_DATETIME, TIMESTAMPOID, -1},
+	{TIMEOID, "time without time zone", TYPCATEGORY_DATETIME, TIMEOID, -1},
+	{DATEOID, "pg_catalog.date", TYPCATEGORY_DATETIME, DATEOID, -1},
+	{UUIDOID, "uuid", TYPCATEGORY_USER, UUIDOID, -1},
+	{JSONBOID, "pg_catalog.jsonb", TYPCATEGORY_USER, JSONBOID, -1},
+	{JSONOID, "pg_catalog.json", TYPCATEGORY_USER, JSONOID, -1},
+	{BYTEAOID, "pg_catalog.bytea", TYPCATEGORY_USER, BYTEAOID, -1},
+	{INT4ARRAYOID, "integer[]", TYPCATEGORY_ARRAY, INT4ARRAYOID, -1, INT4OID},
+	{SHIM_DOMAIN, "public.\"a \"\"domain\"", TYPCATEGORY_NUMERIC, INT4OID, -1},
+	{SHIM_DOMAIN_ARRAY, "public.\"a \"\"domain\"[]", TYPCATEGORY_ARRAY, SHIM_DOMAIN_ARRAY, -1, SHIM_DOMAIN},
+	{SHIM_CODE, "public.code", TYPCATEGORY_STRING, VARCHAROID, 7},
+	{SHIM_CODE_ARRAY, "public.code[]", TYPCATEGORY_ARRAY, SHIM_CODE_ARRAY, -1, SHIM_CODE},
+	{SHIM_ROW, "public.\"row; --\"", TYPCATEGORY_COMPOSITE, SHIM_ROW, -1, InvalidOid, true},
+	{SHIM_ENUM, "public.\"E'\"", TYPCATEGORY_ENUM, SHIM_ENUM, -1},
 };
 
 MemoryContext CurrentMemoryContext;
@@ -75,13 +84,23 @@ ResourceOwner CurrentResourceOwner;
 sigjmp_buf *PG_exception_stack;
 ErrorContextCallback *error_context_stack;
 volatile sig_atomic_t InterruptPending;
+pg_tz	   *session_timezone;
+int			DateOrder;
+int			IntervalStyle;
 
-static ErrorData no_fit = {.elevel = ERROR, .sqlerrcode = ERRCODE_INVALID_TEXT_REPRESENTATION, .message = "it does not fit"};
+const int	day_tab[2][13] = {
+	{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0},
+	{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0}
+};
+
+static ErrorData raised = {.elevel = ERROR, .message = "it does not fit"};
 static int	contexts;
+static char a_zone;				/* all time zones; its address is what counts */
 
 static int	find_type(Oid oid);
 static void *shim_alloc(MemoryContext context, Size size);
 static Chunk *chunk_of(void *pointer);
+static void raise_unless(bool fits);
 static bool fits(Oid type, char *text);
 
 /* ---- memory */
@@ -243,6 +262,51 @@ lappend(List *list, void *datum)
 	return list;
 }
 
+/* A cell that holds an OID has room for a pointer. */
+List *
+lappend_oid(List *list, Oid datum)
+{
+	list = lappend(list, NULL);
+	list->type = T_OidList;
+	list->elements[list->length - 1].oid_value = datum;
+	return list;
+}
+
+List *
+list_make1_impl(NodeTag type, ListCell a)
+{
+	List	   *list = lappend(NIL, NULL);
+
+	list->type = type;
+	list->elements[0] = a;
+	return list;
+}
+
+List *
+list_make3_impl(NodeTag type, ListCell a, ListCell b, ListCell c)
+{
+	List	   *list = list_make1_impl(type, a);
+
+	list = lappend(lappend(list, NULL), NULL);
+	list->elements[1] = b;
+	list->elements[2] = c;
+	return list;
+}
+
+List *
+list_copy(const List *list)
+{
+	List	   *copy = NIL;
+
+	for (int i = 0; i < list_length(list); i++)
+	{
+		copy = lappend(copy, NULL);
+		copy->type = list->type;
+		copy->elements[i] = list->elements[i];
+	}
+	return copy;
+}
+
 List *
 list_delete_last(List *list)
 {
@@ -325,16 +389,95 @@ pg_mbcliplen(const char *text, int len, int limit)
 	return clipped;
 }
 
-unsigned char
-pg_ascii_tolower(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c;
-}
-
 int
 varstr_levenshtein_less_equal(const char *a, int alen, const char *b, int blen, int ins, int del, int sub, int max, bool trusted)
 {
 	return alen == blen && memcmp(a, b, alen) == 0 ? 0 : max + 1;
+}
+
+/* Always in quotes, so that what reads the SQL need not know the keywords. */
+char *
+quote_qualified_identifier(const char *schema, const char *name)
+{
+	const char *const parts[] = {schema, name};
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		appendStringInfoString(&out, i > 0 ? ".\"" : "\"");
+		for (const char *p = parts[i]; *p != '\0'; p++)
+		{
+			if (*p == '"')
+				appendStringInfoChar(&out, '"');
+			appendStringInfoChar(&out, *p);
+		}
+		appendStringInfoChar(&out, '"');
+	}
+	return out.data;
+}
+
+int
+pg_mb2wchar_with_len(const char *from, pg_wchar *to, int len)
+{
+	return pg_wchar_table[PG_UTF8].mb2wchar_with_len((const unsigned char *) from, to, len);
+}
+
+/* One that begins with "*" is none; any other has a group for every bracket. */
+int
+pg_regcomp(regex_t *regex, const pg_wchar *pattern, size_t len, int flags, Oid collation)
+{
+	if (len > 0 && pattern[0] == '*')
+		return REG_BADRPT;
+	regex->re_nsub = 0;
+	for (size_t i = 0; i < len; i++)
+		regex->re_nsub += pattern[i] == '(';
+	return REG_OKAY;
+}
+
+size_t
+pg_regerror(int error, const regex_t *regex, char *out, size_t size)
+{
+	return strlcpy(out, "it does not fit", size);
+}
+
+void
+pg_regfree(regex_t *regex)
+{
+}
+
+/* ---- times */
+
+/* Every zone whose name has a capital letter at the front. */
+pg_tz *
+pg_tzset(const char *name)
+{
+	return name[0] >= 'A' && name[0] <= 'Z' ? (pg_tz *) &a_zone : NULL;
+}
+
+pg_tz *
+pg_tzset_offset(long offset)
+{
+	return (pg_tz *) &a_zone;
+}
+
+bool
+pg_tz_acceptable(pg_tz *zone)
+{
+	return true;
+}
+
+/* Days count up; that is all that is asked of them here. */
+int
+date2j(int year, int month, int day)
+{
+	return (year * 12 + month) * 31 + day;
+}
+
+int
+isoweek2j(int year, int week)
+{
+	return date2j(year, 1, 7 * week);
 }
 
 /* ---- types */
@@ -343,6 +486,27 @@ Oid
 getBaseType(Oid oid)
 {
 	return types[find_type(oid)].base;
+}
+
+Oid
+getBaseTypeAndTypmod(Oid oid, int32 *typmod)
+{
+	int			i = find_type(oid);
+
+	if (types[i].typmod >= 0)
+		*typmod = types[i].typmod;
+	return types[i].base;
+}
+
+Oid
+get_array_type(Oid oid)
+{
+	for (int i = 0; i < lengthof(types); i++)
+	{
+		if (types[i].element == oid)
+			return types[i].oid;
+	}
+	return InvalidOid;
 }
 
 Oid
@@ -366,13 +530,15 @@ type_is_rowtype(Oid oid)
 bool
 can_coerce_type(int n, const Oid *from, const Oid *to, CoercionContext context)
 {
-	return *from % 2 == *to % 2;
+	return TypeCategory(*from) == TypeCategory(*to);
 }
 
 char *
 format_type_extended(Oid oid, int32 typmod, bits16 flags)
 {
-	return pstrdup(types[find_type(oid)].name);
+	const char *name = types[find_type(oid)].name;
+
+	return typmod >= 0 ? psprintf("%s(%d)", name, typmod) : pstrdup(name);
 }
 
 char *
@@ -404,12 +570,18 @@ getTypeInputInfo(Oid type, Oid *input, Oid *param)
 Datum
 OidInputFunctionCall(Oid type, char *text, Oid param, int32 typmod)
 {
-	if (!fits(type, text))
-		siglongjmp(*PG_exception_stack, 1);
+	raise_unless(fits(type, text));
 	return (Datum) 0;
 }
 
-/* JSON is what the parser relies on; others take some texts and refuse others. */
+static void
+raise_unless(bool fits)
+{
+	if (!fits)
+		ereport(ERROR, errcode(ERRCODE_INVALID_TEXT_REPRESENTATION));
+}
+
+/* JSON is what the parser relies on, and whole numbers are looked into; others take some texts and refuse others. */
 static bool
 fits(Oid type, char *text)
 {
@@ -419,9 +591,19 @@ fits(Oid type, char *text)
 
 		return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
 	}
-	if (type == NUMERICOID)
-		return strspn(text, "-+.eE0123456789") == strlen(text);
-	return type == TEXTOID || strlen(text) % 2 == 0;
+	switch (type)
+	{
+		case NUMERICOID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT8OID:
+		case SHIM_DOMAIN:
+			return strspn(text, "-+.eE0123456789") == strlen(text);
+		case TEXTOID:
+			return true;
+		default:
+			return strlen(text) % 2 == 0;
+	}
 }
 
 Datum
@@ -431,8 +613,17 @@ DirectFunctionCall1Coll(PGFunction function, Oid collation, Datum argument)
 }
 
 Datum
+DirectFunctionCall2Coll(PGFunction function, Oid collation, Datum a, Datum b)
+{
+	return a;
+}
+
+/* An input function. */
+Datum
 DirectFunctionCall3Coll(PGFunction function, Oid collation, Datum text, Datum param, Datum typmod)
 {
+	if (function == timestamptz_in || function == date_in)
+		raise_unless(fits(TIMESTAMPTZOID, DatumGetCString(text)));
 	return CStringGetDatum(pstrdup(DatumGetCString(text)));
 }
 
@@ -454,6 +645,24 @@ numeric_trim_scale(PG_FUNCTION_ARGS)
 	abort();
 }
 
+Datum
+timestamptz_in(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
+Datum
+timestamptz_scale(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
+Datum
+date_in(PG_FUNCTION_ARGS)
+{
+	abort();
+}
+
 /* ---- errors and transactions */
 
 bool
@@ -471,20 +680,19 @@ errstart_cold(int elevel, const char *domain)
 int
 errcode(int sqlerrcode)
 {
+	raised.sqlerrcode = sqlerrcode;
 	return 0;
 }
 
 int
 errmsg(const char *format,...)
 {
-	fprintf(stderr, "error: %s\n", format);
 	return 0;
 }
 
 int
 errmsg_internal(const char *format,...)
 {
-	fprintf(stderr, "error: %s\n", format);
 	return 0;
 }
 
@@ -503,19 +711,28 @@ errhint(const char *format,...)
 void
 errfinish(const char *file, int line, const char *function)
 {
+	if (PG_exception_stack != NULL)
+		pg_re_throw();
 	fprintf(stderr, "raised in %s, %s:%d\n", function, file, line);
 	abort();
+}
+
+void
+pg_re_throw(void)
+{
+	siglongjmp(*PG_exception_stack, 1);
 }
 
 ErrorData *
 CopyErrorData(void)
 {
-	return &no_fit;
+	return &raised;
 }
 
 void
 ReThrowError(ErrorData *error)
 {
+	fprintf(stderr, "an error that no value is to blame for\n");
 	abort();
 }
 

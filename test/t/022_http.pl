@@ -188,8 +188,10 @@ subtest 'pagination' => sub
 		my ($path, $pagination, $pages) = @{ $page{$name} };
 		for my $worker (0, 1)
 		{
+			my $start = time;
 			succeeds(sync($path, pagination => $pagination, worker => $worker),
 				"$name, worker $worker", rows => 1000, pages => $pages, requests => $pages);
+			cmp_ok(time - $start, '<', 25, "$name, worker $worker: no page that was there was waited for");
 		}
 	}
 	# A cursor that goes in the body of a POST.
