@@ -272,7 +272,8 @@ with_zone_of_tz(const AstNode *node)
 	const AstNode *value = ast_operand(node, 0);
 
 	*copy = *node;
-	if (list_length(node->operands) == 2 && value->kind == AST_FILTER && value->filter->compile == compile_tz)
+	if (list_length(node->operands) == 2 && value->kind == AST_FILTER &&
+		value->filter != NULL && value->filter->compile == compile_tz)
 		copy->operands = list_make3(ast_operand(value, 0), ast_operand(node, 1), ast_operand(value, 1));
 	return copy;
 }
@@ -281,15 +282,21 @@ static void
 check_format(const AstNode *node, int n, bool read)
 {
 	const AstNode *format = template_filter_literal(node, n, LITERAL_STRING);
+	TimeFormatKind kind;
 	int			scale;
 	char	   *mistake;
 
-	if (format == NULL || time_format_kind(format->text, &scale) != TIME_STRFTIME)
+	if (format == NULL)
+		return;
+	kind = time_format_kind(format->text, &scale);
+	if (kind != TIME_STRFTIME && kind != TIME_PATTERN)
 		return;
 	mistake = time_format_mistake(format->text, read);
 	if (mistake != NULL)
 		source_text_problem(format->source, format->position, ERRCODE_INVALID_PARAMETER_VALUE,
-							"a format with \"%\" is one of strftime: \"%Y-%m-%d %H:%M:%S\"", "%s", mistake);
+							kind == TIME_STRFTIME ? "a format with \"%\" is one of strftime: \"%Y-%m-%d %H:%M:%S\""
+							: "a format is one of strftime, \"iso\" or its like, or a pattern such as \"DD.MM.YYYY HH24:MI\"",
+							"%s", mistake);
 }
 
 static void
