@@ -174,7 +174,7 @@ databite_filter_url_decode(PG_FUNCTION_ARGS)
 		appendStringInfoChar(&out, (char) (hex_value(p[1]) << 4 | hex_value(p[2])));
 		i += 2;
 	}
-	if (out.len == VARSIZE_ANY_EXHDR(value))
+	if (out.len == bytes.len)
 		PG_RETURN_TEXT_P(value);
 	decoded = pg_any_to_server(out.data, out.len, PG_UTF8);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(decoded, decoded == out.data ? out.len : strlen(decoded)));
