@@ -22,6 +22,10 @@ gives('{{ item.a | base64 }}', '{"a": "\u00e9"}', '"w6k="');
 gives('{{ item.a | unbase64 | length }}', '{"a": "w6k="}', '1');
 gives('{{ item.a | split("\u00e9") | size }}', '{"a": "1\u00e92"}', '2');
 gives('{{ item.a | strip_html | length }}', '{"a": "<p>&#233;\u00e9</p>"}', '2');
+gives('{{ item["\u00e9"] }}', '{"\u00e9": 1}', '1');
+gives('{{ item | get("\u00e9") }}', '{"\u00e9": 1}', '1');
+gives('{{ item.a | lower | length }}', '{"a": "\u00c9X"}', '2');
+gives('{{ item.a | slug | length }}', '{"a": "\u00c9 X"}', '3');
 
 $node->stop;
 done_testing();
