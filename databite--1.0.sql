@@ -557,6 +557,14 @@ CREATE FUNCTION databite.from_text(value pg_catalog.text, type pg_catalog.anyele
 	AS 'MODULE_PATHNAME', 'databite_from_text' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION databite.from_text(pg_catalog.text, pg_catalog.anyelement) IS 'a text as a value of the type, by the rules for paths';
 
+CREATE FUNCTION databite.to_json(value pg_catalog.anyelement) RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_to_json' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.to_json(pg_catalog.anyelement) IS 'a value with times in it as JSON, the same in every session';
+
+CREATE FUNCTION databite.to_text(value pg_catalog.anyelement) RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_to_text' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION databite.to_text(pg_catalog.anyelement) IS 'a value with times in it as text, the same in every session';
+
 CREATE FUNCTION databite.from_text_domain(value pg_catalog.text, domains pg_catalog.anyarray) RETURNS pg_catalog.anyelement
 	AS 'MODULE_PATHNAME', 'databite_from_text' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION databite.from_text_domain(pg_catalog.text, pg_catalog.anyarray) IS 'a text as a value of the type of the elements, by the rules for paths';

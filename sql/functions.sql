@@ -36,6 +36,12 @@ CREATE FUNCTION shop.local(x text) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $
 CREATE FUNCTION "Odd schema."."it's" (x text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT x || '!' $$;
 CREATE FUNCTION "Odd schema."."Ünï" (x text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT x || '?' $$;
 
+-- Domains are what is below them
+CREATE DOMAIN shop.moment AS timestamptz;
+CREATE DOMAIN shop.bytes AS bytea;
+CREATE FUNCTION shop.moment(x text) RETURNS shop.moment LANGUAGE sql IMMUTABLE AS $$ SELECT timestamptz '2024-05-01 12:00Z' $$;
+CREATE FUNCTION shop.bytes(x text) RETURNS shop.bytes LANGUAGE sql IMMUTABLE AS $$ SELECT bytea '\xff00' $$;
+
 -- What cannot be a filter
 CREATE FUNCTION shop.nothing() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION shop.many(x int) RETURNS SETOF int LANGUAGE sql AS 'SELECT 1';
@@ -206,6 +212,11 @@ SELECT databite.schedule_job('{"id": "mortal", "source": {"type": "inline", "ite
 	"destination": {"type": "database", "table": "mortal", "batchSize": 1}, "transform": {"n": "{{ item.n | shop.dies }}"}}');
 SELECT status, error ->> 'code', error ->> 'message' FROM databite.execute_job('mortal');
 SELECT status, error ->> 'code', error ->> 'message', error ->> 'detail' FROM databite.execute_job('mortal');
+
+SELECT databite.evaluate('{{ (item.x | shop.moment) == "2024-05-01 12:00" }}') AS moment,
+	databite.evaluate('{{ item.x | shop.bytes | hex }}', '{"x": ""}') AS bytes,
+	databite.evaluate('{{ item.x | shop.moment | tz("Europe/Riga") | format_date("%H:%M") }}') AS "there",
+	databite.evaluate('{{ item.x | shop.local | format_date("%H:%M") }}') AS "local";
 
 SELECT databite.unschedule_job(job_id) FROM databite.jobs;
 SELECT databite.drop_transform(name) FROM databite.transforms WHERE owner = current_user::regrole;

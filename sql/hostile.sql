@@ -49,6 +49,30 @@ SELECT pg_temp.outcome('{{ item.a in [' || repeat('1, ', 10000) || '1] }}');
 SELECT pg_temp.outcome('{{ {' || repeat('"a": item.a, ', 10000) || '"b": 2} }}');
 SELECT pg_temp.outcome('{{ item.a | trim(' || repeat('1, ', 10000) || '1) }}');
 
+-- A long value: an error shows its beginning
+CREATE FUNCTION pg_temp.shown(template text, item jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	RETURN left(databite.evaluate(template, item)::text, 60);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || CASE WHEN length(SQLERRM) + length(detail) < 500 THEN ' ' || left(SQLERRM, 70) ELSE ' too long' END;
+END $$;
+SELECT t AS template, pg_temp.shown('{{ ' || t || ' }}', jsonb_build_object('a', repeat('é', 100000), 'n', ('1' || repeat('0', 100000) || '.5')::numeric))
+FROM unnest(ARRAY['item.a + 1', '(item.a ~ "") + 1', 'not (item.a ~ "")', 'item.a | to_datetime', '(item.a ~ "") | to_datetime',
+	'(item.a ~ "") | to_date', 'item.a | to_datetime("Month YYYY")', 'item.a | to_datetime("%Y")', 'item.a | to_datetime("epoch")', 'item.a | to_unix',
+	'"2024-05-01" | date_add(item.a)', '"2024-05-01" | date_add(item.n, "month")', '"2024-05-01" | date_add(1, item.a)',
+	'"2024-05-01" | format_date("%Y", item.a)', '(item.a ~ "") | from_json', 'item.a | int', 'item.n | float', 'item.n | int', 'item.n | bool',
+	'item.n | shop', 'item.a | upper | truncate(3)', '"x" | slice((item.n + 0))']) AS t;
+
+-- Accents in a row, which normalization takes the square of the time for
+SELECT length(databite.filter_slug('a' || repeat(U&'\0301', 250000) || repeat(U&'\0316', 250000) || 'b'));
+SELECT length(databite.filter_slug(U&'\0430' || repeat(U&'\0301', 250000) || repeat(U&'\0316', 250000) || 'b'));
+SELECT databite.filter_slug(repeat('Crème ', 30) || U&'Cre\0300me') = repeat('creme-', 30) || 'creme',
+	databite.filter_slug(repeat(U&'\0438\0306', 300)) = repeat(U&'\0439', 300);
+
 -- A document of the same kinds
 SELECT pg_temp.outcome('{{ item.a }}', (repeat('[', 500) || repeat(']', 500))::jsonb);
 SELECT count(*) FROM databite.validate_job(jsonb_build_object('id', 'hostile', 'source', '{"type": "inline", "items": []}'::jsonb,

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "job/definition.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "run/context.h"
 #include "run/inspect.h"
@@ -209,11 +210,12 @@ batch_of_item(const char *item, const List *wanted)
 	};
 	ItemReader *reader = item_reader_create(&options, CurrentMemoryContext);
 	ItemBatch  *batch = item_batch_create(npaths, 1, MaxAllocHugeSize, CurrentMemoryContext);
+	char	   *utf8 = pg_server_to_any(item, strlen(item), PG_UTF8);
 	size_t		taken;
 
 	item_reader_begin(reader, 0);
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
-	if (item_reader_push(reader, item, strlen(item), &taken, batch) == ITEMS_ERROR ||
+	if (item_reader_push(reader, utf8, strlen(utf8), &taken, batch) == ITEMS_ERROR ||
 		item_reader_push(reader, "]", 1, &taken, batch) == ITEMS_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -7,22 +7,35 @@
 #include "base/bytes.h"
 #include "base/compat.h"
 
+static bytea *decoded(const char *text, size_t len, bool (*decode) (const char *, size_t, unsigned char *, size_t *));
 static bool decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen);
 static bool decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen);
 static int	hex_digit(char c);
 static int	base64_digit(char c);
 
 bytea *
+bytes_from_base64(const char *text, size_t len)
+{
+	return decoded(text, len, decode_base64);
+}
+
+bytea *
 bytes_from_text(const char *text, size_t len)
 {
-	bool		hex = len >= 2 && text[0] == '\\' && text[1] == 'x';
+	if (len >= 2 && text[0] == '\\' && text[1] == 'x')
+		return decoded(text + 2, len - 2, decode_hex);
+	return decoded(text, len, decode_base64);
+}
+
+static bytea *
+decoded(const char *text, size_t len, bool (*decode) (const char *, size_t, unsigned char *, size_t *))
+{
 	bytea	   *result;
 	size_t		outlen;
 
 	/* less than the text in either form, but for the groups of four that base64 is decoded in */
 	result = palloc(VARHDRSZ + len + 3);
-	if (!(hex ? decode_hex(text + 2, len - 2, (unsigned char *) VARDATA(result), &outlen)
-			  : decode_base64(text, len, (unsigned char *) VARDATA(result), &outlen)))
+	if (!decode(text, len, (unsigned char *) VARDATA(result), &outlen))
 	{
 		pfree(result);
 		return NULL;
@@ -51,7 +64,8 @@ decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen)
 
 /*
  * Padding, where there is any, fills the last group of four, and nothing but
- * line breaks follows it.
+ * white space follows it.  Bits that belong to no byte are 0: else something has
+ * been cut off.
  */
 static bool
 decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen)
@@ -65,7 +79,7 @@ decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen)
 	{
 		int			digit = base64_digit(text[i]);
 
-		if (text[i] == '\n' || text[i] == '\r')
+		if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
 			continue;
 		if (text[i] == '=')
 		{
@@ -83,6 +97,8 @@ decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen)
 		}
 	}
 	if (digits % 4 == 1 || (padding > 0 && (padding > 2 || (digits + padding) % 4 != 0)))
+		return false;
+	if ((digits % 4 == 2 && (group & 0xF) != 0) || (digits % 4 == 3 && (group & 0x3) != 0))
 		return false;
 	if (digits % 4 == 2)
 		out[n++] = group >> 4;

@@ -6,10 +6,12 @@
 #define DATABITE_BYTES_H
 
 /*
- * Base64 in the standard or the URL-safe alphabet, with or without padding, line
- * breaks allowed; or \x and hexadecimal digits, as PostgreSQL writes a bytea.
- * NULL where the text is neither; palloc'd.
+ * Base64 in the standard or the URL-safe alphabet, with or without padding, white
+ * space allowed.  NULL where the text is none; palloc'd.
  */
+extern bytea *bytes_from_base64(const char *text, size_t len);
+
+/* The same; or \x and hexadecimal digits, as PostgreSQL writes a bytea. */
 extern bytea *bytes_from_text(const char *text, size_t len);
 
 #endif

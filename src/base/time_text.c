@@ -5,14 +5,18 @@
 #include "postgres.h"
 
 #include "base/time_text.h"
+#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "common/string.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "port.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 
 /* Bytes of a value that an error shows. */
 #define SHOWN_BYTES	100
@@ -162,13 +166,37 @@ time_text_take_zone_name(const char **p, const char *end, int *seconds)
 	return false;
 }
 
+bool
+time_type_holds_time(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	switch (TypeCategory(base))
+	{
+		case TYPCATEGORY_DATETIME:
+		case TYPCATEGORY_TIMESPAN:
+		case TYPCATEGORY_COMPOSITE:
+			return true;
+		case TYPCATEGORY_ARRAY:
+			return OidIsValid(get_element_type(base)) && time_type_holds_time(get_element_type(base));
+		case TYPCATEGORY_RANGE:
+			if (type_is_multirange(base))
+				base = get_multirange_range(base);
+			return time_type_holds_time(get_range_subtype(base));
+		default:
+			return false;
+	}
+}
+
 void
 time_session_neutral(TimeSession *saved, pg_tz *zone)
 {
 	saved->zone = session_timezone;
+	saved->date_style = DateStyle;
 	saved->date_order = DateOrder;
 	saved->interval_style = IntervalStyle;
 	session_timezone = zone;
+	DateStyle = USE_ISO_DATES;
 	DateOrder = DATEORDER_MDY;
 	IntervalStyle = INTSTYLE_POSTGRES;
 }
@@ -177,6 +205,7 @@ void
 time_session_restore(const TimeSession *saved)
 {
 	session_timezone = saved->zone;
+	DateStyle = saved->date_style;
 	DateOrder = saved->date_order;
 	IntervalStyle = saved->interval_style;
 }
@@ -205,6 +234,11 @@ parse_own(const char *text, TimeValue *result)
 				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
 				 errmsg("a number is not a time: \"%.*s\"", SHOWN_BYTES, text),
 				 errhint("Use a filter that says what the number means, such as from_unix.")));
+	if (end - start > TIME_TEXT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("a text of %zu bytes is not a time: \"%.*s...\"", strlen(text),
+						pg_mbcliplen(start, TIME_TEXT_MAX, SHOWN_BYTES), start)));
 	return false;
 }
 
@@ -278,14 +312,14 @@ read_neutral(PGFunction input, const char *text, int32 typmod)
 static bool
 is_number(const char *p, const char *end)
 {
-	if (p == end)
-		return false;
+	const char *start = p;
+
 	if (!take_char(&p, end, '-'))
 		(void) take_char(&p, end, '+');
 	p += strspn(p, "0123456789");
 	if (take_char(&p, end, '.'))
 		p += strspn(p, "0123456789");
-	return p == end && isdigit((unsigned char) end[-1]);
+	return p == end && p > start && isdigit((unsigned char) end[-1]);
 }
 
 /* One to max_digits digits. */

@@ -14,6 +14,9 @@
 #include "utils/date.h"
 #include "utils/timestamp.h"
 
+/* More bytes than any text that means a time or an interval; an error of PostgreSQL's would show a longer one whole. */
+#define TIME_TEXT_MAX	1000
+
 /* English, in full; the first three letters are the abbreviation. */
 extern const char *const time_month_names[12];
 extern const char *const time_day_names[7]; /* from Sunday */
@@ -43,9 +46,13 @@ extern bool time_text_take_zone_name(const char **p, const char *end, int *secon
 typedef struct TimeSession
 {
 	pg_tz	   *zone;
+	int			date_style;
 	int			date_order;
 	int			interval_style;
 } TimeSession;
+
+/* Does the notation of the type's values hold dates, times or intervals, so that it depends on these? */
+extern bool time_type_holds_time(Oid type);
 
 /* Sets them to what is the same in every session, with the given zone; to be put back whatever happens. */
 extern void time_session_neutral(TimeSession *saved, pg_tz *zone);

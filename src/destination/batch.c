@@ -71,6 +71,7 @@ static BatchBinding *current_binding = NULL;
 PG_FUNCTION_INFO_V1(databite_batch);
 
 static int	trigger_depth(void);
+static const JsonPath *utf8_path(const JsonPath *path);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
 static void convert_items(const BatchBinding *binding, ConversionPosition *position, bool reject,
@@ -201,9 +202,33 @@ batch_paths(const List *paths, const JsonPath *const **array)
 	const JsonPath **result = palloc(sizeof(JsonPath *) * Max(npaths, 1));
 
 	for (int i = 0; i < npaths; i++)
-		result[i] = list_nth(paths, i);
+		result[i] = utf8_path(list_nth(paths, i));
 	*array = result;
 	return npaths;
+}
+
+/* The path with its keys as they stand in items. */
+static const JsonPath *
+utf8_path(const JsonPath *path)
+{
+	JsonPath   *copy;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return path;
+	copy = palloc(sizeof(JsonPath));
+	copy->nsteps = path->nsteps;
+	copy->steps = palloc(Max(path->nsteps, 1) * sizeof(JsonPathStep));
+	for (int i = 0; i < path->nsteps; i++)
+	{
+		JsonPathStep *step = &copy->steps[i];
+
+		*step = path->steps[i];
+		if (step->kind != PATH_KEY)
+			continue;
+		step->key = pg_server_to_any(step->key, step->keylen, PG_UTF8);
+		step->keylen = strlen(step->key);
+	}
+	return copy;
 }
 
 void

@@ -39,7 +39,7 @@ extern List *batch_add_paths(List *paths, const List *inputs);
 /* The number of a path among paths, or -1. */
 extern int	batch_path_number(const List *paths, const JsonPath *path);
 
-/* The paths for the item reader: *array is palloc'd, the result is their number. */
+/* The paths for the item reader, which reads UTF-8: *array is palloc'd, the result is their number. */
 extern int	batch_paths(const List *paths, const JsonPath *const **array);
 
 /* Number of the input's path among the binding's; -1 for {{index}}. */

@@ -57,6 +57,7 @@ struct CellConverter
 	Oid			base_type;		/* below the domains */
 	int32		typmod;			/* of the base type */
 	char		category;
+	bool		holds_time;		/* the type's notation has times in it */
 	Conversion	conversion;
 	FmgrInfo	input;
 	Oid			ioparam;
@@ -93,6 +94,7 @@ cell_converter_create(Oid type, int32 typmod, MemoryContext context)
 	converter->base_type = getBaseTypeAndTypmod(type, &converter->typmod);
 	converter->is_domain = (converter->base_type != type);
 	get_type_category_preferred(converter->base_type, &converter->category, &preferred);
+	converter->holds_time = time_type_holds_time(converter->base_type);
 	converter->conversion = choose_conversion(converter->base_type, converter->typmod);
 
 	getTypeInputInfo(converter->base_type, &function, &converter->ioparam);
@@ -421,7 +423,7 @@ call(CellConverter *converter, CellKind kind, const char *text, size_t len)
 {
 	if (converter->conversion == TO_JSONB)
 		return cell_to_jsonb(kind, text, len);
-	if (converter->category == TYPCATEGORY_DATETIME || converter->category == TYPCATEGORY_TIMESPAN)
+	if (converter->holds_time)
 		return convert_time(converter, text, len);
 	return convert_by_input(converter, text, len);
 }

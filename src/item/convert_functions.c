@@ -4,16 +4,20 @@
  *
  * So what an expression gives becomes a column's value by the same rules as a
  * path does.  The type is that of the second argument, which is NULL.  That of a
- * domain may be refused by the domain, so its functions take an array.
+ * domain may be refused by the domain, so its functions take an array.  And the
+ * other way for values with times in them, which PostgreSQL writes by settings of
+ * the session.
  */
 #include "postgres.h"
 
+#include "base/time_text.h"
 #include "fmgr.h"
 #include "item/convert.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 
 static CellConverter *result_converter(FmgrInfo *function);
 static CellKind jsonb_cell(Jsonb *value, char **text);
@@ -21,6 +25,8 @@ static Datum convert(FunctionCallInfo fcinfo, CellKind kind, char *text);
 
 PG_FUNCTION_INFO_V1(databite_from_json);
 PG_FUNCTION_INFO_V1(databite_from_text);
+PG_FUNCTION_INFO_V1(databite_to_json);
+PG_FUNCTION_INFO_V1(databite_to_text);
 
 /* from_json(value jsonb, type anyelement) returns anyelement: JSON null is NULL, a string what is in it. */
 Datum
@@ -52,6 +58,49 @@ convert(FunctionCallInfo fcinfo, CellKind kind, char *text)
 	if (isnull)
 		PG_RETURN_NULL();
 	return result;
+}
+
+/* to_json(value anyelement) returns jsonb: as PostgreSQL's to_jsonb, with times as in no session but ours. */
+Datum
+databite_to_json(PG_FUNCTION_ARGS)
+{
+	TimeSession saved;
+	volatile Datum result = (Datum) 0;
+
+	time_session_neutral(&saved, pg_tzset("GMT"));
+	PG_TRY();
+	{
+		result = to_jsonb(fcinfo);
+	}
+	PG_FINALLY();
+	{
+		time_session_restore(&saved);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* to_text(value anyelement) returns text: as the type writes it, likewise. */
+Datum
+databite_to_text(PG_FUNCTION_ARGS)
+{
+	TimeSession saved;
+	Oid			output;
+	bool		varlena;
+	char	   *volatile text = NULL;
+
+	getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, 0), &output, &varlena);
+	time_session_neutral(&saved, pg_tzset("GMT"));
+	PG_TRY();
+	{
+		text = OidOutputFunctionCall(output, PG_GETARG_DATUM(0));
+	}
+	PG_FINALLY();
+	{
+		time_session_restore(&saved);
+	}
+	PG_END_TRY();
+	PG_RETURN_TEXT_P(cstring_to_text(text));
 }
 
 /* The converter to the type of the result, made once for each place of a statement. */

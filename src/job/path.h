@@ -20,7 +20,7 @@ typedef enum JsonPathStepKind
 typedef struct JsonPathStep
 {
 	JsonPathStepKind kind;
-	char	   *key;			/* PATH_KEY: unescaped UTF-8, NUL-terminated */
+	char	   *key;			/* PATH_KEY: unescaped, NUL-terminated */
 	int			keylen;
 	int			index;			/* PATH_INDEX */
 } JsonPathStep;

@@ -7,6 +7,7 @@
 #include "job/quoted.h"
 #include "mb/pg_wchar.h"
 
+static int	append_code_point(char *to, pg_wchar code);
 static bool decode_unicode_escape(const char *text, int len, int *pos, pg_wchar *code,
 								  const char **error);
 static bool hex4(const char *text, int len, int pos, pg_wchar *code);
@@ -72,8 +73,7 @@ quoted_decode(const char *text, int len, int *decoded_len, const char **error, i
 			case 'u':
 				if (!decode_unicode_escape(text, len, &i, &code, error))
 					return NULL;
-				unicode_to_utf8(code, (unsigned char *) result + out);
-				out += pg_utf_mblen((unsigned char *) result + out);
+				out += append_code_point(result + out, code);
 				continue;
 			default:
 				return NULL;
@@ -84,6 +84,24 @@ quoted_decode(const char *text, int len, int *decoded_len, const char **error, i
 	result[out] = '\0';
 	*decoded_len = out;
 	return result;
+}
+
+/*
+ * Writes the character in the database's encoding, in which the text around it is; returns its bytes.
+ */
+static int
+append_code_point(char *to, pg_wchar code)
+{
+	unsigned char character[MAX_UNICODE_EQUIVALENT_STRING + 1] = {0};
+	int			len;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		unicode_to_utf8(code, character);
+	else
+		pg_unicode_to_server(code, character);
+	len = strlen((char *) character);
+	memcpy(to, character, len);
+	return len;
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "template/check.h"
 #include "template/filters.h"
 #include "template/scopes.h"
+#include "utils/lsyscache.h"
 
 static Oid	literal_type(const AstNode *node);
 static Oid	operator_type(const AstNode *node);
@@ -79,6 +80,8 @@ template_common_type(Oid a, Oid b)
 Oid
 template_comparison_type(Oid a, Oid b)
 {
+	a = OidIsValid(a) ? getBaseType(a) : a;
+	b = OidIsValid(b) ? getBaseType(b) : b;
 	if (a == JSONBOID || b == JSONBOID)
 		return JSONBOID;
 	if (is_time(a) || is_time(b))

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "parser/parse_coerce.h"
 #include "template/coerce.h"
@@ -206,7 +207,7 @@ from_time(Oid base, Oid to, Coercion *coercion)
 		return around(coercion, "pg_catalog.to_jsonb(databite.iso8601(", "))", JSONBOID, to);
 	if (base == JSONOID)
 		return around(coercion, "pg_catalog.to_json(databite.iso8601(", "))", JSONOID, to);
-	if (TypeCategory(base) == TYPCATEGORY_DATETIME)
+	if (TypeCategory(base) == TYPCATEGORY_DATETIME && base != TIMETZOID)
 		return around(coercion, "pg_catalog.timezone('UTC', ", ")", TIMESTAMPOID, to);
 	if (!is_text_like(base))
 		return false;
@@ -218,7 +219,7 @@ from_jsonb(Oid base, Oid to, Coercion *coercion)
 {
 	if (base == JSONOID)
 		return around(coercion, "", "", InvalidOid, to);
-	if (is_cast_from_text(base) && is_text_like(base) && !cuts_silently(to))
+	if (is_cast_from_text(base) && !cuts_silently(to))
 		return around(coercion, "(", UNWRAP, TEXTOID, to);
 	return converted(coercion, "from_json", "", "", to);
 }
@@ -263,21 +264,24 @@ from_bytes(Oid base, Oid to, Coercion *coercion)
 static bool
 from_other(Oid source, Oid base, Oid to, Coercion *coercion)
 {
-	if (base == JSONBOID)
-		return around(coercion, "pg_catalog.to_jsonb(", ")", JSONBOID, to);
-	if (base == JSONOID)
-		return around(coercion, "pg_catalog.to_json(", ")", JSONOID, to);
+	/* times the same in every session */
+	bool		holds_time = time_type_holds_time(source);
+	const char *to_jsonb = holds_time ? "databite.to_json(" : "pg_catalog.to_jsonb(";
+
+	if (base == JSONBOID || base == JSONOID)
+		return around(coercion, to_jsonb, ")", JSONBOID, to);
 	if (is_text_like(base))
 	{
-		/* as ISO 8601, whatever DateStyle is */
 		if (TypeCategory(source) == TYPCATEGORY_DATETIME)
-			return by_text("(pg_catalog.to_jsonb(", ")" UNWRAP, base, to, coercion);
+			return by_text("(databite.to_json(", ")" UNWRAP, base, to, coercion);
+		if (holds_time)
+			return by_text("databite.to_text(", ")", base, to, coercion);
 		return by_text("CAST(", " AS pg_catalog.text)", base, to, coercion);
 	}
 	if (can_coerce_type(1, &source, &base, COERCION_EXPLICIT))
 		return around(coercion, "", "", InvalidOid, to);
 	if (OidIsValid(get_element_type(source)) && OidIsValid(get_element_type(base)))
-		return converted(coercion, "from_json", "pg_catalog.to_jsonb(", ")", to);
+		return converted(coercion, "from_json", to_jsonb, ")", to);
 	return false;
 }
 
@@ -331,23 +335,13 @@ around(Coercion *coercion, const char *before, const char *after, Oid result, Oi
 }
 
 /*
- * The types to which SQL's cast from text is their input function, and what a
- * string of an item becomes them by.
+ * The types to which SQL's cast from text is what a string of an item becomes
+ * them by, also where it fails: it never shows a long value whole.
  */
 static bool
 is_cast_from_text(Oid type)
 {
-	switch (type)
-	{
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-		case BOOLOID:
-		case UUIDOID:
-			return true;
-		default:
-			return is_number(type);
-	}
+	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
 }
 
 /*

@@ -315,7 +315,7 @@ compile_in_list(TemplateCompile *compile, const AstNode *value, const AstNode *l
 	foreach(lc, list->operands)
 		type = template_comparison_type(type, ((AstNode *) lfirst(lc))->type);
 	if (list->operands == NIL)
-		type = template_natural_type(value);
+		type = template_comparison_type(type, InvalidOid);
 	type_name = template_type_name(type, -1);
 
 	template_compile_node(compile, value, type);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "template/filters.h"
 #include "template/validators.h"
+#include "utils/lsyscache.h"
 
 static void compile_bytes(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_hmac(TemplateCompile *compile, const AstNode *node, Oid to);
@@ -84,7 +85,7 @@ compile_hmac(TemplateCompile *compile, const AstNode *node, Oid to)
 static Oid
 bytes_type(const AstNode *operand)
 {
-	return operand->type == BYTEAOID ? BYTEAOID : TEXTOID;
+	return OidIsValid(operand->type) && getBaseType(operand->type) == BYTEAOID ? BYTEAOID : TEXTOID;
 }
 
 static void

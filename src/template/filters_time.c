@@ -281,15 +281,21 @@ static void
 check_format(const AstNode *node, int n, bool read)
 {
 	const AstNode *format = template_filter_literal(node, n, LITERAL_STRING);
+	TimeFormatKind kind;
 	int			scale;
 	char	   *mistake;
 
-	if (format == NULL || time_format_kind(format->text, &scale) != TIME_STRFTIME)
+	if (format == NULL)
+		return;
+	kind = time_format_kind(format->text, &scale);
+	if (kind != TIME_STRFTIME && kind != TIME_PATTERN)
 		return;
 	mistake = time_format_mistake(format->text, read);
 	if (mistake != NULL)
 		source_text_problem(format->source, format->position, ERRCODE_INVALID_PARAMETER_VALUE,
-							"a format with \"%\" is one of strftime: \"%Y-%m-%d %H:%M:%S\"", "%s", mistake);
+							kind == TIME_STRFTIME ? "a format with \"%\" is one of strftime: \"%Y-%m-%d %H:%M:%S\""
+							: "a format is one of strftime, \"iso\" or its like, or a pattern such as \"DD.MM.YYYY HH24:MI\"",
+							"%s", mistake);
 }
 
 static void

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/bytes.h"
 #include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
@@ -47,9 +48,6 @@ static void hash(pg_cryptohash_type type, Bytes first, Bytes second, uint8 *dige
 static void hmac(Bytes key, Bytes value, uint8 *digest, size_t len);
 pg_noreturn static void fail_hash(const char *error);
 static const uint8 *find_namespace(text *name);
-static int	base64_value(char c);
-static bytea *base64_decode(const char *text, int len);
-pg_noreturn static void fail_base64(void);
 static int	hex_value(char c);
 
 /*
@@ -140,8 +138,13 @@ Datum
 databite_filter_unbase64(PG_FUNCTION_ARGS)
 {
 	text	   *value = PG_GETARG_TEXT_PP(0);
+	bytea	   *bytes = bytes_from_base64(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
-	PG_RETURN_BYTEA_P(base64_decode(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)));
+	if (bytes == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("filter \"unbase64\" needs a text in base64")));
+	PG_RETURN_BYTEA_P(bytes);
 }
 
 /*
@@ -174,7 +177,7 @@ databite_filter_url_decode(PG_FUNCTION_ARGS)
 		appendStringInfoChar(&out, (char) (hex_value(p[1]) << 4 | hex_value(p[2])));
 		i += 2;
 	}
-	if (out.len == VARSIZE_ANY_EXHDR(value))
+	if (out.len == bytes.len)
 		PG_RETURN_TEXT_P(value);
 	decoded = pg_any_to_server(out.data, out.len, PG_UTF8);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(decoded, decoded == out.data ? out.len : strlen(decoded)));
@@ -348,74 +351,6 @@ find_namespace(text *name)
 				 errmsg("filter \"uuid\" has no such namespace"),
 				 errhint("It is \"dns\", \"url\", \"oid\", \"x500\" or a UUID.")));
 	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(text)))->data;
-}
-
-/*
- * Four digits are three bytes.  Digits at the end that are too few for a byte,
- * bits that belong to none, and padding at the wrong place are errors: something
- * has been cut off.
- */
-static bytea *
-base64_decode(const char *text, int len)
-{
-	StringInfoData out;
-	uint32		bits = 0;
-	int			nbits = 0;
-	int			digits = 0;
-	int			padding = 0;
-
-	initStringInfo(&out);
-	for (int i = 0; i < len; i++)
-	{
-		int			digit = base64_value(text[i]);
-
-		if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
-			continue;
-		if (text[i] == '=')
-		{
-			padding++;
-			continue;
-		}
-		if (digit < 0 || padding > 0)
-			fail_base64();
-		digits++;
-		bits = bits << 6 | digit;
-		nbits += 6;
-		if (nbits >= 8)
-		{
-			nbits -= 8;
-			appendStringInfoChar(&out, (char) (bits >> nbits & 0xFF));
-		}
-	}
-	if (digits % 4 == 1 || (bits & ((1 << nbits) - 1)) != 0 ||
-		(padding > 0 && (padding > 2 || (digits + padding) % 4 != 0)))
-		fail_base64();
-	return (bytea *) cstring_to_text_with_len(out.data, out.len);
-}
-
-/*
- * -1 for what is no digit of either alphabet.
- */
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	return c == '/' || c == '_' ? 63 : -1;
-}
-
-static void
-fail_base64(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("filter \"unbase64\" needs a text in base64")));
 }
 
 static int

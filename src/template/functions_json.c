@@ -18,6 +18,9 @@
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
+/* Bytes of what the JSON parser says that an error shows. */
+#define SHOWN_BYTES	200
+
 PG_FUNCTION_INFO_V1(databite_filter_join);
 PG_FUNCTION_INFO_V1(databite_filter_first);
 PG_FUNCTION_INFO_V1(databite_filter_last);
@@ -310,10 +313,14 @@ databite_filter_from_json(PG_FUNCTION_ARGS)
 	JsonbValue	value;
 
 	if (error != JSON_SUCCESS)
+	{
+		char	   *detail = json_errdetail(error, lexer);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("filter \"from_json\" needs a JSON text"),
-				 errdetail_internal("%s", json_errdetail(error, lexer))));
+				 errdetail_internal("%.*s", pg_mbcliplen(detail, strlen(detail), SHOWN_BYTES), detail)));
+	}
 	value = json_value_of(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(json)))));
 	return json_value_datum(fcinfo, &value);
 }

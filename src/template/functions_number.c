@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_collation.h"
 #include "common/shortest_dec.h"
 #include "fmgr.h"
@@ -40,6 +42,8 @@ static bool read_groups(StringInfo out, const char *p, const char *end, char sep
 static int	group_mark(const char *p, const char *end, char separator);
 static bool is_yes_or_no(const char *text, int len, bool *result);
 static char *clip_json(Jsonb *value);
+static char *clip_number(Datum number);
+static char *clip(char *text);
 static bool is_number_text(const char *text, int len);
 static int	skip_digits(const char *text, int len, int i);
 static void trim_space(const char **text, int *len);
@@ -64,8 +68,7 @@ databite_whole(PG_FUNCTION_ARGS)
 	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, value, whole)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("%s is not a whole number",
-						DatumGetCString(DirectFunctionCall1(numeric_out, value))),
+				 errmsg("%s is not a whole number", clip_number(value)),
 				 errhint("Round it: {{ (...) | round }}.")));
 	PG_RETURN_DATUM(value);
 }
@@ -185,10 +188,18 @@ Datum
 databite_filter_float(PG_FUNCTION_ARGS)
 {
 	Datum		number = to_number(PG_GETARG_JSONB_P(0), "float");
+	float8		result;
 
 	if (number == (Datum) 0)
 		PG_RETURN_NULL();
-	return DirectFunctionCall1(numeric_float8, number);
+	/* PostgreSQL's own cast would show all of its digits */
+	result = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, number));
+	if (isinf(result) ||
+		(result == 0 && !DatumGetBool(DirectFunctionCall2(numeric_eq, number, NumericGetDatum(int64_to_numeric(0))))))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("filter \"float\" cannot keep %s in a double", clip_number(number))));
+	PG_RETURN_FLOAT8(result);
 }
 
 /*
@@ -552,7 +563,18 @@ next_element(JsonbIterator **iterator, JsonbValue *element)
 static char *
 clip_json(Jsonb *value)
 {
-	char	   *text = JsonbToCString(NULL, &value->root, VARSIZE(value));
+	return clip(JsonbToCString(NULL, &value->root, VARSIZE(value)));
+}
+
+static char *
+clip_number(Datum number)
+{
+	return clip(DatumGetCString(DirectFunctionCall1(numeric_out, number)));
+}
+
+static char *
+clip(char *text)
+{
 	int			len = strlen(text);
 
 	if (len <= SHOWN_MAX)

@@ -11,6 +11,7 @@
 #include "catalog/pg_collation.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "template/functions.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -231,6 +232,7 @@ split_text(text *value, const char *separator, int separator_len)
 	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
 	while (end - p >= separator_len)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (memcmp(p, separator, separator_len) == 0)
 		{
 			push_text(&state, part, p - part);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "catalog/pg_collation.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -33,6 +34,7 @@ PG_FUNCTION_INFO_V1(databite_filter_tz_local);
 static char *jsonb_text(Jsonb *value);
 static bool read_own_format(const char *filter, text *value, text *format, pg_tz *zone, TimeValue *result);
 static bool read_unix(const char *filter, const char *text, int scale, TimeValue *result);
+pg_noreturn static void refuse_format(const char *filter, const char *mistake, const char *format);
 static char *write_time(TimestampTz time, text *format, pg_tz *zone);
 static Datum call_in_zone(pg_tz *zone, PGFunction function, Datum value, Datum argument);
 
@@ -198,10 +200,7 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
 		case TIME_STRFTIME:
 			mistake = time_format_mistake(by, true);
 			if (mistake != NULL)
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("filter \"%s\" got %s: \"%.*s\"", filter, mistake,
-								pg_mbcliplen(by, strlen(by), SHOWN_BYTES), by)));
+				refuse_format(filter, mistake, by);
 			fits = time_format_read(from, by, zone, result);
 			break;
 		case TIME_UNIX:
@@ -219,7 +218,12 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
 			fits = time_text_parse_rfc2822(from, strlen(from), result);
 			break;
 		case TIME_PATTERN:
-			return false;
+			mistake = time_format_mistake(by, true);
+			if (mistake != NULL)
+				refuse_format(filter, mistake, by);
+			if (strlen(from) <= TIME_TEXT_MAX)
+				return false;
+			break;
 	}
 	if (!fits)
 		ereport(ERROR,
@@ -236,16 +240,23 @@ read_own_format(const char *filter, text *value, text *format, pg_tz *zone, Time
 static bool
 read_unix(const char *filter, const char *text, int scale, TimeValue *result)
 {
-	Datum		number;
+	Datum		number = function_text_number(text, strlen(text));
 
-	if (strspn(text, " +-.0123456789eE") != strlen(text))
+	if (number == (Datum) 0)
 		return false;
-	number = DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-								 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	result->microseconds = function_from_unix(filter, number, scale);
 	result->days = result->microseconds / USECS_PER_DAY - (result->microseconds % USECS_PER_DAY < 0 ? 1 : 0);
 	result->has_zone = true;
 	return true;
+}
+
+static void
+refuse_format(const char *filter, const char *mistake, const char *format)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("filter \"%s\" got %s: \"%.*s\"", filter, mistake,
+					pg_mbcliplen(format, strlen(format), SHOWN_BYTES), format)));
 }
 
 static char *
@@ -262,10 +273,7 @@ write_time(TimestampTz time, text *format, pg_tz *zone)
 		case TIME_STRFTIME:
 			mistake = time_format_mistake(by, false);
 			if (mistake != NULL)
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("filter \"format_date\" got %s: \"%.*s\"", mistake,
-								pg_mbcliplen(by, strlen(by), SHOWN_BYTES), by)));
+				refuse_format("format_date", mistake, by);
 			time_format_write(&out, time, by, zone);
 			return out.data;
 		case TIME_UNIX:

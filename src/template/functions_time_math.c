@@ -195,8 +195,8 @@ add_months(TimestampTz time, Datum count, int months)
 										  DirectFunctionCall2(numeric_trunc, count, Int32GetDatum(0)))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("filter \"date_add\" needs a whole number of months, quarters or years, not %s",
-						DatumGetCString(DirectFunctionCall1(numeric_out, count)))));
+				 errmsg("filter \"date_add\" needs a whole number of months, quarters or years, not %.*s",
+						SHOWN_BYTES, DatumGetCString(DirectFunctionCall1(numeric_out, count)))));
 	if (!whole_part(count, &whole) || pg_mul_s64_overflow(whole, months, &whole) ||
 		whole < PG_INT32_MIN || whole > PG_INT32_MAX)
 		out_of_range("date_add");
@@ -235,6 +235,11 @@ read_interval(const char *text)
 				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
 				 errmsg("filter \"date_add\" needs a unit: \"%.*s\"", SHOWN_BYTES, text),
 				 errhint("Write date_add(1, \"day\") or date_add(\"1 day\").")));
+	if (strlen(text) > TIME_TEXT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("filter \"date_add\" cannot read a text of %zu bytes: \"%.*s...\"", strlen(text),
+						pg_mbcliplen(text, TIME_TEXT_MAX, SHOWN_BYTES), text)));
 	time_session_neutral(&saved, time_zone_find("UTC"));
 	PG_TRY();
 	{

@@ -8,12 +8,19 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "template/functions.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
 /* A name is short.  Normalization needs many times the space of the text. */
 #define SLUG_MAX_BYTES (1024 * 1024)
+
+/*
+ * Characters that are normalized at once: that takes time by the square of the
+ * accents in a row, and cannot be interrupted.
+ */
+#define PIECE_MAX 100
 
 PG_FUNCTION_INFO_V1(databite_filter_slug);
 PG_FUNCTION_INFO_V1(databite_filter_snake_case);
@@ -64,6 +71,7 @@ static const struct
 };
 
 static void slug_unicode(StringInfo out, const char *text, int len);
+static int	piece_length(const pg_wchar *c);
 static void slug_character(Slug *slug, pg_wchar c);
 static void slug_bytes(StringInfo out, const char *text, int len);
 static void slug_ascii(Slug *slug, char c);
@@ -149,12 +157,42 @@ slug_unicode(StringInfo out, const char *text, int len)
 {
 	StringInfoData decomposed;
 	Slug		slug = {.out = &decomposed};
-	pg_wchar   *c = unicode_normalize(UNICODE_NFKD, to_code_points(text, len));
+	pg_wchar   *next = to_code_points(text, len);
 
 	initStringInfo(&decomposed);
-	for (; *c != 0; c++)
-		slug_character(&slug, *c);
-	append_composed(out, decomposed.data, decomposed.len);
+	while (*next != 0)
+	{
+		pg_wchar	piece[PIECE_MAX + 1] = {0};
+		int			n = piece_length(next);
+		int			done = decomposed.len;
+		pg_wchar   *c;
+
+		CHECK_FOR_INTERRUPTS();
+		memcpy(piece, next, n * sizeof(pg_wchar));
+		next += n;
+		for (c = unicode_normalize(UNICODE_NFKD, piece); *c != 0; c++)
+			slug_character(&slug, *c);
+		append_composed(out, decomposed.data + done, decomposed.len - done);
+	}
+}
+
+/*
+ * How many of the code points to normalize at once: to the end, or up to an
+ * ASCII character, which nothing before it goes together with.
+ */
+static int
+piece_length(const pg_wchar *c)
+{
+	int			n = 0;
+	int			ascii = 0;
+
+	while (n < PIECE_MAX && c[n] != 0)
+	{
+		if (c[n] < 0x80)
+			ascii = n;
+		n++;
+	}
+	return c[n] != 0 && ascii > 0 ? ascii : n;
 }
 
 static void

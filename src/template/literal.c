@@ -147,7 +147,7 @@ compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base)
 		append_constant(compile, to, ast_constant_json(node));
 	else if (check_constant(compile, node, to, node->text))
 	{
-		if (base != TIMESTAMPTZOID && base != TIMESTAMPOID && base != DATEOID)
+		if (!time_type_holds_time(base))
 		{
 			append_constant(compile, to, node->text);
 			return;

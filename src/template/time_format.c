@@ -77,6 +77,8 @@ time_format_mistake(const char *format, bool read)
 {
 	bool		has_year = false;
 
+	if (strchr(format, '%') == NULL)
+		return read && strpbrk(format, "YyJj") == NULL ? pstrdup("a format without a year") : NULL;
 	for (const char *p = format; *p; p++)
 	{
 		if (*p != '%')

@@ -21,7 +21,10 @@ typedef enum TimeFormatKind
 /* *scale: of TIME_UNIX, the microseconds of its unit. */
 extern TimeFormatKind time_format_kind(const char *format, int *scale);
 
-/* What is wrong with a format for strftime, or for strptime where a time is to be read with it; NULL: nothing. */
+/*
+ * What is wrong with a format for strftime or a pattern, where read is set to read a time with it; NULL: nothing.
+ * Without a year PostgreSQL would read one before Christ.
+ */
 extern char *time_format_mistake(const char *format, bool read);
 
 /* A directive that is short for others, such as %T; NULL for any other. */

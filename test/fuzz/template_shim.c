@@ -357,6 +357,12 @@ GetDatabaseEncoding(void)
 	return PG_UTF8;
 }
 
+void
+pg_unicode_to_server(pg_wchar c, unsigned char *s)
+{
+	unicode_to_utf8(c, s);
+}
+
 int
 pg_mblen(const char *text)
 {

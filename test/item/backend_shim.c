@@ -74,6 +74,18 @@ escape_json(StringInfo out, const char *text)
 }
 
 int
+GetDatabaseEncoding(void)
+{
+	return PG_UTF8;
+}
+
+void
+pg_unicode_to_server(pg_wchar c, unsigned char *s)
+{
+	unicode_to_utf8(c, s);
+}
+
+int
 pg_mbstrlen_with_len(const char *text, int len)
 {
 	int			characters = 0;

@@ -138,6 +138,12 @@ GetDatabaseEncodingName(void)
 	return "UTF8";
 }
 
+void
+pg_unicode_to_server(pg_wchar c, unsigned char *s)
+{
+	unicode_to_utf8(c, s);
+}
+
 bool
 pg_verify_mbstr(int encoding, const char *mbstr, int len, bool noError)
 {
