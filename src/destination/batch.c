@@ -48,6 +48,7 @@ struct BatchBinding
 	int			ninputs;
 	BoundInput *inputs;
 	int			npaths;
+	bool		converting;		/* stays so after an error of a conversion */
 
 	/* while a batch is bound */
 	const ItemBatch *batch;		/* NULL: none */
@@ -215,6 +216,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 
 	binding->batch = batch;
 	binding->first_item = first_item;
+	binding->converting = false;
 	binding->marks = marks;
 	binding->outer = current_binding;
 	current_binding = binding;
@@ -231,6 +233,12 @@ batch_unbind(void)
 	binding->batch = NULL;
 	binding->marks = NULL;
 	binding->outer = NULL;
+}
+
+bool
+batch_binding_failed(const BatchBinding *binding)
+{
+	return binding->converting;
 }
 
 Marks *
@@ -273,7 +281,9 @@ databite_batch(PG_FUNCTION_ARGS)
 	result->setResult = tuplestore_begin_heap(random_access, false, rows_memory_kb(binding->batch));
 	MemoryContextSwitchTo(old);
 
+	binding->converting = true;
 	fill_rows(binding, result->setDesc, result->setResult);
+	binding->converting = false;
 	return (Datum) 0;
 }
 

@@ -26,6 +26,7 @@
 #include "catalog/pg_operator.h"
 #include "destination/statement.h"
 #include "lib/stringinfo.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
@@ -34,6 +35,7 @@
 
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
+static void append_stored(StringInfo sql, const StatementParts *parts);
 static void append_expressions(StringInfo sql, const StatementParts *parts, int indent);
 static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
@@ -133,6 +135,23 @@ statement_preview(const StatementParts *parts)
 	return sql.data;
 }
 
+/* A row within count() is computed, and not kept. */
+char *
+statement_compute(const StatementParts *parts)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT pg_catalog.count(ROW(");
+	append_stored(&sql, parts);
+	appendStringInfoString(&sql, "))\nFROM ");
+	if (parts->marks)
+		append_kept_rows(&sql, parts, strlen("FROM ("));
+	else
+		append_rows(&sql, parts, strlen("FROM ("));
+	return sql.data;
+}
+
 char *
 statement_equality_operator(Oid type)
 {
@@ -178,6 +197,31 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 		if (alias != NULL)
 			appendStringInfo(sql, "%s.", alias);
 		appendStringInfoString(sql, quote_identifier(column->column->name));
+	}
+}
+
+/* The columns of r as INSERT would store them: it is an error if one is too long. */
+static void
+append_stored(StringInfo sql, const StatementParts *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->columns)
+	{
+		const TargetColumn *column = ((const StatementColumn *) lfirst(lc))->column;
+		const char *name = quote_identifier(column->name);
+		Oid			function;
+
+		if (lc != list_head(parts->columns))
+			appendStringInfoString(sql, ", ");
+		if (column->typmod < 0 ||
+			find_typmod_coercion_function(column->type, &function) != COERCION_PATH_FUNC)
+			appendStringInfo(sql, "r.%s", name);
+		else
+			appendStringInfo(sql, "%s(r.%s, %d%s)",
+							 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+														get_func_name(function)),
+							 name, column->typmod, get_func_nargs(function) > 2 ? ", false" : "");
 	}
 }
 

@@ -19,6 +19,8 @@
 
 #include "access/xact.h"
 #include "base/errors.h"
+#include "base/subtransaction.h"
+#include "destination/culprit.h"
 #include "destination/prepared.h"
 #include "destination/write_plan_data.h"
 #include "item/convert.h"
@@ -31,6 +33,17 @@
 
 /* Of an item that is rejected, so many bytes are kept. */
 #define MAX_KEPT_ITEM_BYTES (1024 * 1024)
+
+/* A batch on its way into the table. */
+typedef struct PlanRun
+{
+	WritePlan  *plan;
+	const ItemBatch *batch;
+	int64		first_item;
+	Jsonb	   *scopes;
+	Marks	   *marks;
+	WriteCounts *counts;
+} PlanRun;
 
 /* A preview in the making. */
 typedef struct Preview
@@ -49,6 +62,7 @@ typedef void (*PreviewWork) (Preview *preview, const ItemBatch *batch, int first
 
 static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 					 Marks *marks, WriteCounts *counts);
+static void try_plan(void *arg);
 static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
@@ -56,6 +70,7 @@ static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *mark
 static void use_rule_columns(WritePlan *plan);
 static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks);
 static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
+static void try_insert(void *arg);
 static void add_insert_counts(int64 nitems, WriteCounts *counts);
 static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts);
 static int64 count_column(int number);
@@ -120,21 +135,53 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	return marks;
 }
 
-/* Writes the items that are not marked. */
+/*
+ * Writes the items that are not marked.  Where the step is validated, an item
+ * whose row cannot be computed is rejected, as one is whose values cannot be
+ * converted; that is found out only after the statement has failed.
+ */
 static void
 run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 		 Marks *marks, WriteCounts *counts)
 {
+	PlanRun		run = {plan, batch, first_item, scopes, marks, counts};
+	const ItemMark *saved = marks_save(marks);
+	ErrorData  *error;
+
 	if (plan->target == NULL || !OidIsValid(plan->target->oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
 
+	error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+	if (error == NULL)
+		return;
+	marks_restore(marks, saved);
+	if (write_plan_is_validated(plan) && culprit_is_possible(error->sqlerrcode) &&
+		culprit_reject_all(plan, batch, first_item, scopes, marks) > 0)
+	{
+		if (marks_all(marks, batch->nitems))
+			return;
+		saved = marks_save(marks);
+		error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+		if (error == NULL)
+			return;
+		marks_restore(marks, saved);
+	}
+	culprit_explain(plan, batch, first_item, scopes, marks, error);
+	error_rethrow(error);
+}
+
+static void
+try_plan(void *arg)
+{
+	PlanRun    *run = arg;
+
 	SPI_connect();
-	batch_bind(plan->binding, batch, first_item, marks);
+	batch_bind(run->plan->binding, run->batch, run->first_item, run->marks);
 	PG_TRY();
 	{
-		write_batch(plan, batch, scopes, marks, counts);
+		write_batch(run->plan, run->batch, run->scopes, run->marks, run->counts);
 	}
 	PG_FINALLY();
 	{
@@ -231,6 +278,13 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
+	write_plan_run_statement(plan, batch, scopes, marks, counts);
+}
+
+void
+write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
+						 WriteCounts *counts)
+{
 	prepared_run(&plan->statement, plan->sql, scopes);
 	if (plan->upserts)
 		add_upsert_counts(plan, kept_items(batch, marks), counts);
@@ -247,43 +301,34 @@ kept_items(const ItemBatch *batch, const Marks *marks)
 	return batch->nitems - marked.skipped - marked.rejected;
 }
 
-/* Tries the plain INSERT in a subtransaction; false, with nothing done, where a key is not new. */
+/*
+ * Tries the plain INSERT in a subtransaction; false, with nothing done, where it
+ * fails for what the rows hold: a key that is not new, or a row that is refused here, but
+ * that a later one of its key replaces in an upsert.
+ */
 static bool
 insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts)
 {
+	PlanRun		run = {plan, batch, .scopes = scopes, .marks = marks, .counts = counts};
 	const ItemMark *saved = marks_save(marks);
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		prepared_run(&plan->insert_statement, plan->insert_sql, scopes);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	ErrorData  *error = subtransaction_run(try_insert, &run, SUBTRANSACTION_KEEP);
 
 	if (error == NULL)
-	{
-		add_insert_counts(kept_items(batch, marks), counts);
 		return true;
-	}
-	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+	if (!culprit_is_possible(error->sqlerrcode))
 		error_rethrow(error);
 	FreeErrorData(error);
 	marks_restore(marks, saved);
 	return false;
+}
+
+static void
+try_insert(void *arg)
+{
+	PlanRun    *run = arg;
+
+	prepared_run(&run->plan->insert_statement, run->plan->insert_sql, run->scopes);
+	add_insert_counts(kept_items(run->batch, run->marks), run->counts);
 }
 
 /* Of a plain INSERT: rows that a trigger dropped are unchanged. */
