@@ -15,7 +15,8 @@ BEGIN
 	SELECT * INTO result FROM databite.execute_job('c');
 	RETURN QUERY SELECT 'run', format('%s: %s processed, %s inserted, %s updated, %s rejected', result.status,
 		result.records_processed, result.records_inserted, result.records_updated, result.records_rejected);
-	RETURN QUERY SELECT key, value FROM jsonb_each_text(result.error) WHERE key <> 'step';
+	-- of the context, what is of the run
+	RETURN QUERY SELECT key, regexp_replace(value, E'\nSQL statement "SELECT \\*.*', '') FROM jsonb_each_text(result.error) WHERE key <> 'step';
 	RETURN QUERY SELECT 'rejected', concat_ws('|', item, error_code, message, "column", "constraint")
 		FROM (SELECT * FROM databite.rejected_items WHERE run_id = result.run_id ORDER BY id) AS r;
 END $$;
@@ -39,10 +40,9 @@ BEGIN
 	END IF;
 	RETURN value;
 END $$;
-CREATE FUNCTION picky(item jsonb) RETURNS text LANGUAGE sql AS $$ SELECT culprit.picky(item ->> 'name') $$;
-SELECT databite.create_transform('picky_item', 'culprit.picky(jsonb)');
+CREATE FUNCTION picky_item(item jsonb) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN culprit.picky(item ->> 'name'); END $$;
 SELECT * FROM run('[{"id": 1, "name": "good"}, {"id": 2, "name": "bad"}]', '{"id": "{{ item.id }}", "code": "x", "note": "{{ item.name | culprit.picky }}"}');
-SELECT * FROM run('[{"id": 1, "name": "good"}, {"id": 2, "name": "bad 2", "more": "line\nbreak"}]', '{"id": "{{ item.id }}", "note": "{{ item | picky_item }}"}');
+SELECT * FROM run('[{"id": 1, "name": "good"}, {"id": 2, "name": "bad 2", "more": "line\nbreak"}]', '{"id": "{{ item.id }}", "note": "{{ item | culprit.picky_item }}"}');
 SELECT said FROM run(jsonb_build_array('{"id": 1}'::jsonb, jsonb_build_object('id', 2, 'name', 'bad' || repeat('ä', 1000))),
 	'{"id": "{{ item.id }}", "note": "{{ item.name | culprit.picky }}"}') WHERE part = 'context';
 
@@ -73,12 +73,24 @@ DROP TRIGGER refuse ON plain;
 CREATE UNIQUE INDEX inverse ON plain ((1 / id));
 SELECT * FROM run('[{"id": 1}, {"id": 0}, {"id": 4}]', '{"id": "{{ item.id }}", "must": 1}', '{"destination": {"type": "database", "table": "plain"}}');
 SELECT count(*) FROM plain;
+DROP INDEX inverse;
 
 -- A row that a later one of its key replaces is not refused, however the batch is written
 SELECT * FROM run('[{"id": 1}, {"id": 2}, {"id": 3, "note": "no"}, {"id": 3, "note": "yes"}]', '{"id": "{{ item.id }}", "note": "{{ item.note | lower }}"}',
 	'{"destination": {"type": "database", "table": "t", "batchSize": 2}}');
 SELECT * FROM run('[{"id": 5, "note": "no"}, {"id": 4, "note": "no"}, {"id": 5, "note": "yes"}]', '{"id": "{{ item.id }}", "note": "{{ item.note | lower }}"}');
 SELECT id, note FROM t ORDER BY id;
+
+-- In a partition it is the same column
+CREATE TABLE parted (id int PRIMARY KEY, must int NOT NULL CHECK (must > 0)) PARTITION BY RANGE (id);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+SELECT * FROM run('[{"id": 1, "n": 1}, {"id": 2}]', '{"id": "{{ item.id }}", "must": "{{ item.n | abs }}"}', '{"destination": {"type": "database", "table": "parted"}}');
+SELECT * FROM run('[{"id": 1, "n": 1}, {"id": 2, "n": 0}]', '{"id": "{{ item.id }}", "must": "{{ item.n | abs }}"}', '{"destination": {"type": "database", "table": "parted"}}');
+SELECT * FROM run('[{"id": 1, "n": 1}, {"id": 20, "n": 1}]', '{"id": "{{ item.id }}", "must": "{{ item.n | abs }}"}', '{"destination": {"type": "database", "table": "parted"}}');
+
+-- What cannot be converted is named as it is found
+SELECT * FROM run('[{"id": 1, "n": 1}, {"id": 2, "n": "x"}]', '{"id": "{{ item.id }}", "must": "{{ item.n }}"}');
+SELECT * FROM run('[{"id": 1, "n": 1}, {"id": 2, "n": "x"}]', '{"id": "{{ item.id }}", "must": "{{ item.n + 1 }}"}');
 
 -- The position is that in the run, not in its batch
 SELECT * FROM run((SELECT jsonb_agg(jsonb_build_object('id', n, 'b', n - 17)) FROM generate_series(11, 30) AS n), '{"id": "{{ item.id }}", "ratio": "{{ 1 / item.b }}"}',
@@ -102,8 +114,9 @@ END $$;
 CREATE FUNCTION stops(code text, OUT calls bigint, OUT context text) LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM setval('culprit.calls', 1, false);
-	SELECT said INTO context FROM culprit.run(jsonb_build_array(jsonb_build_object('id', 1, 'code', code)), '{"id": "{{ item.id }}", "note": "{{ item.code | culprit.stopped }}"}')
-		WHERE part = 'context';
+	SELECT split_part(said, E'\n', 1) INTO context
+	FROM culprit.run(jsonb_build_array(jsonb_build_object('id', 1, 'code', code)), '{"id": "{{ item.id }}", "note": "{{ item.code | culprit.stopped }}"}')
+	WHERE part = 'context';
 	SELECT last_value INTO calls FROM culprit.calls;
 END $$;
 SELECT code, stops.* FROM unnest(ARRAY['53100', '58030', '40001', '40P01', 'XX000', '42501', '55P03', 'U0001', '22000']) AS code, stops(code);
@@ -137,7 +150,7 @@ SELECT part, count(*), min(said) FROM run((SELECT jsonb_agg(jsonb_build_object('
 	'{"id": "{{ item.id }}", "ratio": "{{ 6 / item.b }}"}', '{"validation": {}}') GROUP BY 1 ORDER BY 1 DESC;
 SELECT count(*), sum(ratio) FROM t;
 SELECT part, count(*), min(said) FROM run((SELECT jsonb_agg(jsonb_build_object('id', n, 'b', n % 300)) FROM generate_series(1, 3000) AS n),
-	'{"id": "{{ 300 / item.b }}", "must": "{{ item.b }}"}', '{"validation": {}, "destination": {"type": "database", "table": "plain", "mode": "insert"}}') GROUP BY 1 ORDER BY 1 DESC;
+	'{"id": "{{ item.id }}", "must": "{{ 300 / item.b }}"}', '{"validation": {}, "destination": {"type": "database", "table": "plain", "mode": "insert"}}') GROUP BY 1 ORDER BY 1 DESC;
 
 -- Preview
 SELECT item, target_row, error FROM databite.preview_job('{"id": "c", "source": {"type": "inline", "items": [{"id": 1, "a": 1, "b": 0}, {"id": 2, "a": 1, "b": 1, "name": "long"}, {"id": 3, "a": 1, "b": "x"}, {"id": 4, "a": 1, "b": 2, "name": "abc"}]},

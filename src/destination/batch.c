@@ -49,6 +49,7 @@ struct BatchBinding
 	BoundInput *inputs;
 	int			npaths;
 	bool		converting;		/* stays so after an error of a conversion */
+	const char *failed_column;	/* of that error, or NULL */
 
 	/* while a batch is bound */
 	const ItemBatch *batch;		/* NULL: none */
@@ -217,6 +218,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 	binding->batch = batch;
 	binding->first_item = first_item;
 	binding->converting = false;
+	binding->failed_column = NULL;
 	binding->marks = marks;
 	binding->outer = current_binding;
 	current_binding = binding;
@@ -236,8 +238,9 @@ batch_unbind(void)
 }
 
 bool
-batch_binding_failed(const BatchBinding *binding)
+batch_binding_failed(const BatchBinding *binding, const char **column)
 {
+	*column = binding->failed_column;
 	return binding->converting;
 }
 
@@ -510,6 +513,7 @@ conversion_error_context(void *arg)
 	const char *text;
 	int			shown;
 
+	unconstify(BatchBinding *, binding)->failed_column = position->input < 0 ? NULL : binding->inputs[position->input].column;
 	if (position->input < 0)
 	{
 		errcontext("item %lld", item);

@@ -21,14 +21,20 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_constraint.h"
 #include "destination/culprit.h"
 #include "destination/prepared.h"
 #include "item/convert.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/json.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 /* What an error shows of an item is cut to that many bytes. */
@@ -74,6 +80,7 @@ static void leave_only(Search *search, int64 begin, int64 end);
 static bool same_error(const ErrorData *a, const ErrorData *b);
 static bool same_text(const char *a, const char *b);
 static const char *refused_column(const WritePlan *plan, const ErrorData *error);
+static bool is_part_of(Oid table, Oid target);
 static char *describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const Culprit *culprit);
 static char *item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culprit);
 static const char *column_expression(const WritePlan *plan, const char *column);
@@ -102,7 +109,7 @@ culprit_is_possible(int sqlstate)
 
 bool
 culprit_find(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-			 const Marks *marks, const ErrorData *error, Culprit *culprit)
+			 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit)
 {
 	Search	   *search;
 	volatile bool found = false;
@@ -112,7 +119,8 @@ culprit_find(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *s
 	search = begin_search(plan, batch, first_item, scopes, marks);
 	PG_TRY();
 	{
-		found = find_uncomputable(search, error, culprit) || find_refused(search, error, culprit);
+		found = find_uncomputable(search, error, culprit) ||
+			(scope == CULPRIT_OF_WRITE && find_refused(search, error, culprit));
 	}
 	PG_FINALLY();
 	{
@@ -144,16 +152,19 @@ culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 first_item, Js
 
 void
 culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-				const Marks *marks, ErrorData *error)
+				const Marks *marks, CulpritScope scope, ErrorData *error)
 {
-	Culprit		culprit;
-	char	   *place;
+	Culprit		culprit = {0};
 
-	if (batch_binding_failed(plan->binding) ||
-		!culprit_find(plan, batch, first_item, scopes, marks, error, &culprit))
-		return;
-	place = describe(plan, batch, first_item, &culprit);
-	error->context = error->context ? psprintf("%s\n%s", place, error->context) : place;
+	if (!batch_binding_failed(plan->binding, &culprit.column))
+	{
+		char	   *place;
+
+		if (!culprit_find(plan, batch, first_item, scopes, marks, scope, error, &culprit))
+			return;
+		place = describe(plan, batch, first_item, &culprit);
+		error->context = error->context ? psprintf("%s\n%s", place, error->context) : place;
+	}
 	if (error->column_name == NULL && culprit.column != NULL)
 		error->column_name = pstrdup(culprit.column);
 }
@@ -421,14 +432,34 @@ same_text(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* The column that PostgreSQL names, if it is one of this table rather than of one that a trigger writes. */
+/* The column that PostgreSQL names, or the only one of the constraint that it names. */
 static const char *
 refused_column(const WritePlan *plan, const ErrorData *error)
 {
-	if (error->column_name == NULL || error->table_name == NULL ||
-		strcmp(error->table_name, plan->target->name) != 0)
+	Oid			table;
+	Oid			constraint;
+	Bitmapset  *columns;
+	int			column;
+
+	if (error->schema_name == NULL || error->table_name == NULL)
 		return NULL;
-	return error->column_name;
+	table = RangeVarGetRelid(makeRangeVar(error->schema_name, error->table_name, -1), NoLock, true);
+	if (!OidIsValid(table) || !is_part_of(table, plan->target->oid))
+		return NULL;
+	if (error->column_name != NULL || error->constraint_name == NULL)
+		return error->column_name;
+	columns = get_relation_constraint_attnos(table, error->constraint_name, true, &constraint);
+	if (!bms_get_singleton_member(columns, &column))
+		return NULL;
+	return get_attname(table, column + FirstLowInvalidHeapAttributeNumber, true);
+}
+
+/* Is the table the one that is written to, or a partition of it, rather than one that a trigger writes to? */
+static bool
+is_part_of(Oid table, Oid target)
+{
+	return table == target ||
+		(get_rel_relispartition(table) && list_member_oid(get_partition_ancestors(table), target));
 }
 
 /* item 17, column "ratio", values {"a": 1, "b": 0} */

@@ -17,6 +17,13 @@ typedef struct Culprit
 	const char *column;			/* of the table, or NULL where it cannot be told */
 } Culprit;
 
+/* What has failed. */
+typedef enum CulpritScope
+{
+	CULPRIT_OF_COMPUTATION,		/* a SELECT of the rows: nothing is written to find out */
+	CULPRIT_OF_WRITE			/* the plan's statement */
+} CulpritScope;
+
 /* Can an item be to blame for such an error, rather than the machine, the definition or somebody who cancels? */
 extern bool culprit_is_possible(int sqlstate);
 
@@ -29,7 +36,7 @@ extern bool culprit_is_possible(int sqlstate);
  * each column.
  */
 extern bool culprit_find(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-						 const Marks *marks, const ErrorData *error, Culprit *culprit);
+						 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit);
 
 /*
  * Rejects all items whose rows cannot be computed because of their values (class
@@ -43,9 +50,9 @@ extern int	culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 fir
 /*
  * Puts the item's position in the run, the column and the values that were read of the
  * item at the head of the error's context, if culprit_find finds them and the
- * context does not have them yet.
+ * context does not have them yet; and the column into its field.
  */
 extern void culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-							const Marks *marks, ErrorData *error);
+							const Marks *marks, CulpritScope scope, ErrorData *error);
 
 #endif

@@ -17,7 +17,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "destination/culprit.h"
@@ -26,7 +25,6 @@
 #include "item/convert.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* After so many batches of new rows the plain INSERT is tried again, however often it failed. */
 #define MAX_NEW_BATCHES_NEEDED 64
@@ -51,6 +49,8 @@ typedef struct Preview
 	WritePlan  *plan;
 	char	   *sql;
 	SPIPlanPtr	statement;
+	char	   *compute_sql;	/* the rows as the table would take them */
+	SPIPlanPtr	compute_statement;
 	Jsonb	   *scopes;
 	Marks	   *marks;			/* of the whole batch, by source.where; NULL where that failed */
 	Jsonb	  **rows;
@@ -59,6 +59,14 @@ typedef struct Preview
 } Preview;
 
 typedef void (*PreviewWork) (Preview *preview, const ItemBatch *batch, int first_item);
+
+typedef struct PreviewAttempt
+{
+	Preview    *preview;
+	PreviewWork work;
+	const ItemBatch *batch;
+	int			first_item;
+} PreviewAttempt;
 
 static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 					 Marks *marks, WriteCounts *counts);
@@ -76,10 +84,12 @@ static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts
 static int64 count_column(int number);
 static void preview_marks(Preview *preview, const ItemBatch *batch, int first_item);
 static void preview_rows(Preview *preview, const ItemBatch *batch, int first_item);
-static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks);
+static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks,
+						SPIPlanPtr statement, const char *sql);
 static void take_rows(Preview *preview, int first_item);
 static void show_mark(Preview *preview, const ItemMark *mark, int item);
 static bool preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error);
+static void try_preview(void *arg);
 static ItemBatch single_item_batch(const ItemBatch *batch, int64 item);
 static char *describe_error(const ErrorData *error);
 
@@ -168,7 +178,7 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 			return;
 		marks_restore(marks, saved);
 	}
-	culprit_explain(plan, batch, first_item, scopes, marks, error);
+	culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
 	error_rethrow(error);
 }
 
@@ -248,6 +258,8 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 		parts = write_plan_parts(plan, true);
 		preview.sql = statement_preview(&parts);
 		preview.statement = prepared_create(preview.sql);
+		preview.compute_sql = statement_compute(&parts);
+		preview.compute_statement = prepared_create(preview.compute_sql);
 	}
 
 	/* all at once; where that fails, each for itself */
@@ -454,20 +466,22 @@ preview_rows(Preview *preview, const ItemBatch *batch, int first_item)
 
 	if (preview->statement != NULL && !marks_all(marks, batch->nitems))
 	{
-		run_preview(preview, batch, first_item, marks);
+		run_preview(preview, batch, first_item, marks, preview->statement, preview->sql);
 		take_rows(preview, first_item);
+		run_preview(preview, batch, first_item, marks, preview->compute_statement, preview->compute_sql);
 	}
 	for (int i = 0; marks != NULL && i < batch->nitems; i++)
 		show_mark(preview, &marks->items[i], first_item + i);
 }
 
 static void
-run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks)
+run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks,
+			SPIPlanPtr statement, const char *sql)
 {
 	batch_bind(preview->plan->binding, batch, first_item, marks);
 	PG_TRY();
 	{
-		prepared_execute(preview->statement, preview->sql, preview->scopes);
+		prepared_execute(statement, sql, preview->scopes);
 	}
 	PG_FINALLY();
 	{
@@ -519,40 +533,28 @@ show_mark(Preview *preview, const ItemMark *mark, int item)
 static bool
 preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	PreviewAttempt attempt = {preview, work, batch, first_item};
+	MemoryContext old = MemoryContextSwitchTo(preview->result_context);
+	ErrorData  *data = subtransaction_run(try_preview, &attempt, SUBTRANSACTION_KEEP);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (data != NULL && ERRCODE_TO_CATEGORY(data->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		error_rethrow(data);
+	if (data != NULL && error != NULL)
 	{
-		work(preview, batch, first_item);
-		ReleaseCurrentSubTransaction();
-		done = true;
+		if (preview->statement != NULL)
+			culprit_explain(preview->plan, batch, first_item, preview->scopes, NULL, CULPRIT_OF_COMPUTATION, data);
+		*error = describe_error(data);
 	}
-	PG_CATCH();
-	{
-		ErrorData  *data;
+	MemoryContextSwitchTo(old);
+	return data == NULL;
+}
 
-		MemoryContextSwitchTo(preview->result_context);
-		data = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (ERRCODE_TO_CATEGORY(data->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(data);
-		if (error != NULL)
-		{
-			MemoryContextSwitchTo(preview->result_context);
-			*error = describe_error(data);
-		}
-		FreeErrorData(data);
-	}
-	PG_END_TRY();
+static void
+try_preview(void *arg)
+{
+	PreviewAttempt *attempt = arg;
 
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
+	attempt->work(attempt->preview, attempt->batch, attempt->first_item);
 }
 
 /* A batch that is one item of another. */
