@@ -120,6 +120,16 @@ BEGIN
 	SELECT last_value INTO calls FROM culprit.calls;
 END $$;
 SELECT code, stops.* FROM unnest(ARRAY['53100', '58030', '40001', '40P01', 'XX000', '42501', '55P03', 'U0001', '22000']) AS code, stops(code);
+-- a cancel that comes while it is looked for is one
+CREATE FUNCTION slow(value text) RETURNS text VOLATILE LANGUAGE plpgsql AS $$
+BEGIN
+	IF nextval('culprit.calls') > 1 THEN
+		RAISE 'cancelled' USING ERRCODE = 'query_canceled';
+	END IF;
+	RAISE 'wrong';
+END $$;
+SELECT setval('calls', 1, false);
+SELECT * FROM run('[{"id": 1}, {"id": 2}, {"id": 3}]', '{"id": "{{ item.id }}", "note": "{{ item.id | culprit.slow }}"}');
 -- nor does a conversion that the machine stops reject an item, or leave a subtransaction open
 CREATE FUNCTION full_disk(value text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full' USING ERRCODE = '53100'; END $$;
 CREATE DOMAIN costly AS text CHECK (full_disk(VALUE));
@@ -138,9 +148,17 @@ SELECT * FROM run('[{"id": 11, "name": "long", "b": 1}, {"id": 12, "name": "ok",
 	'{"id": "{{ item.id }}", "code": "{{ item.name | lower }}"}', '{"validation": {"id": "{{ 1 / item.b == 1 }}", "code": {"max": 3}}}');
 -- by a domain, and by a function that says so
 CREATE DOMAIN percent AS int CHECK (VALUE BETWEEN 0 AND 100);
-CREATE TABLE shares (id int PRIMARY KEY, share percent, list varchar(2)[]);
+CREATE TABLE shares (id int PRIMARY KEY, share percent);
 SELECT * FROM run('[{"id": 1, "share": 10}, {"id": 2, "share": 11}, {"id": 3, "share": "x"}]', '{"id": "{{ item.id }}", "share": "{{ item.share * 10 }}"}',
 	'{"validation": {}, "destination": {"type": "database", "table": "shares"}}');
+-- lengths of all kinds
+CREATE TABLE sized (id int PRIMARY KEY, list varchar(2)[], c char(2), b bit(2), v varbit(2), n numeric(3, 1)[], at timestamp(0), span interval day to hour);
+SELECT * FROM run('[{"id": 1, "list": ["ab", "c"], "c": "ab", "b": "10", "n": [1, 99.94], "at": "2024-01-01 00:00:00.6", "span": "1 day 2:03"}, {"id": 2, "list": ["ab", "abc"]}, {"id": 3, "c": "abc"},
+		{"id": 4, "b": "101"}, {"id": 5, "v": "101"}, {"id": 6, "n": [1, 99.96]}, {"id": 7, "c": "a   "}]',
+	'{"id": "{{ item.id }}", "list": "{{ item.list | sort }}", "c": "{{ item.c | lower }}", "b": "{{ item.b | trim }}", "v": "{{ item.v | trim }}", "n": "{{ item.n | sort }}",
+		"at": "{{ item.at | trim }}", "span": "{{ item.span | trim }}"}',
+	'{"validation": {}, "destination": {"type": "database", "table": "sized"}}');
+SELECT * FROM sized ORDER BY id;
 SELECT * FROM run('[{"id": 21}, {"id": 22, "note": "no"}]', '{"id": "{{ item.id }}", "note": "{{ item.note | lower }}"}', '{"validation": {}}');
 SELECT * FROM run('[{"id": 21}, {"id": 22, "note": "bad"}]', '{"id": "{{ item.id }}", "note": "{{ item.note | culprit.picky }}"}', '{"validation": {}}');
 SELECT * FROM run('[{"id": 21, "b": 0}, {"id": 22, "b": 0}]', '{"id": "{{ item.id }}", "ratio": "{{ 1 / item.b }}"}', '{"validation": {}}');

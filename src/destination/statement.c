@@ -36,6 +36,7 @@
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_stored(StringInfo sql, const StatementParts *parts);
+static void append_sized(StringInfo sql, Oid function, const char *value, int32 typmod);
 static void append_expressions(StringInfo sql, const StatementParts *parts, int indent);
 static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
@@ -200,7 +201,10 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 	}
 }
 
-/* The columns of r as INSERT would store them: it is an error if one is too long. */
+/*
+ * The columns of r as INSERT would store them: it is an error if one is too long.  Of
+ * an array it is only seen whether the elements could be stored.
+ */
 static void
 append_stored(StringInfo sql, const StatementParts *parts)
 {
@@ -210,19 +214,34 @@ append_stored(StringInfo sql, const StatementParts *parts)
 	{
 		const TargetColumn *column = ((const StatementColumn *) lfirst(lc))->column;
 		const char *name = quote_identifier(column->name);
-		Oid			function;
+		CoercionPathType path = COERCION_PATH_NONE;
+		Oid			function = InvalidOid;
 
 		if (lc != list_head(parts->columns))
 			appendStringInfoString(sql, ", ");
-		if (column->typmod < 0 ||
-			find_typmod_coercion_function(column->type, &function) != COERCION_PATH_FUNC)
-			appendStringInfo(sql, "r.%s", name);
+		if (column->typmod >= 0)
+			path = find_typmod_coercion_function(column->type, &function);
+		if (path == COERCION_PATH_FUNC)
+			append_sized(sql, function, psprintf("r.%s", name), column->typmod);
+		else if (path == COERCION_PATH_ARRAYCOERCE)
+		{
+			appendStringInfoString(sql, "(SELECT pg_catalog.count(");
+			append_sized(sql, function, "e", column->typmod);
+			appendStringInfo(sql, ") FROM pg_catalog.unnest(r.%s) AS e)", name);
+		}
 		else
-			appendStringInfo(sql, "%s(r.%s, %d%s)",
-							 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-														get_func_name(function)),
-							 name, column->typmod, get_func_nargs(function) > 2 ? ", false" : "");
+			appendStringInfo(sql, "r.%s", name);
 	}
+}
+
+/* The value in the column's length, by the function that INSERT uses; the last argument says that it is no explicit cast. */
+static void
+append_sized(StringInfo sql, Oid function, const char *value, int32 typmod)
+{
+	appendStringInfo(sql, "%s(%s, %d%s)",
+					 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+												get_func_name(function)),
+					 value, typmod, get_func_nargs(function) > 2 ? ", false" : "");
 }
 
 /*

@@ -12,8 +12,9 @@
  * at what is there, no speculative insertion, no sort.  So after a batch of
  * nothing but new rows the next one is tried as a plain INSERT, which takes half
  * the time.  If it finds a duplicate key (of a row that is there, or of two
- * items), it is undone and the batch is upserted, and the next try waits for
- * twice as many batches of new rows.
+ * items), or a row that is refused (which the upsert may not write at all), it is
+ * undone and the batch is upserted, and the next try waits for twice as many
+ * batches of new rows.
  */
 #include "postgres.h"
 
