@@ -49,6 +49,8 @@ struct BatchBinding
 	int			ninputs;
 	BoundInput *inputs;
 	int			npaths;
+	bool		converting;		/* stays so after an error of a conversion */
+	const char *failed_column;	/* of that error, or NULL */
 
 	/* while a batch is bound */
 	const ItemBatch *batch;		/* NULL: none */
@@ -246,6 +248,8 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 
 	binding->batch = batch;
 	binding->first_item = first_item;
+	binding->converting = false;
+	binding->failed_column = NULL;
 	binding->marks = marks;
 	binding->trigger_depth = trigger_depth();
 	binding->outer = current_binding;
@@ -263,6 +267,13 @@ batch_unbind(void)
 	binding->batch = NULL;
 	binding->marks = NULL;
 	binding->outer = NULL;
+}
+
+bool
+batch_binding_failed(const BatchBinding *binding, const char **column)
+{
+	*column = binding->failed_column;
+	return binding->converting;
 }
 
 Marks *
@@ -317,7 +328,9 @@ databite_batch(PG_FUNCTION_ARGS)
 	result->setResult = tuplestore_begin_heap(random_access, false, rows_memory_kb(binding->batch));
 	MemoryContextSwitchTo(old);
 
+	binding->converting = true;
 	fill_rows(binding, result->setDesc, result->setResult);
+	binding->converting = false;
 	return (Datum) 0;
 }
 
@@ -567,6 +580,7 @@ conversion_error_context(void *arg)
 	const char *text;
 	int			shown;
 
+	unconstify(BatchBinding *, binding)->failed_column = position->input < 0 ? NULL : binding->inputs[position->input].column;
 	if (position->input < 0)
 	{
 		errcontext("item %lld", item);

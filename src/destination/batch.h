@@ -55,6 +55,12 @@ extern int	batch_binding_path(const BatchBinding *binding, const TemplateInput *
 extern void batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Marks *marks);
 extern void batch_unbind(void);
 
+/*
+ * Did the statement for which the binding was last bound fail for a value that
+ * could not be converted?  Its error names the item then; *column is the column's name, or NULL.
+ */
+extern bool batch_binding_failed(const BatchBinding *binding, const char **column);
+
 /* Of the batch that is bound now; NULL where it has none.  Raises 55000, naming the function, where no batch is bound. */
 extern Marks *batch_marks(const char *function);
 

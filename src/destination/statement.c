@@ -26,6 +26,7 @@
 #include "catalog/pg_operator.h"
 #include "destination/statement.h"
 #include "lib/stringinfo.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
@@ -34,6 +35,8 @@
 
 static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
 static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
+static void append_stored(StringInfo sql, const StatementParts *parts);
+static void append_sized(StringInfo sql, Oid function, const char *value, int32 typmod);
 static void append_expressions(StringInfo sql, const List *columns, int indent);
 static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
@@ -133,6 +136,23 @@ statement_preview(const StatementParts *parts)
 	return sql.data;
 }
 
+/* A row within count() is computed, and not kept. */
+char *
+statement_compute(const StatementParts *parts)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT pg_catalog.count(ROW(");
+	append_stored(&sql, parts);
+	appendStringInfoString(&sql, "))\nFROM ");
+	if (parts->marks)
+		append_kept_rows(&sql, parts, strlen("FROM ("));
+	else
+		append_rows(&sql, parts, strlen("FROM ("));
+	return sql.data;
+}
+
 char *
 statement_equality_operator(Oid type)
 {
@@ -179,6 +199,49 @@ append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 			appendStringInfo(sql, "%s.", alias);
 		appendStringInfoString(sql, quote_identifier(column->column->name));
 	}
+}
+
+/*
+ * The columns of r as INSERT would store them: it is an error if one is too long.  Of
+ * an array it is only seen whether the elements could be stored.
+ */
+static void
+append_stored(StringInfo sql, const StatementParts *parts)
+{
+	ListCell   *lc;
+
+	foreach(lc, parts->columns)
+	{
+		const TargetColumn *column = ((const StatementColumn *) lfirst(lc))->column;
+		const char *name = quote_identifier(column->name);
+		CoercionPathType path = COERCION_PATH_NONE;
+		Oid			function = InvalidOid;
+
+		if (lc != list_head(parts->columns))
+			appendStringInfoString(sql, ", ");
+		if (column->typmod >= 0)
+			path = find_typmod_coercion_function(column->type, &function);
+		if (path == COERCION_PATH_FUNC)
+			append_sized(sql, function, psprintf("r.%s", name), column->typmod);
+		else if (path == COERCION_PATH_ARRAYCOERCE)
+		{
+			appendStringInfoString(sql, "(SELECT pg_catalog.count(");
+			append_sized(sql, function, "e", column->typmod);
+			appendStringInfo(sql, ") FROM pg_catalog.unnest(r.%s) AS e)", name);
+		}
+		else
+			appendStringInfo(sql, "r.%s", name);
+	}
+}
+
+/* The value in the column's length, by the function that INSERT uses; the last argument says that it is no explicit cast. */
+static void
+append_sized(StringInfo sql, Oid function, const char *value, int32 typmod)
+{
+	appendStringInfo(sql, "%s(%s, %d%s)",
+					 quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+												get_func_name(function)),
+					 value, typmod, get_func_nargs(function) > 2 ? ", false" : "");
 }
 
 /*

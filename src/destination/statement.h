@@ -59,6 +59,13 @@ extern char *statement_upsert(const StatementParts *parts);
  */
 extern char *statement_preview(const StatementParts *parts);
 
+/*
+ * Computes the rows without writing them: of those whose items are not marked and
+ * that pass the checks as far as a table column's type goes, its length included.
+ * Gives a number that is of no use.
+ */
+extern char *statement_compute(const StatementParts *parts);
+
 /* OPERATOR(pg_catalog.=), the equality of the type; an error where it has none. */
 extern char *statement_equality_operator(Oid type);
 

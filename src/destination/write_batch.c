@@ -13,19 +13,20 @@
  * at what is there, no speculative insertion, no sort.  So after a batch of
  * nothing but new rows the next one is tried as a plain INSERT, which takes half
  * the time.  If it finds a duplicate key (of a row that is there, or of two
- * items), it is undone and the batch is upserted, and the next try waits for
- * twice as many batches of new rows.
+ * items), or a row that is refused (which the upsert may not write at all), it is
+ * undone and the batch is upserted, and the next try waits for twice as many
+ * batches of new rows.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "base/errors.h"
+#include "base/subtransaction.h"
+#include "destination/culprit.h"
 #include "destination/prepared.h"
 #include "destination/write_plan_data.h"
 #include "item/convert.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* After so many batches of new rows the plain INSERT is tried again, however often it failed. */
 #define MAX_NEW_BATCHES_NEEDED 64
@@ -33,12 +34,25 @@
 /* Of an item that is rejected, so many bytes are kept. */
 #define MAX_KEPT_ITEM_BYTES (1024 * 1024)
 
+/* A batch on its way into the table. */
+typedef struct PlanRun
+{
+	WritePlan  *plan;
+	const ItemBatch *batch;
+	int64		first_item;
+	Jsonb	   *scopes;
+	Marks	   *marks;
+	WriteCounts *counts;
+} PlanRun;
+
 /* A preview in the making. */
 typedef struct Preview
 {
 	WritePlan  *plan;
 	char	   *sql;
 	SPIPlanPtr	statement;
+	char	   *compute_sql;	/* the rows as the table would take them */
+	SPIPlanPtr	compute_statement;
 	Jsonb	   *scopes;
 	Marks	   *marks;			/* of the whole batch, by source.where; NULL where that failed */
 	Jsonb	  **rows;
@@ -48,23 +62,35 @@ typedef struct Preview
 
 typedef void (*PreviewWork) (Preview *preview, const ItemBatch *batch, int first_item);
 
+typedef struct PreviewAttempt
+{
+	Preview    *preview;
+	PreviewWork work;
+	const ItemBatch *batch;
+	int			first_item;
+} PreviewAttempt;
+
 static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 					 Marks *marks, WriteCounts *counts);
+static void try_plan(void *arg);
 static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
 static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks);
 static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
+static void try_insert(void *arg);
 static void add_insert_counts(int64 nitems, WriteCounts *counts);
 static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts);
 static int64 count_column(int number);
 static void preview_marks(Preview *preview, const ItemBatch *batch, int first_item);
 static void preview_rows(Preview *preview, const ItemBatch *batch, int first_item);
-static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks);
+static void run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks,
+						SPIPlanPtr statement, const char *sql);
 static void take_rows(Preview *preview, int first_item);
 static void show_mark(Preview *preview, const ItemMark *mark, int item);
 static bool preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error);
+static void try_preview(void *arg);
 static ItemBatch single_item_batch(const ItemBatch *batch, int64 item);
 static char *describe_error(const ErrorData *error);
 
@@ -120,21 +146,53 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	return marks;
 }
 
-/* Writes the items that are not marked. */
+/*
+ * Writes the items that are not marked.  Where the step is validated, an item
+ * whose row cannot be computed is rejected, as one is whose values cannot be
+ * converted; that is found out only after the statement has failed.
+ */
 static void
 run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 		 Marks *marks, WriteCounts *counts)
 {
+	PlanRun		run = {plan, batch, first_item, scopes, marks, counts};
+	const ItemMark *saved = marks_save(marks);
+	ErrorData  *error;
+
 	if (plan->target == NULL || !OidIsValid(plan->target->oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
 
+	error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+	if (error == NULL)
+		return;
+	marks_restore(marks, saved);
+	if (write_plan_is_validated(plan) && culprit_is_possible(error->sqlerrcode) &&
+		culprit_reject_all(plan, batch, first_item, scopes, marks) > 0)
+	{
+		if (marks_all(marks, batch->nitems))
+			return;
+		saved = marks_save(marks);
+		error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+		if (error == NULL)
+			return;
+		marks_restore(marks, saved);
+	}
+	culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
+	error_rethrow(error);
+}
+
+static void
+try_plan(void *arg)
+{
+	PlanRun    *run = arg;
+
 	SPI_connect();
-	batch_bind(plan->binding, batch, first_item, marks);
+	batch_bind(run->plan->binding, run->batch, run->first_item, run->marks);
 	PG_TRY();
 	{
-		write_batch(plan, batch, scopes, marks, counts);
+		write_batch(run->plan, run->batch, run->scopes, run->marks, run->counts);
 	}
 	PG_FINALLY();
 	{
@@ -201,6 +259,8 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 		parts = write_plan_parts(plan, true);
 		preview.sql = statement_preview(&parts);
 		preview.statement = prepared_create(preview.sql);
+		preview.compute_sql = statement_compute(&parts);
+		preview.compute_statement = prepared_create(preview.compute_sql);
 	}
 
 	/* all at once; where that fails, each for itself */
@@ -231,6 +291,13 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
+	write_plan_run_statement(plan, batch, scopes, marks, counts);
+}
+
+void
+write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
+						 WriteCounts *counts)
+{
 	prepared_run(&plan->statement, plan->sql, scopes);
 	if (plan->upserts)
 		add_upsert_counts(plan, kept_items(batch, marks), counts);
@@ -247,43 +314,34 @@ kept_items(const ItemBatch *batch, const Marks *marks)
 	return batch->nitems - marked.skipped - marked.rejected;
 }
 
-/* Tries the plain INSERT in a subtransaction; false, with nothing done, where a key is not new. */
+/*
+ * Tries the plain INSERT in a subtransaction; false, with nothing done, where it
+ * fails for what the rows hold: a key that is not new, or a row that is refused here, but
+ * that a later one of its key replaces in an upsert.
+ */
 static bool
 insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts)
 {
+	PlanRun		run = {plan, batch, .scopes = scopes, .marks = marks, .counts = counts};
 	const ItemMark *saved = marks_save(marks);
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		prepared_run(&plan->insert_statement, plan->insert_sql, scopes);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	ErrorData  *error = subtransaction_run(try_insert, &run, SUBTRANSACTION_KEEP);
 
 	if (error == NULL)
-	{
-		add_insert_counts(kept_items(batch, marks), counts);
 		return true;
-	}
-	if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+	if (!culprit_is_possible(error->sqlerrcode))
 		error_rethrow(error);
 	FreeErrorData(error);
 	marks_restore(marks, saved);
 	return false;
+}
+
+static void
+try_insert(void *arg)
+{
+	PlanRun    *run = arg;
+
+	prepared_run(&run->plan->insert_statement, run->plan->insert_sql, run->scopes);
+	add_insert_counts(kept_items(run->batch, run->marks), run->counts);
 }
 
 /* Of a plain INSERT: rows that a trigger dropped are unchanged. */
@@ -393,20 +451,22 @@ preview_rows(Preview *preview, const ItemBatch *batch, int first_item)
 
 	if (preview->statement != NULL && !marks_all(marks, batch->nitems))
 	{
-		run_preview(preview, batch, first_item, marks);
+		run_preview(preview, batch, first_item, marks, preview->statement, preview->sql);
 		take_rows(preview, first_item);
+		run_preview(preview, batch, first_item, marks, preview->compute_statement, preview->compute_sql);
 	}
 	for (int i = 0; marks != NULL && i < batch->nitems; i++)
 		show_mark(preview, &marks->items[i], first_item + i);
 }
 
 static void
-run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks)
+run_preview(const Preview *preview, const ItemBatch *batch, int first_item, Marks *marks,
+			SPIPlanPtr statement, const char *sql)
 {
 	batch_bind(preview->plan->binding, batch, first_item, marks);
 	PG_TRY();
 	{
-		prepared_execute(preview->statement, preview->sql, preview->scopes);
+		prepared_execute(statement, sql, preview->scopes);
 	}
 	PG_FINALLY();
 	{
@@ -458,40 +518,28 @@ show_mark(Preview *preview, const ItemMark *mark, int item)
 static bool
 preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int first_item, char **error)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	PreviewAttempt attempt = {preview, work, batch, first_item};
+	MemoryContext old = MemoryContextSwitchTo(preview->result_context);
+	ErrorData  *data = subtransaction_run(try_preview, &attempt, SUBTRANSACTION_KEEP);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+	if (data != NULL && ERRCODE_TO_CATEGORY(data->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		error_rethrow(data);
+	if (data != NULL && error != NULL)
 	{
-		work(preview, batch, first_item);
-		ReleaseCurrentSubTransaction();
-		done = true;
+		if (preview->statement != NULL)
+			culprit_explain(preview->plan, batch, first_item, preview->scopes, NULL, CULPRIT_OF_COMPUTATION, data);
+		*error = describe_error(data);
 	}
-	PG_CATCH();
-	{
-		ErrorData  *data;
+	MemoryContextSwitchTo(old);
+	return data == NULL;
+}
 
-		MemoryContextSwitchTo(preview->result_context);
-		data = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (ERRCODE_TO_CATEGORY(data->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(data);
-		if (error != NULL)
-		{
-			MemoryContextSwitchTo(preview->result_context);
-			*error = describe_error(data);
-		}
-		FreeErrorData(data);
-	}
-	PG_END_TRY();
+static void
+try_preview(void *arg)
+{
+	PreviewAttempt *attempt = arg;
 
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
+	attempt->work(attempt->preview, attempt->batch, attempt->first_item);
 }
 
 /* A batch that is one item of another. */

@@ -60,6 +60,10 @@ extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);
  */
 extern Marks *write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes);
 
+/* Runs the plan's statement over the bound batch, without what write_plan_execute does around it. */
+extern void write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
+									 WriteCounts *counts);
+
 /* Frees the prepared statements, if there are any. */
 extern void write_plan_release_statements(WritePlan *plan);
 

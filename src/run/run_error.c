@@ -97,6 +97,8 @@ run_error_json(const ErrorData *error, const char *step)
 	add_member(&json, "message", error->message);
 	add_member(&json, "detail", error->detail);
 	add_member(&json, "hint", error->hint);
+	add_member(&json, "column", error->column_name);
+	add_member(&json, "constraint", error->constraint_name);
 	add_member(&json, "context", error->context);
 	add_member(&json, "step", step);
 	if (source_error && source_error->url)

@@ -34,7 +34,7 @@ extern int64 run_error_retry_after(void);
 extern void run_error_forget(void);
 
 /*
- * {"code", "message", "detail", "hint", "context", "step", "request": {"method", "url", "status"}} in the current
+ * {"code", "message", "detail", "hint", "column", "constraint", "context", "step", "request": {"method", "url", "status"}} in the current
  * memory context; step may be NULL.
  */
 extern char *run_error_json(const ErrorData *error, const char *step);

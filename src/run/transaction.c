@@ -46,9 +46,11 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 {
 	MemoryContext old_memory = CurrentMemoryContext;
 	ResourceOwner old_owner;
+	int			level;
 	ErrorData  *volatile error = NULL;
 
 	begin(run);
+	level = GetCurrentTransactionNestLevel();
 	old_owner = CurrentResourceOwner;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(old_memory);
@@ -73,7 +75,9 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 		error = CopyErrorData();
 		FlushErrorState();
 		secret_mask_error(error);
-		RollbackAndReleaseCurrentSubTransaction();
+		/* The work may have been stopped in one of its own. */
+		while (GetCurrentTransactionNestLevel() > level)
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 

@@ -82,6 +82,38 @@ subtest 'a failing job fails alone and says why' => sub
 	is(sql("SELECT to_regclass('never')"), '', 'nothing was created');
 };
 
+subtest 'an item that a run fails for is named, one that does not pass is rejected' => sub
+{
+	$api->control({ size => { users => 250 }, edit => { users => { 137 => { name => 'User zero' } } } });
+	my $url = $api->url('/users');
+	my $job = sub
+	{
+		my ($validation) = @_;
+		return sql(qq(SELECT databite.schedule_job('{
+			"id": "computed", "source": {"type": "api", "url": "$url"}, $validation
+			"destination": {"type": "database", "table": "computed", "batchSize": 100, "schema": {"id": "text", "rest": "integer"}},
+			"transform": {"id": "{{ item.id }}", "rest": "{{ 100 / (item.name == \\"User zero\\" ? 0 : 1) }}"}}')));
+	};
+	$job->('');
+	my $run = sql(q(SELECT databite.enqueue_job('computed')));
+	ok($node->poll_query_until('postgres', "SELECT status = 'failed' FROM databite.runs WHERE run_id = $run"), 'failed');
+	is( sql(qq(SELECT error ->> 'code', error ->> 'column', split_part(error ->> 'context', E'\\n', 1) FROM databite.runs WHERE run_id = $run)),
+		'22012|rest|item 137, column "rest", values {"name": "User zero"}', 'history names the item by its position in the run');
+	my ($ret, $out, $err) = $node->psql('postgres', q(CALL databite.run_job('computed')));
+	like($err, qr/ERROR:  division by zero\nCONTEXT:  item 137, column "rest"/, 'so does the error of CALL');
+	is( sql(q(SELECT error ->> 'message', split_part(error ->> 'context', ',', 1) FROM databite.execute_job('computed'))),
+		'division by zero|item 137', 'and the result of execute_job');
+
+	$job->('"validation": {},');
+	$run = sql(q(SELECT databite.enqueue_job('computed')));
+	ok($node->poll_query_until('postgres', "SELECT status = 'completed' FROM databite.runs WHERE run_id = $run"), 'completed');
+	is( sql(qq(SELECT records_processed, records_rejected, (SELECT count(*) FROM computed) FROM databite.runs WHERE run_id = $run)),
+		'250|1|249', 'with the others');
+	is( sql(qq(SELECT error_code, message, "column", item ->> 'name' FROM databite.rejected_items WHERE run_id = $run)),
+		'22012|division by zero|rest|User zero', 'and the item with its reason');
+	$api->control({ reset => 1 });
+};
+
 subtest 'CALL run_job' => sub
 {
 	my $url = $api->url('/paging/page/products?size=250');
