@@ -53,6 +53,12 @@ server_packages()
 	echo "postgresql-$major postgresql-server-dev-$major"
 }
 
+# The compiler's package does without the libraries for its sanitizers.
+fuzzer_packages()
+{
+	echo clang "$(apt-cache depends clang | sed -n 's/.*Depends: clang-\([0-9]*\)$/libclang-rt-\1-dev/p' | head -n 1)"
+}
+
 # has_tool NAME: whether a tool is there.
 has_tool()
 {
@@ -61,6 +67,7 @@ has_tool()
 		libcurl | json-c) pkg-config --exists "$1" 2>/dev/null ;;
 		ipc-run) /usr/bin/perl -MIPC::Run -MTest::More -e 1 2>/dev/null && command -v prove >/dev/null ;;
 		server) choose_server ;;
+		libfuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
 		*) command -v "$1" >/dev/null ;;
 	esac
 }
@@ -76,6 +83,7 @@ packages_of()
 		server) server_packages ;;
 		perf) echo linux-perf ;;
 		node) echo nodejs ;;
+		libfuzzer) fuzzer_packages ;;
 		*) echo "$1" ;;
 	esac
 }

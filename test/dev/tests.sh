@@ -12,7 +12,7 @@ KEEP=$ROOT/.build/test
 test_command()
 {
 	need_build
-	need python3 ipc-run openssl clang
+	need python3 ipc-run openssl libfuzzer
 	[ "${LINT:-}" = no ] || need clang-format cppcheck shellcheck
 	say "building for $("$PG_CONFIG" --version)"
 	if ! build; then
@@ -230,7 +230,7 @@ fuzz_command()
 {
 	local seconds=${1:-20}
 	need_build
-	need clang
+	need libfuzzer
 	make_scratch
 	fuzz_suite item "$seconds"
 	fuzz_suite fuzz "$seconds"

@@ -15,8 +15,8 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "base/compat.h"
 #include "catalog/pg_type.h"
-#include "common/jsonapi.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -220,6 +220,15 @@ pvsnprintf(char *buffer, size_t size, const char *format, va_list args)
 
 	return len < size ? len : len + 1;
 }
+
+/* Until 16 it is a macro of the header, which looks where Chunk has it. */
+#if PG_VERSION_NUM >= 160000
+MemoryContext
+GetMemoryChunkContext(void *pointer)
+{
+	return chunk_of(pointer)->context;
+}
+#endif
 
 static void *
 shim_alloc(MemoryContext node, Size size)
@@ -593,7 +602,7 @@ fits(Oid type, char *text)
 {
 	if (type == JSONOID || type == JSONBOID)
 	{
-		JsonLexContext *lex = makeJsonLexContextCstringLen(text, strlen(text), PG_UTF8, false);
+		JsonLexContext *lex = compat_json_lexer(text, strlen(text));
 
 		return pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
 	}
