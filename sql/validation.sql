@@ -243,8 +243,9 @@ BEGIN
 END $$;
 CREATE DOMAIN strange AS text CHECK (refuse(value, 'XX000'));
 CREATE DOMAIN heavy AS text CHECK (refuse(value, '53200'));
+CREATE DOMAIN locked AS text CHECK (refuse(value, '40P01'));
 DROP TABLE t;
-CREATE TABLE t (id int PRIMARY KEY, s strange, h heavy);
+CREATE TABLE t (id int PRIMARY KEY, s strange, h heavy, l locked);
 SELECT run('[{"id": 1, "s": "good"}, {"id": 2, "s": "bad"}]', '{"validation": {}}');
 SELECT * FROM rejected();
 SELECT * FROM problems('{"transform": {"id": "{{ item.id }}", "s": "bad"}}');
@@ -256,6 +257,7 @@ BEGIN;
 SELECT run('[{"id": 6, "h": "good"}, {"id": 7, "h": "bad"}]', '{"validation": {}}');
 INSERT INTO t VALUES (8);
 COMMIT;
+SELECT run('[{"id": 9, "l": "good"}, {"id": 10, "l": "bad"}]', '{"validation": {}}');
 SELECT id FROM t ORDER BY id;
 
 -- what is a number, and what only has numbers for names

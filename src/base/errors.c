@@ -25,6 +25,7 @@ error_is_of_value(const ErrorData *error)
 		return true;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
+		case ERRCODE_TRANSACTION_ROLLBACK:	/* a deadlock, in a domain's check that reads tables */
 		case ERRCODE_OPERATOR_INTERVENTION:
 		case ERRCODE_INSUFFICIENT_RESOURCES:
 		case ERRCODE_SYSTEM_ERROR:
