@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
@@ -284,12 +285,14 @@ parse_json_date(const char *text, size_t len, TimeValue *result)
 }
 
 /*
- * Through an input function of PostgreSQL.
+ * Through an input function of PostgreSQL.  Its hint, where it has one, is to
+ * set DateStyle, which no text is read by here.
  */
 static Datum
 read_neutral(PGFunction input, const char *text, int32 typmod)
 {
 	TimeSession saved;
+	MemoryContext caller = CurrentMemoryContext;
 	volatile Datum result = (Datum) 0;
 
 	time_session_neutral(&saved, pg_tzset("GMT"));
@@ -298,11 +301,20 @@ read_neutral(PGFunction input, const char *text, int32 typmod)
 		result = DirectFunctionCall3(input, CStringGetDatum(text),
 									 ObjectIdGetDatum(InvalidOid), Int32GetDatum(typmod));
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
+		ErrorData  *error;
+
 		time_session_restore(&saved);
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->hint != NULL)
+			error->hint = pstrdup("Say in which order it is written: {{ ... | to_datetime(\"DD/MM/YYYY\") }}.");
+		error_rethrow(error);
 	}
 	PG_END_TRY();
+	time_session_restore(&saved);
 	return result;
 }
 

@@ -115,8 +115,8 @@ parse_template(Parser *parser)
 	if (lexer->token.kind == TOKEN_END)
 		return fail_at(parser, start, "end it with }}", "a template is not closed");
 	if (lexer->token.kind == TOKEN_DOT || lexer->token.kind == TOKEN_LEFT_BRACKET)
-		return fail_at(parser, lexer->token.position, "write {{ ... | get(\"key\") }} or {{ ... | get(\"[0]\") }}",
-					   "only a path has members");
+		return fail_at(parser, lexer->token.position, "only a path has members; else write {{ ... | get(\"key\") }}",
+					   psprintf("an operator, \"|\" or \"}}\" expected, not %s", lexer_describe(lexer)));
 	return unexpected(parser, "an operator, \"|\" or \"}}\"");
 }
 

@@ -40,7 +40,7 @@ BEGIN
 			SELECT r.error_code, r.message INTO code, message FROM databite.rejected_items AS r WHERE r.run_id = result.run_id;
 		ELSIF result.error IS NOT NULL THEN
 			RAISE EXCEPTION USING ERRCODE = result.error ->> 'code', MESSAGE = result.error ->> 'message',
-				DETAIL = coalesce(result.error ->> 'detail', '');
+				DETAIL = coalesce(result.error ->> 'detail', ''), HINT = coalesce(result.error ->> 'hint', '');
 		ELSIF result.records_inserted > 0 THEN
 			PERFORM set_config('timezone', 'UTC', true);
 			SELECT atttypid INTO type FROM pg_attribute WHERE attrelid = 'conformance_result'::regclass AND attname = 'v';
