@@ -16,6 +16,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -80,11 +81,13 @@ static const struct
 };
 
 MemoryContext CurrentMemoryContext;
+MemoryContext ErrorContext;
 ResourceOwner CurrentResourceOwner;
 sigjmp_buf *PG_exception_stack;
 ErrorContextCallback *error_context_stack;
 volatile sig_atomic_t InterruptPending;
 pg_tz	   *session_timezone;
+int			DateStyle;
 int			DateOrder;
 int			IntervalStyle;
 
@@ -194,6 +197,12 @@ char *
 pstrdup(const char *text)
 {
 	return pnstrdup(text, strlen(text));
+}
+
+char *
+MemoryContextStrdup(MemoryContext context, const char *text)
+{
+	return strcpy(MemoryContextAlloc(context, strlen(text) + 1), text);
 }
 
 char *
@@ -530,6 +539,25 @@ get_element_type(Oid oid)
 	return types[find_type(oid)].element;
 }
 
+/* No type of the table is a range. */
+bool
+type_is_multirange(Oid oid)
+{
+	return false;
+}
+
+Oid
+get_range_subtype(Oid oid)
+{
+	return InvalidOid;
+}
+
+Oid
+get_multirange_range(Oid oid)
+{
+	return InvalidOid;
+}
+
 TYPCATEGORY
 TypeCategory(Oid oid)
 {
@@ -747,6 +775,11 @@ CopyErrorData(void)
 void
 ReThrowError(ErrorData *error)
 {
+	if (error_is_of_value(error) && PG_exception_stack != NULL)
+	{
+		raised = *error;
+		pg_re_throw();
+	}
 	fprintf(stderr, "an error that no value is to blame for\n");
 	abort();
 }
