@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "base/clip.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "catalog/namespace.h"
@@ -30,7 +31,6 @@
 #include "destination/culprit.h"
 #include "destination/prepared.h"
 #include "item/convert.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/json.h"
@@ -548,9 +548,7 @@ mentions_input(const char *expression, const char *name)
 static char *
 clipped(const char *text)
 {
-	int			length = strlen(text);
-	bool		cut = length > SHOWN_ITEM_BYTES;
-	char	   *line = psprintf("%.*s%s", cut ? pg_mbcliplen(text, length, SHOWN_ITEM_BYTES) : length, text, cut ? "..." : "");
+	char	   *line = text_clip(text, SHOWN_ITEM_BYTES);
 
 	for (char *c = line; *c != '\0'; c++)
 	{

@@ -11,6 +11,9 @@
 
 #include "nodes/pg_list.h"
 
+/* The message of a rejected item is cut to that many bytes. */
+#define MARK_MESSAGE_BYTES	2000
+
 typedef enum MarkKind
 {
 	MARK_KEPT = 0,
@@ -60,6 +63,7 @@ extern Marks *marks_create(int nitems);
 
 /* An item is marked once: what came first stays. */
 extern void marks_drop(Marks *marks, int64 item);
+extern void marks_skip(Marks *marks, int64 item);
 extern void marks_reject(Marks *marks, int64 item, int sqlstate, const char *message,
 						 const char *column, const char *constraint);
 

@@ -9,11 +9,12 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "base/clip.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "destination/rule_kind.h"
 #include "destination/rules.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
 #include "regex/regex.h"
 #include "template/coerce.h"
@@ -23,20 +24,6 @@
 
 /* Of a list or pattern, a message shows so many bytes. */
 #define SHOWN_BYTES 100
-
-/* What a rule needs to know of its column's type. */
-typedef enum ColumnKind
-{
-	KIND_TEXT,
-	KIND_NUMBER,
-	KIND_BOOLEAN,
-	KIND_TIME,					/* a date, or a date and time */
-	KIND_CLOCK,					/* a time of day, or an interval */
-	KIND_JSON,
-	KIND_ARRAY,
-	KIND_ROW,
-	KIND_OTHER
-} ColumnKind;
 
 typedef struct RuleCompile
 {
@@ -61,8 +48,6 @@ static void add_required(RuleCompile *compile, const char *name, const char *poi
 static void add_rule(RuleCompile *compile, const JobRule *rule);
 static void add_template(RuleCompile *compile, const JobRule *rule);
 static void add_type(RuleCompile *compile, const JobRule *rule);
-static bool kind_is_right(const RuleCompile *compile, RuleType type);
-static bool kind_can_be(const RuleCompile *compile, RuleType type);
 static void add_bound(RuleCompile *compile, const JobValue *bound, bool is_min);
 static const char *bound_literal(RuleCompile *compile, const JobValue *bound, const char *name);
 static void add_pattern(RuleCompile *compile, const JobRule *rule);
@@ -71,8 +56,6 @@ static void add_list(RuleCompile *compile, const JobRule *rule);
 static char *listed_values(RuleCompile *compile, const JobRule *rule, Oid type);
 static bool find_column(RuleCompile *compile, const char *name, const char *pointer);
 static void use_column(RuleCompile *compile, const TargetColumn *column);
-static ColumnKind column_kind(Oid type);
-static bool can_be_numeric(Oid type);
 static StatementCheck *add_check(RuleCompile *compile, const char *failed, const char *shown);
 static StatementCheck *new_check(RuleCompile *compile, const char *failed, const char *shown);
 static RuleFailure *failure_of(const RuleCompile *compile, const StatementCheck *check);
@@ -80,8 +63,6 @@ static char *as_text(const RuleCompile *compile);
 static char *value_name(const RuleCompile *compile);
 static bool is_filled(const JobStep *step, const List *columns, const char *name);
 static char *described(const RuleCompile *compile);
-static char *clipped(const char *text);
-static const char *type_phrase(RuleType type);
 
 Rules *
 rules_create(const JobStep *step, const Target *target, const List *columns,
@@ -245,7 +226,7 @@ add_template(RuleCompile *compile, const JobRule *rule)
 
 	if (expr == NULL)
 		return;
-	is_json = column_kind(expr->type) == KIND_JSON;
+	is_json = rule_column_kind(expr->type) == KIND_JSON;
 	value = palloc0(sizeof(StatementValue));
 	value->name = value_name(compile);
 	value->expression = is_json ? psprintf("NULLIF(CAST(%s AS pg_catalog.jsonb), 'null')", expr->sql) : expr->sql;
@@ -279,9 +260,9 @@ add_type(RuleCompile *compile, const JobRule *rule)
 	const char *failed;
 	RuleFailure *failure;
 
-	if (kind_is_right(compile, rule->type))
+	if (rule_always_holds(compile->column->type, rule->type))
 		return;
-	if (!kind_can_be(compile, rule->type))
+	if (!rule_can_hold(compile->kind, rule->type))
 	{
 		problem_add(compile->problems, ERRCODE_DATATYPE_MISMATCH, psprintf("%s/type", rule->pointer), NULL,
 					"column \"%s\" is of type %s, which is never \"%s\"", compile->column->name,
@@ -310,57 +291,7 @@ add_type(RuleCompile *compile, const JobRule *rule)
 
 	failure = failure_of(compile, add_check(compile, failed, as_text(compile)));
 	failure->constraint = psprintf("%s.type", compile->column->name);
-	failure->after = psprintf(", not %s", type_phrase(rule->type));
-}
-
-/* Is every value of the column's type of that type anyway? */
-static bool
-kind_is_right(const RuleCompile *compile, RuleType type)
-{
-	Oid			base = getBaseType(compile->column->type);
-
-	switch (type)
-	{
-		case RULE_TYPE_STRING:
-			return compile->kind == KIND_TEXT || compile->kind == KIND_OTHER;
-		case RULE_TYPE_NUMBER:
-			return compile->kind == KIND_NUMBER;
-		case RULE_TYPE_INTEGER:
-			return template_type_is_whole(base);
-		case RULE_TYPE_BOOLEAN:
-			return compile->kind == KIND_BOOLEAN;
-		case RULE_TYPE_DATETIME:
-			return compile->kind == KIND_TIME;
-		case RULE_TYPE_DATE:
-			return base == DATEOID;
-		case RULE_TYPE_UUID:
-			return base == UUIDOID;
-		case RULE_TYPE_ARRAY:
-			return compile->kind == KIND_ARRAY;
-		case RULE_TYPE_OBJECT:
-			return compile->kind == KIND_ROW;
-		default:
-			return false;
-	}
-}
-
-/* Can a value of the column's type be of that type? */
-static bool
-kind_can_be(const RuleCompile *compile, RuleType type)
-{
-	switch (compile->kind)
-	{
-		case KIND_TEXT:
-		case KIND_JSON:
-		case KIND_OTHER:
-			return true;
-		case KIND_NUMBER:
-			return type == RULE_TYPE_INTEGER;
-		case KIND_TIME:
-			return type == RULE_TYPE_DATE;
-		default:
-			return false;
-	}
+	failure->after = psprintf(", not %s", rule_type_phrase(rule->type));
 }
 
 static void
@@ -445,7 +376,7 @@ add_pattern(RuleCompile *compile, const JobRule *rule)
 					  text, quote_literal_cstr(rule->pattern.text));
 	failure = failure_of(compile, add_check(compile, failed, text));
 	failure->constraint = psprintf("%s.pattern", compile->column->name);
-	failure->after = psprintf(", which does not match \"%s\"", clipped(rule->pattern.text));
+	failure->after = psprintf(", which does not match \"%s\"", text_clip(rule->pattern.text, SHOWN_BYTES));
 }
 
 static bool
@@ -524,7 +455,7 @@ listed_values(RuleCompile *compile, const JobRule *rule, Oid type)
 			problem_add(compile->problems, ERRCODE_DATATYPE_MISMATCH, value->pointer, NULL,
 						value->is_json ? "%s does not fit column \"%s\", which is %s"
 						: "\"%s\" does not fit column \"%s\", which is %s",
-						clipped(value->text), compile->column->name, described(compile));
+						text_clip(value->text, SHOWN_BYTES), compile->column->name, described(compile));
 			continue;
 		}
 		expr = template_compile(&compile->literals, value, type, -1);
@@ -559,51 +490,8 @@ static void
 use_column(RuleCompile *compile, const TargetColumn *column)
 {
 	compile->column = column;
-	compile->kind = column_kind(column->type);
+	compile->kind = rule_column_kind(column->type);
 	compile->value = psprintf("r.%s", quote_identifier(column->name));
-}
-
-static ColumnKind
-column_kind(Oid type)
-{
-	Oid			base = getBaseType(type);
-
-	if (base == JSONBOID || base == JSONOID)
-		return KIND_JSON;
-	switch (base)
-	{
-		case DATEOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-			return KIND_TIME;
-		case TIMEOID:
-		case TIMETZOID:
-		case INTERVALOID:
-			return KIND_CLOCK;
-	}
-	if (OidIsValid(get_element_type(base)))
-		return KIND_ARRAY;
-	switch (TypeCategory(base))
-	{
-		case TYPCATEGORY_STRING:
-			return KIND_TEXT;
-		case TYPCATEGORY_NUMERIC:	/* to which names of objects belong, too (oid, regclass) */
-			return can_be_numeric(base) ? KIND_NUMBER : KIND_OTHER;
-		case TYPCATEGORY_BOOLEAN:
-			return KIND_BOOLEAN;
-		case TYPCATEGORY_COMPOSITE:
-			return KIND_ROW;
-		default:
-			return KIND_OTHER;
-	}
-}
-
-static bool
-can_be_numeric(Oid type)
-{
-	Oid			function;
-
-	return find_coercion_pathway(NUMERICOID, type, COERCION_EXPLICIT, &function) != COERCION_PATH_NONE;
 }
 
 static StatementCheck *
@@ -699,49 +587,4 @@ static char *
 described(const RuleCompile *compile)
 {
 	return psprintf("of type %s", format_type_be(compile->column->type));
-}
-
-static char *
-clipped(const char *text)
-{
-	int			length = strlen(text);
-
-	if (length <= SHOWN_BYTES)
-		return pstrdup(text);
-	return psprintf("%.*s...", pg_mbcliplen(text, length, SHOWN_BYTES), text);
-}
-
-static const char *
-type_phrase(RuleType type)
-{
-	switch (type)
-	{
-		case RULE_TYPE_STRING:
-			return "a string";
-		case RULE_TYPE_NUMBER:
-			return "a number";
-		case RULE_TYPE_INTEGER:
-			return "a whole number";
-		case RULE_TYPE_BOOLEAN:
-			return "true or false";
-		case RULE_TYPE_DATETIME:
-			return "a time";
-		case RULE_TYPE_DATE:
-			return "a date";
-		case RULE_TYPE_EMAIL:
-			return "an e-mail address";
-		case RULE_TYPE_PHONE:
-			return "a phone number";
-		case RULE_TYPE_URL:
-			return "a URL";
-		case RULE_TYPE_UUID:
-			return "a UUID";
-		case RULE_TYPE_ARRAY:
-			return "an array";
-		case RULE_TYPE_OBJECT:
-			return "an object";
-		case RULE_TYPE_ANY:
-			break;
-	}
-	return "";
 }

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "base/clip.h"
 #include "base/jsonc.h"
 
 #include "job/reader.h"
@@ -384,11 +385,7 @@ rule_field(const KeyRule *rule, void *target)
 char *
 clip_text(const char *text)
 {
-	int			len = strlen(text);
-
-	if (len <= MAX_QUOTED_LEN)
-		return pstrdup(text);
-	return psprintf("%.*s...", pg_mbcliplen(text, len, MAX_QUOTED_LEN), text);
+	return text_clip(text, MAX_QUOTED_LEN);
 }
 
 /* An object of unknown type takes the keys of every variant. */

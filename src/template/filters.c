@@ -157,7 +157,7 @@ unknown_filter(AstNode *node)
 	if (hint == NULL)
 		hint = "a function of yours is written schema.function, or named by databite.create_transform";
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
-						"unknown filter \"%s\"", source_text_clip(node->text, CLIP_NAME));
+						"unknown filter \"%s\"", text_clip(node->text, CLIP_NAME));
 }
 
 /*

@@ -102,5 +102,5 @@ check_namespace(const AstNode *node)
 			return;
 	}
 	template_filter_problem(space, "It is \"dns\", \"url\", \"oid\", \"x500\" or a UUID.",
-							"unknown namespace \"%s\"", source_text_clip(space->text, CLIP_NAME));
+							"unknown namespace \"%s\"", text_clip(space->text, CLIP_NAME));
 }

@@ -194,7 +194,7 @@ value_name(const AstNode *node)
 	const char *steps;
 
 	if (node->kind != AST_PATH)
-		return source_text_clip(node->source->text, CLIP_NAME);
+		return text_clip(node->source->text, CLIP_NAME);
 	if (node->path->nsteps == 0)
 		return node->text;
 	steps = json_path_print(node->path);

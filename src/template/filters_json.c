@@ -129,7 +129,7 @@ compile_filter(TemplateCompile *compile, const AstNode *node, Oid to)
 		source_text_problem(op->source, op->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							"it is one of == != < <= > >= in contains",
 							"filter \"filter\" does not know the operator \"%s\"",
-							source_text_clip(op->text, CLIP_NAME));
+							text_clip(op->text, CLIP_NAME));
 	template_filter_call(compile, &copy, to);
 }
 
@@ -180,5 +180,5 @@ check_path(const AstNode *node)
 		source_text_problem(path->source, path->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							"write it like \"price.amount\" or \"tags[0]\"",
 							"filter \"%s\" needs a path: %s", node->filter->name,
-							source_text_clip(error, CLIP_MESSAGE));
+							text_clip(error, CLIP_MESSAGE));
 }

@@ -172,7 +172,7 @@ compile_date_add(TemplateCompile *compile, const AstNode *node, Oid to)
 			 !template_literal_fits(INTERVALOID, -1, argument->text, &error))
 		source_text_problem(argument->source, argument->position, error->sqlerrcode,
 							"write it as \"1 day 2 hours\"",
-							"%s", source_text_clip(error->message, CLIP_MESSAGE));
+							"%s", text_clip(error->message, CLIP_MESSAGE));
 	copy.filter = &date_add_interval;
 	template_filter_call(compile, &copy, to);
 }
@@ -306,7 +306,7 @@ check_zone(const AstNode *node, int n)
 	if (zone != NULL && time_zone_find(zone->text) == NULL)
 		source_text_problem(zone->source, zone->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							"write a name such as \"Europe/Riga\", or an offset such as \"+02:00\"",
-							"unknown time zone \"%s\"", source_text_clip(zone->text, CLIP_NAME));
+							"unknown time zone \"%s\"", text_clip(zone->text, CLIP_NAME));
 }
 
 static void
@@ -329,7 +329,7 @@ check_unit(const AstNode *node, int n, const char *const *names)
 	}
 	source_text_problem(unit->source, unit->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
 						"filter \"%s\" does not know the unit \"%s\"", node->filter->name,
-						source_text_clip(unit->text, CLIP_NAME));
+						text_clip(unit->text, CLIP_NAME));
 }
 
 static bool

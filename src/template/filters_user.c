@@ -194,7 +194,7 @@ split_name(const AstNode *node, char **schema, char **name)
 		return true;
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
 						"a function is written schema.function",
-						"unknown filter \"%s\"", source_text_clip(node->text, CLIP_NAME));
+						"unknown filter \"%s\"", text_clip(node->text, CLIP_NAME));
 	return false;
 }
 
@@ -321,7 +321,7 @@ unknown_schema(AstNode *node, const char *schema)
 {
 	source_text_problem(node->source, node->position, ERRCODE_UNDEFINED_SCHEMA,
 						source_text_more_problems(node->source) ? source_text_suggest(schema, schema_names()) : NULL,
-						"schema \"%s\" does not exist", source_text_clip(schema, CLIP_NAME));
+						"schema \"%s\" does not exist", text_clip(schema, CLIP_NAME));
 }
 
 /*
@@ -342,7 +342,7 @@ unknown_function(AstNode *node, const char *schema, Oid schema_oid, const char *
 						source_text_more_problems(node->source)
 							? source_text_suggest(name, function_names(schema_oid))
 							: NULL,
-						"schema \"%s\" has no function \"%s\"", schema, source_text_clip(name, CLIP_NAME));
+						"schema \"%s\" has no function \"%s\"", schema, text_clip(name, CLIP_NAME));
 }
 
 static void

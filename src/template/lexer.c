@@ -136,7 +136,7 @@ lexer_describe(const Lexer *lexer)
 	if (token->kind == TOKEN_END)
 		return pstrdup("the end of the text");
 	return psprintf("\"%s\"",
-					source_text_clip(pnstrdup(lexer->source->text + token->position,
+					text_clip(pnstrdup(lexer->source->text + token->position,
 											  token->end - token->position),
 									 CLIP_NAME));
 }

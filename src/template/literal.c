@@ -128,7 +128,7 @@ compile_bytes(TemplateCompile *compile, const AstNode *node, Oid to)
 		source_text_problem(node->source, node->verbatim ? -1 : node->position,
 							ERRCODE_INVALID_TEXT_REPRESENTATION, NULL,
 							"invalid base64 for type %s: \"%s\"", format_type_be(BYTEAOID),
-							source_text_clip(node->text, CLIP_MESSAGE));
+							text_clip(node->text, CLIP_MESSAGE));
 		return;
 	}
 	initStringInfo(&hex);
@@ -228,7 +228,7 @@ check_constant(TemplateCompile *compile, const AstNode *node, Oid type, const ch
 		return true;
 	source_text_problem(node->source, node->verbatim ? -1 : node->position,
 						error->sqlerrcode, error->hint,
-						"%s", source_text_clip(error->message, CLIP_MESSAGE));
+						"%s", text_clip(error->message, CLIP_MESSAGE));
 	return false;
 }
 

@@ -491,7 +491,7 @@ parse_path(Parser *parser)
 		const char *called = last != NULL && last->kind == PATH_KEY ? last->key : node->text;
 
 		return fail_at(parser, node->position,
-					   psprintf("write a filter: {{ value | %s }}", source_text_clip(called, CLIP_NAME)),
+					   psprintf("write a filter: {{ value | %s }}", text_clip(called, CLIP_NAME)),
 					   "functions cannot be called");
 	}
 	return node;

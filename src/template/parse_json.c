@@ -57,7 +57,7 @@ template_parse_json(const char *text, const char *pointer, ProblemList *problems
 	if (!template_literal_fits(JSONOID, -1, text, &error))
 	{
 		source_text_problem(source, start, error->sqlerrcode, NULL, "%s",
-							source_text_clip(error->message, CLIP_MESSAGE));
+							text_clip(error->message, CLIP_MESSAGE));
 		return NULL;
 	}
 	if (text[start] == '{' || text[start] == '[')
@@ -275,7 +275,7 @@ current_pointer(const Walker *walker)
 				appendStringInfoChar(&out, *p);
 		}
 	}
-	return source_text_clip(out.data, MAX_POINTER);
+	return text_clip(out.data, MAX_POINTER);
 }
 
 static Container *

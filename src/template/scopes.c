@@ -142,7 +142,7 @@ unknown_name(AstNode *node, int mask)
 	if (hint == NULL && (mask & TEMPLATE_SCOPE_ITEM) != 0)
 		hint = "a field of the item is written {{ item.field }}, a text {{ \"text\" }}";
 	source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE, hint,
-						"unknown name \"%s\"", source_text_clip(node->text, CLIP_NAME));
+						"unknown name \"%s\"", text_clip(node->text, CLIP_NAME));
 }
 
 /*

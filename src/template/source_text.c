@@ -73,16 +73,6 @@ source_text_more_problems(const SourceText *source)
 }
 
 char *
-source_text_clip(const char *text, int max)
-{
-	int			len = strlen(text);
-
-	if (len <= max)
-		return pstrdup(text);
-	return psprintf("%.*s...", pg_mbcliplen(text, len, max), text);
-}
-
-char *
 source_text_suggest(const char *word, const char *const *candidates)
 {
 	return strlen(word) > CLIP_NAME ? NULL : problem_suggest(word, candidates);

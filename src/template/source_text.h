@@ -8,6 +8,7 @@
 #ifndef DATABITE_SOURCE_TEXT_H
 #define DATABITE_SOURCE_TEXT_H
 
+#include "base/clip.h"
 #include "base/problem.h"
 
 typedef struct SourceText
@@ -36,8 +37,7 @@ extern void source_text_problem(SourceText *source, int position, int sqlstate, 
 /* Would one more problem be kept?  If not, there is no use in looking for its hint. */
 extern bool source_text_more_problems(const SourceText *source);
 
-/* A text for a message: itself, or its beginning where it is longer than max bytes. */
-extern char *source_text_clip(const char *text, int max);
+/* Bytes of text_clip in messages. */
 #define CLIP_NAME		63
 #define CLIP_MESSAGE	250
 
