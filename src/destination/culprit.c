@@ -84,7 +84,6 @@ static bool is_part_of(Oid table, Oid target);
 static char *describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const Culprit *culprit);
 static char *item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culprit);
 static const char *column_expression(const WritePlan *plan, const char *column);
-static bool mentions_input(const char *expression, const char *name);
 static char *clipped(const char *text);
 
 bool
@@ -497,7 +496,7 @@ item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culpri
 		char	   *value;
 
 		if (path < 0 || list_member_int(seen, path) ||
-			(expression != NULL && !mentions_input(expression, input->name)))
+			(expression != NULL && !template_uses_input(expression, input)))
 			continue;
 		seen = lappend_int(seen, path);
 		value = cell_json_text(batch, &batch->cells[culprit->item * batch->npaths + path]);
@@ -527,21 +526,6 @@ column_expression(const WritePlan *plan, const char *column)
 			return candidate->expr->sql;
 	}
 	return NULL;
-}
-
-/* b.p1, and not b.p12.  A literal that happens to say so shows a value too many, no more. */
-static bool
-mentions_input(const char *expression, const char *name)
-{
-	char	   *reference = psprintf("b.%s", name);
-	int			length = strlen(reference);
-
-	for (const char *at = strstr(expression, reference); at != NULL; at = strstr(at + 1, reference))
-	{
-		if (at[length] < '0' || at[length] > '9')
-			return true;
-	}
-	return false;
 }
 
 /* On one line, as every line of a context is one of its places. */

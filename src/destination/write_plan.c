@@ -32,6 +32,7 @@ static bool key_is_not_null(const WritePlan *plan);
 static bool none_in_use(const WritePlan *plan);
 static char *mode_pointer(const WritePlan *plan);
 static void name_input_columns(WritePlan *plan);
+static const PlanColumn *only_reader(const WritePlan *plan, const TemplateInput *input);
 static void release_plan(void *arg);
 
 WritePlan *
@@ -573,17 +574,25 @@ mode_pointer(const WritePlan *plan)
 }
 
 /*
- * Tells the binding which inputs go into a column as they are, for its errors.
- * The key's columns come last: an input that goes to a key and to another
- * column is named by the key.
+ * Tells the binding which column an input is for, for its errors: that whose
+ * expression alone reads it, or one that it goes into as it is.  The key's
+ * columns come last: an input that goes to a key and to another column is
+ * named by the key.
  */
 static void
 name_input_columns(WritePlan *plan)
 {
+	ListCell   *lc;
+
+	foreach(lc, plan->inputs)
+	{
+		const PlanColumn *column = only_reader(plan, lfirst(lc));
+
+		if (column != NULL)
+			batch_binding_name_column(plan->binding, lfirst(lc), column->column->name, false);
+	}
 	for (int key = 0; key <= 1; key++)
 	{
-		ListCell   *lc;
-
 		foreach(lc, plan->columns)
 		{
 			const PlanColumn *column = lfirst(lc);
@@ -595,6 +604,26 @@ name_input_columns(WritePlan *plan)
 										  is_key && !write_plan_is_validated(plan));
 		}
 	}
+}
+
+/* The one column whose expression reads the input; NULL where there are several, or only rules do. */
+static const PlanColumn *
+only_reader(const WritePlan *plan, const TemplateInput *input)
+{
+	const PlanColumn *reader = NULL;
+	ListCell   *lc;
+
+	foreach(lc, plan->columns)
+	{
+		const PlanColumn *column = lfirst(lc);
+
+		if (!template_uses_input(column->expr->sql, input))
+			continue;
+		if (reader != NULL)
+			return NULL;
+		reader = column;
+	}
+	return reader;
 }
 
 /* Reset callback of the plan's context. */

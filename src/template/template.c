@@ -52,6 +52,21 @@ template_compile_json(TemplateCompiler *compiler, const JobValue *value)
 	return compile_value(compiler, value, CONCAT_TEXT, JSONOID, -1);
 }
 
+/* A literal that looks like the input's name is taken for one: it costs a message some precision. */
+bool
+template_uses_input(const char *sql, const TemplateInput *input)
+{
+	char	   *reference = psprintf("b.%s", input->name);
+	int			length = strlen(reference);
+
+	for (const char *at = strstr(sql, reference); at != NULL; at = strstr(at + 1, reference))
+	{
+		if (at[length] < '0' || at[length] > '9')
+			return true;
+	}
+	return false;
+}
+
 bool
 template_has_template(const char *text)
 {

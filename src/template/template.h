@@ -91,6 +91,9 @@ extern TemplateExpr *template_compile_url(TemplateCompiler *compiler, const JobV
  */
 extern TemplateExpr *template_compile_json(TemplateCompiler *compiler, const JobValue *value);
 
+/* Does a compiled expression read the input? */
+extern bool template_uses_input(const char *sql, const TemplateInput *input);
+
 /* True if the text holds {{ anywhere. */
 extern bool template_has_template(const char *text);
 
