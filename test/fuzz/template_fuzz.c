@@ -52,7 +52,8 @@ static const char *const qualified[] = {
 	"pg_catalog.jsonpath", "pg_catalog.numeric", "pg_catalog.text", "pg_catalog.timestamp", "pg_catalog.timezone", "pg_catalog.to_json",
 	"pg_catalog.to_jsonb", "pg_catalog.trim_scale", "databite.exact", "databite.filter_tz_local", "databite.from_json",
 	"databite.from_json_domain", "databite.from_text", "databite.from_text_domain", "databite.iso8601", "databite.missing", "databite.secret",
-	"databite.valid_email", "databite.valid_phone", "databite.valid_url", "databite.valid_uuid", "databite.whole", "b.ord", "r.v", NULL
+	"databite.to_json", "databite.to_text", "databite.valid_email", "databite.valid_phone", "databite.valid_url", "databite.valid_uuid",
+	"databite.whole", "b.ord", NULL
 };
 
 /* Those that mark an item, and how. */
