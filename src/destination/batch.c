@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/clip.h"
 #include "base/errors.h"
 #include "destination/batch.h"
 #include "fmgr.h"
@@ -578,7 +579,6 @@ conversion_error_context(void *arg)
 	const ItemBatch *batch = binding->batch;
 	const Cell *cell;
 	const char *text;
-	int			shown;
 
 	unconstify(BatchBinding *, binding)->failed_column = position->input < 0 ? NULL : binding->inputs[position->input].column;
 	if (position->input < 0)
@@ -597,9 +597,8 @@ conversion_error_context(void *arg)
 	else if (cell->kind == CELL_FALSE)
 		text = "false";
 
-	shown = pg_mbcliplen(text, (int) Min(strlen(text), 4 * SHOWN_VALUE_BYTES), SHOWN_VALUE_BYTES);
-	errcontext("item %lld, %s \"%s\", value \"%.*s%s\"", item,
+	errcontext("item %lld, %s \"%s\", value \"%s\"", item,
 			   input->column != NULL ? "column" : "path",
 			   input->column != NULL ? input->column : input->printed_path,
-			   shown, text, strlen(text) > shown ? "..." : "");
+			   text_clip(text, SHOWN_VALUE_BYTES));
 }

@@ -7,8 +7,9 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "base/compat.h"
+#include "base/errors.h"
+#include "base/subtransaction.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "destination/create_table.h"
@@ -34,8 +35,17 @@ static const TypeWord type_words[] = {
 	{"json", JSONBOID, 0},
 };
 
+/* A type that is read, and what comes of it. */
+typedef struct TypeReading
+{
+	const char *text;
+	Oid		   *type;
+	int32	   *typmod;
+} TypeReading;
+
 static const TypeWord *find_type_word(const char *type);
 static bool parse_sql_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod);
+static void read_type(void *arg);
 
 bool
 declared_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod)
@@ -176,35 +186,23 @@ find_type_word(const char *type)
 static bool
 parse_sql_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool found = false;
+	TypeReading reading = {declared->type, type, typmod};
+	ErrorData  *error = subtransaction_run(read_type, &reading, SUBTRANSACTION_KEEP);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		compat_parse_type(declared->type, type, typmod);
-		ReleaseCurrentSubTransaction();
-		found = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+	if (error == NULL)
+		return true;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		error_rethrow(error);
+	problem_add(problems, error->sqlerrcode, declared->pointer,
+				"Use string, integer, number, boolean, datetime, date, json or a PostgreSQL type.",
+				"%s", error->message);
+	return false;
+}
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
-			ReThrowError(error);
-		problem_add(problems, error->sqlerrcode, declared->pointer,
-					"Use string, integer, number, boolean, datetime, date, json or a PostgreSQL type.",
-					"%s", error->message);
-	}
-	PG_END_TRY();
+static void
+read_type(void *arg)
+{
+	TypeReading *reading = arg;
 
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return found;
+	compat_parse_type(reading->text, reading->type, reading->typmod);
 }

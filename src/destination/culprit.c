@@ -40,6 +40,12 @@
 /* What an error shows of an item is cut to that many bytes. */
 #define SHOWN_ITEM_BYTES	200
 
+typedef struct Culprit
+{
+	int64		item;			/* in the batch */
+	const char *column;			/* of the table, or NULL where it cannot be told */
+} Culprit;
+
 /* A SELECT that computes rows, or a column of them. */
 typedef struct Computation
 {
@@ -65,6 +71,8 @@ typedef struct Search
 	Computation *computation;	/* NULL: the plan's own statement */
 } Search;
 
+static bool find_culprit(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+						 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit);
 static Search *begin_search(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, const Marks *marks);
 static void end_search(Search *search);
 static void make_computations(Search *search);
@@ -106,29 +114,6 @@ culprit_is_possible(int sqlstate)
 	}
 }
 
-bool
-culprit_find(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-			 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit)
-{
-	Search	   *search;
-	volatile bool found = false;
-
-	if (!culprit_is_possible(error->sqlerrcode) || batch->nitems == 0)
-		return false;
-	search = begin_search(plan, batch, first_item, scopes, marks);
-	PG_TRY();
-	{
-		found = find_uncomputable(search, error, culprit) ||
-			(scope == CULPRIT_OF_WRITE && find_refused(search, error, culprit));
-	}
-	PG_FINALLY();
-	{
-		end_search(search);
-	}
-	PG_END_TRY();
-	return found;
-}
-
 int
 culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks)
 {
@@ -159,13 +144,44 @@ culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	{
 		char	   *place;
 
-		if (!culprit_find(plan, batch, first_item, scopes, marks, scope, error, &culprit))
+		if (!find_culprit(plan, batch, first_item, scopes, marks, scope, error, &culprit))
 			return;
 		place = describe(plan, batch, first_item, &culprit);
 		error->context = error->context ? psprintf("%s\n%s", place, error->context) : place;
 	}
 	if (error->column_name == NULL && culprit.column != NULL)
 		error->column_name = pstrdup(culprit.column);
+}
+
+/*
+ * Finds an item without which this error would not be raised: the first whose row
+ * cannot be computed, else one that the table refuses.  marks: as before the
+ * statement.  False where none is found: what is volatile need not fail twice.
+ *
+ * About 2 * log2(items) statements, each over a part of the batch, and one for
+ * each column.
+ */
+static bool
+find_culprit(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+			 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit)
+{
+	Search	   *search;
+	volatile bool found = false;
+
+	if (!culprit_is_possible(error->sqlerrcode) || batch->nitems == 0)
+		return false;
+	search = begin_search(plan, batch, first_item, scopes, marks);
+	PG_TRY();
+	{
+		found = find_uncomputable(search, error, culprit) ||
+			(scope == CULPRIT_OF_WRITE && find_refused(search, error, culprit));
+	}
+	PG_FINALLY();
+	{
+		end_search(search);
+	}
+	PG_END_TRY();
+	return found;
 }
 
 static Search *

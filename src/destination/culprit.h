@@ -11,12 +11,6 @@
 
 #include "destination/write_plan_data.h"
 
-typedef struct Culprit
-{
-	int64		item;			/* in the batch */
-	const char *column;			/* of the table, or NULL where it cannot be told */
-} Culprit;
-
 /* What has failed. */
 typedef enum CulpritScope
 {
@@ -26,17 +20,6 @@ typedef enum CulpritScope
 
 /* Can an item be to blame for such an error, rather than the machine, the definition or somebody who cancels? */
 extern bool culprit_is_possible(int sqlstate);
-
-/*
- * Finds an item without which this error would not be raised: the first whose row
- * cannot be computed, else one that the table refuses.  marks: as before the
- * statement.  False where none is found: what is volatile need not fail twice.
- *
- * About 2 * log2(items) statements, each over a part of the batch, and one for
- * each column.
- */
-extern bool culprit_find(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
-						 const Marks *marks, CulpritScope scope, const ErrorData *error, Culprit *culprit);
 
 /*
  * Rejects all items whose rows cannot be computed because of their values (class
@@ -49,7 +32,7 @@ extern int	culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 fir
 
 /*
  * Puts the item's position in the run, the column and the values that were read of the
- * item at the head of the error's context, if culprit_find finds them and the
+ * item at the head of the error's context, if the search finds them and the
  * context does not have them yet; and the column into its field.
  */
 extern void culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,

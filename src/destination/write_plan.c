@@ -33,6 +33,7 @@ static bool none_in_use(const WritePlan *plan);
 static char *mode_pointer(const WritePlan *plan);
 static void name_input_columns(WritePlan *plan);
 static const PlanColumn *only_reader(const WritePlan *plan, const TemplateInput *input);
+static void release_statements(WritePlan *plan);
 static void release_plan(void *arg);
 
 WritePlan *
@@ -171,7 +172,7 @@ write_plan_build(WritePlan *plan)
 	MemoryContext old = MemoryContextSwitchTo(plan->context);
 	StatementParts parts;
 
-	write_plan_release_statements(plan);
+	release_statements(plan);
 	if (plan->sql != NULL)
 		pfree(plan->sql);
 	if (plan->insert_sql != NULL)
@@ -228,16 +229,6 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	parts.columns = columns;
 	parts.checked = checked;
 	return parts;
-}
-
-void
-write_plan_release_statements(WritePlan *plan)
-{
-	if (plan->statement != NULL)
-		SPI_freeplan(plan->statement);
-	if (plan->insert_statement != NULL)
-		SPI_freeplan(plan->insert_statement);
-	plan->statement = plan->insert_statement = NULL;
 }
 
 /* Finds the table, if it exists.  False where the name is wrong or it is nothing to write to. */
@@ -626,13 +617,24 @@ only_reader(const WritePlan *plan, const TemplateInput *input)
 	return reader;
 }
 
+/* Frees the prepared statements, if there are any. */
+static void
+release_statements(WritePlan *plan)
+{
+	if (plan->statement != NULL)
+		SPI_freeplan(plan->statement);
+	if (plan->insert_statement != NULL)
+		SPI_freeplan(plan->insert_statement);
+	plan->statement = plan->insert_statement = NULL;
+}
+
 /* Reset callback of the plan's context. */
 static void
 release_plan(void *arg)
 {
 	WritePlan  *plan = arg;
 
-	write_plan_release_statements(plan);
+	release_statements(plan);
 	if (plan->filter != NULL)
 		item_filter_release(plan->filter);
 }

@@ -64,7 +64,4 @@ extern Marks *write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 fir
 extern void write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
 									 WriteCounts *counts);
 
-/* Frees the prepared statements, if there are any. */
-extern void write_plan_release_statements(WritePlan *plan);
-
 #endif

@@ -91,6 +91,19 @@ template_filter_call_as(TemplateCompile *compile, const AstNode *node, Oid input
 	template_end_as(compile, &coercion);
 }
 
+void
+template_filter_call_alike(TemplateCompile *compile, const AstNode *node, Oid operands, Oid result, Oid to)
+{
+	Coercion	coercion = template_begin_as(compile, node, result, to);
+
+	appendStringInfo(compile->out, "%s(", node->filter->function);
+	template_compile_node(compile, ast_operand(node, 0), operands);
+	appendStringInfoString(compile->out, ", ");
+	template_compile_node(compile, ast_operand(node, 1), operands);
+	appendStringInfoChar(compile->out, ')');
+	template_end_as(compile, &coercion);
+}
+
 const AstNode *
 template_filter_literal(const AstNode *node, int n, AstLiteral kind)
 {

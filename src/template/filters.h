@@ -61,6 +61,10 @@ extern void template_filter_call(TemplateCompile *compile, const AstNode *node, 
 extern void template_filter_call_as(TemplateCompile *compile, const AstNode *node,
 									Oid input, Oid result, Oid to);
 
+/* The call of a function of two values of one type: function(value, argument). */
+extern void template_filter_call_alike(TemplateCompile *compile, const AstNode *node,
+									   Oid operands, Oid result, Oid to);
+
 /* The nth argument, from 1, where it is given and a literal of that kind; else NULL. */
 extern const AstNode *template_filter_literal(const AstNode *node, int n, AstLiteral kind);
 

@@ -58,15 +58,8 @@ static void
 compile_nullif(TemplateCompile *compile, const AstNode *node, Oid to)
 {
 	Oid			type = ast_operand(node, 0)->type;
-	Coercion	coercion;
 
 	if (!OidIsValid(type) || template_comparison_type(type, ast_operand(node, 1)->type) != type)
 		type = JSONBOID;
-	coercion = template_begin_as(compile, node, type, to);
-	appendStringInfo(compile->out, "%s(", node->filter->function);
-	template_compile_node(compile, ast_operand(node, 0), type);
-	appendStringInfoString(compile->out, ", ");
-	template_compile_node(compile, ast_operand(node, 1), type);
-	appendStringInfoChar(compile->out, ')');
-	template_end_as(compile, &coercion);
+	template_filter_call_alike(compile, node, type, type, to);
 }

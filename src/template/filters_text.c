@@ -173,15 +173,7 @@ compile_length(TemplateCompile *compile, const AstNode *node, Oid to)
 static void
 compile_contains(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	Oid			type = is_text(node) ? TEXTOID : JSONBOID;
-	Coercion	coercion = template_begin_as(compile, node, BOOLOID, to);
-
-	appendStringInfo(compile->out, "%s(", node->filter->function);
-	template_compile_node(compile, ast_operand(node, 0), type);
-	appendStringInfoString(compile->out, ", ");
-	template_compile_node(compile, ast_operand(node, 1), type);
-	appendStringInfoChar(compile->out, ')');
-	template_end_as(compile, &coercion);
+	template_filter_call_alike(compile, node, is_text(node) ? TEXTOID : JSONBOID, BOOLOID, to);
 }
 
 /*

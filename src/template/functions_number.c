@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "base/clip.h"
 #include "catalog/pg_collation.h"
 #include "common/shortest_dec.h"
 #include "fmgr.h"
@@ -43,7 +44,6 @@ static int	group_mark(const char *p, const char *end, char separator);
 static bool is_yes_or_no(const char *text, int len, bool *result);
 static char *clip_json(Jsonb *value);
 static char *clip_number(Datum number);
-static char *clip(char *text);
 static bool is_number_text(const char *text, int len);
 static int	skip_digits(const char *text, int len, int i);
 static void trim_space(const char **text, int *len);
@@ -563,23 +563,11 @@ next_element(JsonbIterator **iterator, JsonbValue *element)
 static char *
 clip_json(Jsonb *value)
 {
-	return clip(JsonbToCString(NULL, &value->root, VARSIZE(value)));
+	return text_clip(JsonbToCString(NULL, &value->root, VARSIZE(value)), SHOWN_MAX);
 }
 
 static char *
 clip_number(Datum number)
 {
-	return clip(DatumGetCString(DirectFunctionCall1(numeric_out, number)));
-}
-
-static char *
-clip(char *text)
-{
-	int			len = strlen(text);
-
-	if (len <= SHOWN_MAX)
-		return text;
-	len = pg_mbcliplen(text, len, SHOWN_MAX);
-	strlcpy(text + len, "...", 4);
-	return text;
+	return text_clip(DatumGetCString(DirectFunctionCall1(numeric_out, number)), SHOWN_MAX);
 }

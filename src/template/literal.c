@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/subtransaction.h"
 #include "base/time_text.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -21,11 +22,19 @@
 #include "utils/elog.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 
 /* No number of so few digits, without an exponent, is too large for numeric. */
 #define SAFE_NUMBER_LEN 100
 
+/* A text that is read to see whether it can be. */
+typedef struct LiteralReading
+{
+	Oid			type;
+	int32		typmod;
+	const char *text;
+} LiteralReading;
+
+static void read_literal(void *arg);
 static void compile_bytes(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_string(TemplateCompile *compile, const AstNode *node, Oid to, Oid base);
 static void compile_boolean(TemplateCompile *compile, const AstNode *node, Oid to);
@@ -69,49 +78,33 @@ template_compile_literal(TemplateCompile *compile, const AstNode *node, Oid to)
 bool
 template_literal_fits(Oid type, int32 typmod, const char *text, ErrorData **error)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool fits = true;
+	LiteralReading reading = {type, typmod, text};
 
 	if (IsInParallelMode())
 		return true;
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
+	*error = subtransaction_run(read_literal, &reading, SUBTRANSACTION_KEEP);
+	if (*error != NULL && !error_is_of_value(*error))
+		error_rethrow(*error);
+	return *error == NULL;
+}
+
+static void
+read_literal(void *arg)
+{
+	const LiteralReading *reading = arg;
+	Oid			input;
+	Oid			param;
+
+	if (reading->type == TIMESTAMPTZOID || reading->type == TIMESTAMPOID)
+		(void) time_text_to_timestamptz(reading->text, reading->typmod);
+	else if (reading->type == DATEOID)
+		(void) time_text_to_date(reading->text);
+	else
 	{
-		Oid			input;
-		Oid			param;
-
-		MemoryContextSwitchTo(context);
-		if (type == TIMESTAMPTZOID || type == TIMESTAMPOID)
-			(void) time_text_to_timestamptz(text, typmod);
-		else if (type == DATEOID)
-			(void) time_text_to_date(text);
-		else
-		{
-			getTypeInputInfo(type, &input, &param);
-			(void) OidInputFunctionCall(input, pstrdup(text), param, typmod);
-		}
-		ReleaseCurrentSubTransaction();
+		getTypeInputInfo(reading->type, &input, &param);
+		(void) OidInputFunctionCall(input, pstrdup(reading->text), param, reading->typmod);
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		if (!error_is_of_value(*error))
-			ReThrowError(*error);
-		fits = false;
-	}
-	PG_END_TRY();
-
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return fits;
 }
 
 /*

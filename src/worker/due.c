@@ -13,15 +13,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "base/subtransaction.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "catalog/state_catalog.h"
 #include "job/definition.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "worker/scheduler.h"
 
@@ -31,8 +29,14 @@
 /* After an error that may pass by itself. */
 #define RETRY_MS 60000
 
+typedef struct DueJob
+{
+	const JobRecord *job;
+	TimestampTz now;
+} DueJob;
+
 static void queue_or_record_error(const JobRecord *job, TimestampTz now);
-static void queue_run(const JobRecord *job, TimestampTz now);
+static void queue_run(void *arg);
 static TimestampTz next_fire(const JobRecord *job, TimestampTz now);
 static JobSchedule *default_schedule(ProblemList *problems);
 static void record_error(const JobRecord *job, TimestampTz now, const ErrorData *error);
@@ -53,38 +57,21 @@ due_jobs_queue(Scheduler *scheduler)
 static void
 queue_or_record_error(const JobRecord *job, TimestampTz now)
 {
-	MemoryContext old_memory = CurrentMemoryContext;
-	ResourceOwner old_owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(old_memory);
-	PG_TRY();
-	{
-		queue_run(job, now);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(old_memory);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(old_memory);
-	CurrentResourceOwner = old_owner;
+	DueJob		due = {job, now};
+	ErrorData  *error = subtransaction_run(queue_run, &due, SUBTRANSACTION_KEEP);
 
 	if (error)
 		record_error(job, now, error);
 }
 
 static void
-queue_run(const JobRecord *job, TimestampTz now)
+queue_run(void *arg)
 {
+	const DueJob *due = arg;
+	const JobRecord *job = due->job;
 	int64		run_id;
 
-	job_catalog_set_next_run(job->id, next_fire(job, now));
+	job_catalog_set_next_run(job->id, next_fire(job, due->now));
 	if (!run_catalog_active(job->id) && !job_lock_is_held(job->id))
 	{
 		(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "schedule", job->next_run_at, NULL, 0);

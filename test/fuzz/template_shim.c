@@ -800,6 +800,12 @@ BeginInternalSubTransaction(const char *name)
 {
 }
 
+int
+GetCurrentTransactionNestLevel(void)
+{
+	return 1;
+}
+
 void
 ReleaseCurrentSubTransaction(void)
 {
