@@ -36,7 +36,7 @@
 
 typedef struct BoundInput
 {
-	int			path;			/* number of the path in the batch; -1: the item's index */
+	int			path;			/* number of the path in the batch; -1: the item's index or context */
 	CellConverter *converter;	/* NULL for the index */
 	Oid			type;
 	char	   *column;			/* the column it goes to as it is, or NULL */
@@ -61,12 +61,21 @@ struct BatchBinding
 	BatchBinding *outer;		/* the binding that was current before */
 };
 
+/* The context of the items that are converted just now, which is converted once for all of them. */
+typedef struct ConvertedContext
+{
+	const ContextStretch *stretch;	/* NULL: none yet */
+	Datum		value;
+} ConvertedContext;
+
 /* What is converted just now, for the error context. */
 typedef struct ConversionPosition
 {
 	const BatchBinding *binding;
 	int64		item;			/* in the batch */
 	int			input;			/* -1: the item as such */
+	MemoryContext memory;		/* for what is needed longer than a row */
+	ConvertedContext context;
 } ConversionPosition;
 
 static BatchBinding *current_binding = NULL;
@@ -74,6 +83,7 @@ static BatchBinding *current_binding = NULL;
 PG_FUNCTION_INFO_V1(databite_batch);
 
 static int	trigger_depth(void);
+static bool batch_input_is_path(const TemplateInput *input);
 static const JsonPath *utf8_path(const JsonPath *path);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
@@ -87,6 +97,7 @@ static void begin_conversions(MemoryContext context);
 static bool convert_or_reject(const BatchBinding *binding, ConversionPosition *position,
 							  Datum *values, bool *nulls);
 static void reject_item(const BatchBinding *binding, const ConversionPosition *position, const ErrorData *error);
+static Datum convert_context(const ItemBatch *batch, ConversionPosition *position, bool *isnull);
 static void raise_bad_item(const BatchBinding *binding, ConversionPosition *position);
 static void raise_null(const BoundInput *input);
 static int	rows_memory_kb(const ItemBatch *batch);
@@ -109,9 +120,9 @@ batch_binding_create(const List *inputs, const List *paths, MemoryContext contex
 		BoundInput *bound = &binding->inputs[i];
 
 		bound->input = input;
-		bound->path = input->is_index ? -1 : batch_path_number(paths, input->path);
+		bound->path = batch_input_is_path(input) ? batch_path_number(paths, input->path) : -1;
 		bound->type = input->type;
-		if (!input->is_index)
+		if (batch_input_is_path(input))
 		{
 			bound->converter = cell_converter_create(input->type, input->typmod, context);
 			bound->printed_path = json_path_print(input->path);
@@ -179,10 +190,17 @@ batch_add_paths(List *paths, const List *inputs)
 	{
 		const TemplateInput *input = lfirst(lc);
 
-		if (!input->is_index && batch_path_number(paths, input->path) < 0)
+		if (batch_input_is_path(input) && batch_path_number(paths, input->path) < 0)
 			paths = lappend(paths, input->path);
 	}
 	return paths;
+}
+
+/* Is it found in the item by a path? */
+static bool
+batch_input_is_path(const TemplateInput *input)
+{
+	return !input->is_index && !input->is_context;
 }
 
 int
@@ -242,7 +260,7 @@ batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Mark
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("this step is already writing a batch"),
 				 errhint("A trigger of the table must not run the job that writes to the table.")));
-	if (batch->npaths != binding->npaths)
+	if (batch->npaths < binding->npaths)	/* behind those of the statement may be some that the run looks at */
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("batch has %d paths, statement needs %d", batch->npaths, binding->npaths)));
@@ -360,7 +378,7 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "databite batch rows",
 													  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(row_context);
-	ConversionPosition position = {binding, 0, -1};
+	ConversionPosition position = {binding, 0, -1, CurrentMemoryContext, {NULL, 0}};
 	ErrorContextCallback callback;
 
 	callback.callback = conversion_error_context;
@@ -520,6 +538,11 @@ convert_item(const BatchBinding *binding, ConversionPosition *position,
 		const BoundInput *input = &binding->inputs[i];
 		const Cell *cell;
 
+		if (input->input->is_context)
+		{
+			values[i] = convert_context(batch, position, &nulls[i]);
+			continue;
+		}
 		if (input->path < 0)
 		{
 			values[i] = Int64GetDatum(binding->first_item + position->item);
@@ -534,6 +557,35 @@ convert_item(const BatchBinding *binding, ConversionPosition *position,
 			raise_null(input);
 	}
 	position->input = -1;
+}
+
+/* What the item has in common with those of its page; NULL where it has nothing. */
+static Datum
+convert_context(const ItemBatch *batch, ConversionPosition *position, bool *isnull)
+{
+	const ContextStretch *found = NULL;
+	MemoryContext old;
+	ListCell   *lc;
+
+	foreach(lc, batch->contexts)
+	{
+		const ContextStretch *stretch = lfirst(lc);
+
+		if (stretch->first_item > batch->before + position->item)
+			break;
+		found = stretch;
+	}
+	*isnull = found == NULL || found->context == NULL;
+	if (*isnull)
+		return (Datum) 0;
+	if (position->context.stretch != found)
+	{
+		old = MemoryContextSwitchTo(position->memory);
+		position->context.value = DirectFunctionCall1(jsonb_in, CStringGetDatum(found->context->json));
+		position->context.stretch = found;
+		MemoryContextSwitchTo(old);
+	}
+	return position->context.value;
 }
 
 /* An item that the reader could not deliver fails the statement with the reader's reason. */

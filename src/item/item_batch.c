@@ -53,6 +53,27 @@ item_batch_reset(ItemBatch *batch)
 	}
 	list_free(batch->bad);
 	batch->bad = NIL;
+	list_free_deep(batch->contexts);
+	batch->contexts = NIL;
+}
+
+void
+item_batch_set_context(ItemBatch *batch, const ItemContext *context)
+{
+	ContextStretch *last = batch->contexts != NIL ? llast(batch->contexts) : NULL;
+	MemoryContext old;
+
+	if (last != NULL && last->context == context)
+		return;
+	if (last == NULL || last->first_item < batch->nitems)
+	{
+		old = MemoryContextSwitchTo(batch->context);
+		last = palloc(sizeof(ContextStretch));
+		last->first_item = batch->nitems;
+		batch->contexts = lappend(batch->contexts, last);
+		MemoryContextSwitchTo(old);
+	}
+	last->context = context;
 }
 
 /* What batches grow to that have no item larger than the batch itself. */

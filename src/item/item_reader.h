@@ -18,6 +18,7 @@
 #ifndef DATABITE_ITEM_READER_H
 #define DATABITE_ITEM_READER_H
 
+#include "job/definition.h"
 #include "job/path.h"
 #include "nodes/pg_list.h"
 
@@ -48,6 +49,23 @@ typedef struct BadItem
 } BadItem;
 
 /*
+ * What the items of one page have in common: a JSON object by which templates see
+ * page, response and parent.  Whoever fills batches owns it, and keeps it until
+ * the batch is reset.
+ */
+typedef struct ItemContext
+{
+	const char *json;
+} ItemContext;
+
+/* From that item of the batch on, that context. */
+typedef struct ContextStretch
+{
+	int64		first_item;
+	const ItemContext *context;
+} ContextStretch;
+
+/*
  * A batch of items.  cells[item * npaths + path].  Filled by the reader, read
  * and reset by the writer.
  */
@@ -64,6 +82,8 @@ typedef struct ItemBatch
 	size_t		arena_used;
 	size_t		arena_size;
 	List	   *bad;			/* of BadItem * */
+	List	   *contexts;		/* of ContextStretch *, in order; NIL: no item has a context */
+	int64		before;			/* a part of another batch: so many items stand before it there, for contexts */
 } ItemBatch;
 
 typedef struct ItemReaderOptions
@@ -74,6 +94,9 @@ typedef struct ItemReaderOptions
 	size_t		max_item_bytes; /* 16 MiB */
 	int			max_depth;		/* 512 */
 	size_t		max_envelope_bytes; /* 1 MiB; beyond it the envelope is given up */
+	SourceFormat format;
+	const List *zip;			/* of JobZip *; NIL: items are items */
+	bool		fingerprint;	/* see item_reader_fingerprint */
 } ItemReaderOptions;
 
 typedef enum ItemReaderStatus
@@ -96,6 +119,13 @@ extern void item_reader_begin(ItemReader *reader, int64 skip);
  */
 extern void item_reader_restart(ItemReader *reader);
 
+/*
+ * Before the first bytes of a document: the Content-Type of the response that it
+ * is the body of, or NULL.  It tells the charset, and the format where the
+ * options leave that open.  False where the charset is not known: see item_reader_error.
+ */
+extern bool item_reader_set_content_type(ItemReader *reader, const char *content_type);
+
 /* Takes bytes; *taken tells how many.  Delivers into batch. */
 extern ItemReaderStatus item_reader_push(ItemReader *reader, const char *data, size_t len,
 										 size_t *taken, ItemBatch *batch);
@@ -112,10 +142,19 @@ extern int64 item_reader_count(const ItemReader *reader);
 /* The response with the list emptied, NUL-terminated; NULL where it was above the bound. Valid until begin. */
 extern const char *item_reader_envelope(const ItemReader *reader, size_t *len);
 
+/* The same while the list is still being read, ended as JSON must be; in the current memory context. */
+extern char *item_reader_envelope_so_far(const ItemReader *reader, size_t *len);
+
+/* A hash over the texts of the document's items so far, 0 where there are none; needs options.fingerprint. */
+extern uint64 item_reader_fingerprint(const ItemReader *reader);
+
 /* Where the list was found, printed as a path; NULL before. */
 extern const char *item_reader_list_path(const ItemReader *reader);
 
 extern ItemBatch *item_batch_create(int npaths, int max_items, size_t max_bytes, MemoryContext context);
 extern void item_batch_reset(ItemBatch *batch);
+
+/* The items that follow have that context. */
+extern void item_batch_set_context(ItemBatch *batch, const ItemContext *context);
 
 #endif

@@ -131,10 +131,7 @@ static const KeyRule parallel_rules[] = {
 	{NULL}
 };
 
-#define AUTH_BEARER		0
-#define AUTH_BASIC		1
-#define AUTH_API_KEY	2
-#define AUTH_OPEN		3		/* oauth2, login and aws_sigv4: their keys are not all settled */
+#define AUTH_OPEN		7		/* oauth2, login and aws_sigv4: their keys are not all settled */
 
 static const Choice auth_types[] = {
 	{"bearer", AUTH_BEARER},

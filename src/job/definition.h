@@ -37,7 +37,8 @@ typedef struct JobNamedValue
 typedef enum SourceType
 {
 	SOURCE_API,
-	SOURCE_INLINE
+	SOURCE_INLINE,
+	SOURCE_SQL
 } SourceType;
 
 typedef enum BodyKind
@@ -55,14 +56,17 @@ typedef enum PaginationType
 	PAGINATION_PAGE,
 	PAGINATION_CURSOR,
 	PAGINATION_LINK,
-	PAGINATION_NEXT_URL
+	PAGINATION_NEXT_URL,
+	PAGINATION_KEYSET
 } PaginationType;
 
+/* Where the position of a page (offset, number, cursor) and its size go. */
 typedef enum CursorPlace
 {
 	CURSOR_IN_QUERY,
 	CURSOR_IN_BODY,
-	CURSOR_IN_HEADER
+	CURSOR_IN_HEADER,
+	CURSOR_IN_TEMPLATE			/* nowhere by itself: the request's templates have {{ page.offset }} and its like */
 } CursorPlace;
 
 typedef struct JobPagination
@@ -78,10 +82,16 @@ typedef struct JobPagination
 	JsonPath   *total_pages_path;	/* page: totalPagesPath, or NULL */
 	JsonPath   *cursor_path;	/* cursor, in the response; or NULL */
 	char	   *cursor_header;	/* cursor, a response header; or NULL */
-	char	   *cursor_param;	/* name (query, header) or dotted path (body) */
-	CursorPlace cursor_place;
+	char	   *cursor_param;	/* cursor, keyset: name (query, header) or dotted path (body) */
+	CursorPlace cursor_place;	/* of all kinds but link and next_url */
 	JsonPath   *has_more_path;	/* or NULL */
 	JsonPath   *next_url_path;	/* next_url */
+	JsonPath   *keyset_field;	/* keyset: of the item, "id" */
+	List	   *allowed_origins;	/* link, next_url: of char *, "https://host[:port]" beside the source's own */
+	JobValue	stop_when;		/* over the response; text NULL: none */
+	int64		restart_after;	/* restart.items: the listing begins anew after so many items; 0: never */
+	JsonPath   *restart_field;	/* restart.field: of the last item, {{ page.after }} from then on */
+	char	   *restart_param;	/* restart.param: where the value goes (as cursor_place says), or NULL: templates only */
 	bool		drop_other_query;	/* the next request carries the cursor (and size) only */
 	int			max_pages;		/* 10000 */
 } JobPagination;
@@ -99,9 +109,189 @@ typedef struct JobRetry
 	int64		delay_ms;		/* 1000 */
 	BackoffKind backoff;
 	int64		max_delay_ms;	/* 60000 */
+	int64		budget_ms;		/* "budget": all waiting before tries of one request together; 0: no bound but the attempts */
+	bool		idempotent;		/* "idempotent": a POST or PATCH may be sent again, as it only reads */
 	int			nstatuses;
 	int		   *statuses;		/* default 408 425 429 500 502 503 504 */
 } JobRetry;
+
+/* What a response that is no success, or that a rule has found to be an error, leads to. */
+typedef enum ResponseAction
+{
+	ACTION_DEFAULT,				/* as without rules: by status, see JobRetry */
+	ACTION_FAIL,
+	ACTION_RETRY,				/* counts as a try */
+	ACTION_EMPTY,				/* a page without items: the listing ends there */
+	ACTION_SKIP,				/* as empty, with a line in history that says so */
+	ACTION_REFRESH_TOKEN,		/* once for a request; then as fail */
+	ACTION_RESTART,				/* the listing begins anew at its first page; counts as a try */
+	ACTION_HALVE_PAGE			/* the same page again with half the size, which stays; at size 1 as fail */
+} ResponseAction;
+
+/*
+ * One rule over a response.  onStatus: {"404": "empty", "429": [{"when": "{{ ... }}", "action": "fail"}, "retry"]};
+ * errorWhen: "{{ response.ok == false }}", or [{"when": ..., "action": ..., "message": ...}].
+ */
+typedef struct JobResponseRule
+{
+	int			status;			/* of onStatus; 0: of errorWhen, for any success */
+	JobValue	when;			/* text NULL: always */
+	ResponseAction action;
+	JobValue	message;		/* template over the response; text NULL: a standard one */
+	char	   *pointer;
+} JobResponseRule;
+
+typedef enum RateHeaderMeaning
+{
+	RATE_RESET_IS_GUESSED,		/* a date; or a number above 1e9 is a time (ms above 1e11), a smaller one a delay in seconds */
+	RATE_RESET_IS_TIME,			/* seconds since 1970 (ms where it is greater than 1e11), or a date */
+	RATE_RESET_IS_DELAY			/* seconds */
+} RateHeaderMeaning;
+
+/* A token bucket, and what the server says of its own. */
+typedef struct JobRateLimit
+{
+	double		per_second;		/* 0: no bucket, only the signals below */
+	int			burst;			/* tokens of a full bucket: burstLimit, default 1 */
+	char	   *key;			/* jobs of the same owner that name it share the bucket; NULL: the job's own */
+	char	   *remaining_header;	/* "x-ratelimit-remaining", or NULL */
+	char	   *reset_header;	/* "x-ratelimit-reset", or NULL */
+	RateHeaderMeaning reset_is;	/* "resetIs": "time" | "delay" */
+	char	   *ratio_header;	/* "x-shopify-shop-api-call-limit": "32/40", or NULL */
+	char	   *retry_after_header;	/* beside Retry-After, or NULL */
+	char	   *wait_pattern;	/* POSIX regex over an error's body whose first group is seconds to wait, or NULL */
+	int64		wait_ms;		/* "wait": after a 429 that says nothing, at least so long; 0: the retry's delay */
+} JobRateLimit;
+
+typedef enum AuthType
+{
+	AUTH_NONE,
+	AUTH_BEARER,
+	AUTH_BASIC,
+	AUTH_API_KEY,
+	AUTH_OAUTH2,
+	AUTH_LOGIN,
+	AUTH_AWS_SIGV4
+} AuthType;
+
+typedef enum AuthPlace
+{
+	AUTH_IN_HEADER,
+	AUTH_IN_QUERY,
+	AUTH_IN_COOKIE
+} AuthPlace;
+
+typedef enum OAuthGrant
+{
+	GRANT_CLIENT_CREDENTIALS,
+	GRANT_REFRESH_TOKEN
+} OAuthGrant;
+
+/* A request that is not the source's own: the login's. */
+typedef struct JobRequest
+{
+	JobValue	url;
+	char	   *method;
+	List	   *headers;		/* of JobNamedValue * */
+	List	   *query;			/* of JobNamedValue * */
+	BodyKind	body_kind;
+	JobValue	body;
+	List	   *body_form;		/* of JobNamedValue * */
+} JobRequest;
+
+/* Who asks.  All values may be templates; secrets must be. */
+typedef struct JobAuth
+{
+	AuthType	type;
+	JobValue	token;			/* bearer */
+	JobValue	username;		/* basic */
+	JobValue	password;
+	AuthPlace	place;			/* api_key: in; login: where its token goes (header) */
+	char	   *name;			/* api_key, login: of the header, parameter or cookie; login: "Authorization" */
+	JobValue	value;			/* api_key */
+	char	   *prefix;			/* login, oauth2: before the token, "Bearer " */
+
+	OAuthGrant	grant;			/* oauth2 */
+	JobValue	token_url;
+	JobValue	client_id;
+	JobValue	client_secret;	/* text NULL: none */
+	JobValue	refresh_token;	/* exactly {{tokens.name}}: a rotated one is stored under that name */
+	JobValue	scope;			/* text NULL: none */
+	List	   *params;			/* of JobNamedValue *: more of the token request (audience, resource, ...) */
+	bool		client_in_header;	/* clientAuth: "basic"; false: "body" */
+
+	JobRequest *request;		/* login */
+	JsonPath   *token_path;		/* login (required), oauth2: "access_token" */
+	JsonPath   *expires_in_path;	/* seconds; oauth2: "expires_in"; or NULL */
+	int64		expires_in_ms;	/* login: where the answer does not tell; 0: until a 401 */
+	JsonPath   *base_url_path;	/* {{ auth.base_url }}, or NULL */
+	int64		margin_ms;		/* refreshed so long before it expires: 60000 */
+
+	JobValue	access_key_id;	/* aws_sigv4 */
+	JobValue	secret_access_key;
+	JobValue	session_token;	/* text NULL: none */
+	JobValue	region;
+	JobValue	service;
+} JobAuth;
+
+/* source.tls: PEM texts, from the token store where they are secret; text NULL: none. */
+typedef struct JobTls
+{
+	JobValue	certificate;
+	JobValue	key;
+	JobValue	ca;				/* beside those of the system or databite.ca_bundle */
+} JobTls;
+
+typedef enum CursorType
+{
+	CURSOR_TIME,
+	CURSOR_NUMBER,
+	CURSOR_TEXT
+} CursorType;
+
+typedef enum CursorMissing
+{
+	MISSING_INCLUDE,			/* the item is written and does not move the cursor (default) */
+	MISSING_FAIL,
+	MISSING_SKIP				/* with filter: the item is dropped */
+} CursorMissing;
+
+/* What was there already is not asked for again. */
+typedef struct JobIncremental
+{
+	JsonPath   *cursor_field;	/* of the item; NULL: the clock (start of the last successful run) */
+	CursorType	type;			/* "type": "time" (default) | "number" | "text" */
+	char	   *format;			/* of times in requests: "iso" (default), "epoch", "epoch_ms", "epoch_float", "date", "http", or strftime */
+	char	   *timezone;		/* of formats without offset, and of "date"; NULL: UTC */
+	char	   *initial_value;	/* as the definition has it, number or text; NULL: 1970-01-01T00:00:00Z, 0, '' */
+	char	   *end;			/* upper bound, or NULL */
+	int64		lookback_ms;	/* time: begins so much earlier */
+	double		lookback_number;	/* number: likewise */
+	int64		lag_ms;			/* time: never asks for what is newer than now minus this */
+	int64		step_ms;		/* "step": windows of that length, each with its own checkpoint; 0: none */
+	bool		filter;			/* items outside of [cursor, end) are dropped here: the source cannot */
+	CursorMissing missing;
+	JsonPath   *sync_token_path;	/* syncToken.path: opaque state of the last page, in place of a cursor */
+	char	   *sync_token_param;	/* syncToken.param: where it goes in the query; the other query stays unless dropQuery */
+	List	   *sync_token_drops;	/* syncToken.drop: of char *, query parameters that do not go with it */
+	int			sync_token_expired;	/* syncToken.expiredStatus, 410: forget it and read everything */
+} JobIncremental;
+
+typedef enum SourceFormat
+{
+	FORMAT_BY_CONTENT_TYPE,		/* JSON unless the response says NDJSON or CSV */
+	FORMAT_JSON,
+	FORMAT_NDJSON,
+	FORMAT_CSV
+} SourceFormat;
+
+/* Rows of values and a row of names: an item is made of both. */
+typedef struct JobZip
+{
+	bool		header_row;		/* zip: "header": the first row of the list has the names */
+	JsonPath   *names;			/* zip[].names: in the response, before the list, "dimensionHeaders[*].name" */
+	JsonPath   *values;			/* zip[].values: in the row, "dimensionValues[*].value" */
+} JobZip;
 
 typedef struct JobSource
 {
@@ -113,12 +303,24 @@ typedef struct JobSource
 	BodyKind	body_kind;
 	JobValue	body;			/* BODY_JSON: is_json; BODY_TEXT: text */
 	List	   *body_form;		/* BODY_FORM: of JobNamedValue * */
+	JobAuth		auth;
+	JobTls	   *tls;			/* NULL: none */
+	SourceFormat format;
+	List	   *zip;			/* of JobZip *; NIL: items are items */
 	JsonPath   *data_path;		/* NULL: found by the usual names */
 	JobPagination pagination;
+	JobIncremental *incremental;	/* NULL: none */
 	JobRetry	retry;
+	JobRateLimit *rate_limit;	/* NULL: none */
+	List	   *response_rules;	/* of JobResponseRule *: errorWhen, onStatus, in order */
+	bool		conditional;	/* cache: {"conditional": true} */
+	int			max_concurrency;	/* requests in flight: parallel.maxConcurrency; 0: not stated */
+	int			chunk_size;		/* parallel.chunkSize: items of a request where pagination names no size; 0: not stated */
+	bool		parallel;		/* parallel.enabled: pages are asked for ahead even where the total is not known */
 	int			batch_size;		/* 0: not stated */
 	int64		timeout_ms;		/* whole request; default 30000 */
 	char	   *inline_items;	/* SOURCE_INLINE: JSON text of the array */
+	JobValue	sql_query;		/* SOURCE_SQL */
 	JobValue	where;			/* which items are taken; text NULL: all */
 } JobSource;
 
@@ -145,6 +347,8 @@ typedef struct JobDestination
 	List	   *key;			/* of char *, NIL when not stated */
 	char	   *key_pointer;
 	int			batch_size;		/* 0: not stated */
+	bool		rejects_bad_items;	/* onError: "log_and_continue", or the job's errorHandling.onItemError */
+	bool		has_pool;		/* connectionPool is stated */
 } JobDestination;
 
 typedef enum RuleType
@@ -193,7 +397,24 @@ typedef struct JobStep
 	bool		has_transform;
 	List	   *transform;		/* of JobNamedValue *: column and its template or literal */
 	JobValidation *validation;	/* NULL: none */
+	List	   *depends_on;		/* of char *: ids of steps */
+	List	   *parents;		/* of JobStep *: the steps it depends on, directly or through others */
 } JobStep;
+
+typedef enum ErrorStrategy
+{
+	STRATEGY_FAIL_FAST,
+	STRATEGY_RETRY_WITH_BACKOFF	/* a run that fails is run again */
+} ErrorStrategy;
+
+typedef struct JobErrorHandling
+{
+	ErrorStrategy strategy;
+	int			max_retries;	/* 3 */
+	int64		retry_delay_ms; /* 5000 */
+	BackoffKind backoff;		/* exponential */
+	bool		notify_admin;	/* onFailure */
+} JobErrorHandling;
 
 typedef struct Job
 {
@@ -202,7 +423,9 @@ typedef struct Job
 	char	   *description;	/* or NULL */
 	bool		enabled;
 	JobSchedule *schedule;		/* NULL: the database's default, else by hand */
-	List	   *steps;			/* of JobStep * */
+	JobErrorHandling error_handling;
+	int			concurrency;	/* performance.concurrency: requests in flight, default 4 */
+	List	   *steps;			/* of JobStep *, each after those it depends on */
 } Job;
 
 /*

@@ -12,9 +12,6 @@
 #define DEFAULT_MAX_PAGES	10000
 #define MAX_PAGES			1000000
 
-/* Paginations that only later versions have; after those of PaginationType. */
-#define PAGINATION_KEYSET	(PAGINATION_NEXT_URL + 1)
-
 #define OFFSET		(1U << PAGINATION_OFFSET)
 #define PAGE		(1U << PAGINATION_PAGE)
 #define CURSOR		(1U << PAGINATION_CURSOR)

@@ -10,9 +10,8 @@
 
 #define DEFAULT_TIMEOUT_MS	30000
 
-/* Sources that only later versions have; after those of SourceType. */
-#define SOURCE_WEBHOOK_DATA (SOURCE_INLINE + 1)
-#define SOURCE_SQL			(SOURCE_INLINE + 2)
+/* A source that only later versions have; after those of SourceType. */
+#define SOURCE_WEBHOOK_DATA (SOURCE_SQL + 1)
 
 #define API				(1U << SOURCE_API)
 #define INLINE			(1U << SOURCE_INLINE)

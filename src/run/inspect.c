@@ -331,7 +331,7 @@ static void
 read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch)
 {
 	Pager	   *pager = pager_create(&step->source.pagination, render(run, step, false), NULL, run->memory);
-	Fetch	   *fetch = fetch_start(run->client, pager_request(pager), &step->source.retry);
+	Fetch	   *fetch = fetch_start(run->client, pager_request(pager), &(FetchPolicy) {.retry = &step->source.retry});
 	ItemReaderStatus status = ITEMS_MORE;
 	const char *data;
 	size_t		len;
@@ -355,6 +355,7 @@ read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBa
 					return;
 				}
 				break;
+			case FETCH_JUDGE:	/* not asked for */
 			case FETCH_FAILED:
 				run_raise_source_error(fetch_error(fetch));
 		}

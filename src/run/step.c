@@ -287,7 +287,7 @@ read_pages(StepRun *sr)
 	RunContext *run = sr->run;
 
 	sr->pager = pager_create(&sr->step->source.pagination, sr->request, sr->resume_page, sr->memory);
-	sr->fetch = fetch_start(run->client, pager_request(sr->pager), &sr->step->source.retry);
+	sr->fetch = fetch_start(run->client, pager_request(sr->pager), &(FetchPolicy) {.retry = &sr->step->source.retry});
 	while (sr->fetch != NULL)
 	{
 		run->page = pager_page_number(sr->pager);
@@ -321,6 +321,7 @@ read_body(StepRun *sr)
 			case FETCH_END:
 				finish_document(sr);
 				return;
+			case FETCH_JUDGE:	/* not asked for */
 			case FETCH_FAILED:
 				run_raise_source_error(fetch_error(sr->fetch));
 		}
@@ -358,7 +359,7 @@ next_page(StepRun *sr)
 	sr->pages_done++;
 	if (status == PAGER_NEXT)
 	{
-		sr->fetch = fetch_start(sr->run->client, pager_request(sr->pager), &sr->step->source.retry);
+		sr->fetch = fetch_start(sr->run->client, pager_request(sr->pager), &(FetchPolicy) {.retry = &sr->step->source.retry});
 		sr->at_page_end = true;
 	}
 	MemoryContextSwitchTo(old);

@@ -57,6 +57,7 @@ struct Fetch
 	SourceError *error;
 };
 
+static bool is_ready(const Fetch *fetch);
 static void begin_try(Fetch *fetch);
 static void send_request(Fetch *fetch, int64 waited);
 static const char *header_problem(const HttpRequest *request);
@@ -74,8 +75,9 @@ static HttpRequest *redirected_request(Fetch *fetch, const char *location, char 
 static List *without_content_headers(List *headers);
 
 Fetch *
-fetch_start(SourceClient *client, const HttpRequest *request, const JobRetry *retry)
+fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy)
 {
+	const JobRetry *retry = policy->retry;
 	MemoryContext context = AllocSetContextCreate(client->context, "databite fetch", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Fetch	   *fetch = palloc0(sizeof(Fetch));
@@ -133,6 +135,30 @@ fetch_read(Fetch *fetch, const char **data, size_t *len)
 		}
 		client_wait(fetch->client);
 	}
+}
+
+int
+fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches)
+{
+	CHECK_FOR_INTERRUPTS();
+
+	for (;;)
+	{
+		for (int i = 0; i < nfetches; i++)
+		{
+			if (is_ready(fetches[i]))
+				return i;
+		}
+		client_wait(client);
+	}
+}
+
+/* fetch_read would not wait. */
+static bool
+is_ready(const Fetch *fetch)
+{
+	return fetch->restarted || fetch->state == FETCH_BROKEN || fetch->state == FETCH_COMPLETE ||
+		(fetch->state == FETCH_SENT && ring_has_more(&fetch->transfer->ring));
 }
 
 const HttpResponse *

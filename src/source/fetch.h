@@ -15,11 +15,21 @@
 #ifndef DATABITE_FETCH_H
 #define DATABITE_FETCH_H
 
+#include "datatype/timestamp.h"
 #include "job/definition.h"
 #include "source/request.h"
 
 typedef struct SourceClient SourceClient;
 typedef struct Fetch Fetch;
+struct RateLimiter;
+
+/* How a request is to be treated.  All of it must outlive the fetch. */
+typedef struct FetchPolicy
+{
+	const JobRetry *retry;
+	struct RateLimiter *limiter;	/* holds requests back, learns from responses; or NULL */
+	bool		judged;			/* the caller judges every response that is no success: FETCH_JUDGE */
+} FetchPolicy;
 
 typedef struct SourceError
 {
@@ -48,21 +58,57 @@ typedef enum FetchStatus
 	FETCH_DATA,					/* *data, *len: valid until the next call */
 	FETCH_RESTARTED,			/* tried again after bytes were handed out: the body begins anew */
 	FETCH_END,					/* the body is complete */
+	FETCH_JUDGE,				/* a whole response that is no success: see fetch_error_body, then call fetch_judge */
 	FETCH_FAILED				/* see fetch_error */
 } FetchStatus;
+
+/* What the caller makes of a response. */
+typedef enum FetchVerdict
+{
+	VERDICT_DEFAULT,			/* what its status says */
+	VERDICT_FAIL,
+	VERDICT_RETRY,				/* a try more, after the policy's delay, if there are attempts left */
+	VERDICT_REPLACE				/* at once, with another request (a new token); no try of the policy's */
+} FetchVerdict;
+
+/* What a fetch waits for, for those who watch. */
+typedef enum FetchWait
+{
+	WAIT_NOTHING,				/* bytes are there, or it has ended */
+	WAIT_RESPONSE,
+	WAIT_RETRY,					/* until *until */
+	WAIT_RATE_LIMIT				/* until *until */
+} FetchWait;
 
 /* Lives in context and is closed when context is reset or deleted. */
 extern SourceClient *source_client_create(MemoryContext context);
 extern const SourceCounters *source_client_counters(const SourceClient *client);
 
 /* Sends the request without waiting.  The request is copied. */
-extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const JobRetry *retry);
+extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy);
+
+/* Waits until fetch_read of one of them would not wait, and returns its place.  fetches: at least one. */
+extern int	fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches);
 
 /* Waits for the next bytes (or the end); serves all transfers of the client meanwhile. */
 extern FetchStatus fetch_read(Fetch *fetch, const char **data, size_t *len);
 
 extern const HttpResponse *fetch_response(const Fetch *fetch);
 extern const SourceError *fetch_error(const Fetch *fetch);
+
+/* The beginning, up to 64 KiB, of the body of a response that is to be judged, NUL-terminated. */
+extern const char *fetch_error_body(const Fetch *fetch, size_t *len);
+
+/*
+ * After FETCH_JUDGE, or after FETCH_END of a success that turned out to be an
+ * error: what becomes of it.  replacement: the request of VERDICT_REPLACE, which
+ * is copied.  message: of the error, in place of the standard one, or NULL; it
+ * must hold no secret.
+ */
+extern void fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, const char *message);
+
+/* What it waits for; *until: on the wall clock, 0 where that is not known. */
+extern FetchWait fetch_waiting(const Fetch *fetch, TimestampTz *until);
 
 /* Ends the transfer, whatever its state. */
 extern void fetch_close(Fetch *fetch);

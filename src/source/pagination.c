@@ -116,6 +116,7 @@ pager_request(Pager *pager)
 			add_limit(pager, request);
 			break;
 		case PAGINATION_CURSOR:
+		case PAGINATION_KEYSET:
 			return request_with_cursor(pager, request);
 		case PAGINATION_LINK:
 		case PAGINATION_NEXT_URL:
@@ -257,6 +258,8 @@ request_with_cursor(Pager *pager, HttpRequest *request)
 			case CURSOR_IN_HEADER:
 				edit_header(request, pagination->cursor_param, pager->cursor);
 				break;
+			case CURSOR_IN_TEMPLATE:
+				break;
 			case CURSOR_IN_BODY:
 				/* a number's own text is kept: a serializer would change long ones */
 				edit_body(request, pagination->cursor_param,
@@ -319,6 +322,7 @@ advance(Pager *pager, const PageResult *result, struct json_object *envelope)
 			status = next_page(pager, result, envelope);
 			break;
 		case PAGINATION_CURSOR:
+		case PAGINATION_KEYSET:
 			status = next_cursor(pager, result, envelope, more);
 			break;
 		case PAGINATION_LINK:

@@ -44,6 +44,12 @@ ring_hold(Ring *ring, const char **data)
 	return ring->held;
 }
 
+bool
+ring_has_more(const Ring *ring)
+{
+	return ring->used > ring->held;
+}
+
 void
 ring_drop(Ring *ring)
 {

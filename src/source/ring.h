@@ -28,6 +28,9 @@ extern void ring_write(Ring *ring, const char *data, size_t len);
 /* Gives up what was held and holds the next stretch; its length, 0 when there is none. */
 extern size_t ring_hold(Ring *ring, const char **data);
 
+/* Are there bytes behind those that are held? */
+extern bool ring_has_more(const Ring *ring);
+
 /* Drops all but what is held. */
 extern void ring_drop(Ring *ring);
 

@@ -23,13 +23,13 @@ static bool is_number(Oid type);
 static bool is_time(Oid type);
 
 void
-template_check(AstNode *node, int scopes)
+template_check(AstNode *node, const TemplateCompiler *compiler)
 {
 	ListCell   *lc;
 
 	CHECK_FOR_INTERRUPTS();
 	foreach(lc, node->operands)
-		template_check(lfirst(lc), scopes);
+		template_check(lfirst(lc), compiler);
 
 	switch (node->kind)
 	{
@@ -37,7 +37,7 @@ template_check(AstNode *node, int scopes)
 			node->type = literal_type(node);
 			break;
 		case AST_PATH:
-			template_scope_resolve(node, scopes);
+			template_scope_resolve(node, compiler);
 			break;
 		case AST_UNARY:
 		case AST_BINARY:

@@ -6,9 +6,10 @@
 #define DATABITE_CHECK_H
 
 #include "template/ast.h"
+#include "template/template.h"
 
 /* Fills in the scope, filter and type of every node; adds all problems it finds. */
-extern void template_check(AstNode *node, int scopes);
+extern void template_check(AstNode *node, const TemplateCompiler *compiler);
 
 /*
  * The type two alternatives have in common (of ?? and the conditional):

@@ -23,6 +23,8 @@ static void compile_secret(TemplateCompile *compile, const AstNode *node, Oid to
 static void compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_projection(TemplateCompile *compile, const AstNode *node, Oid to);
 static void append_parameter(TemplateCompile *compile, const AstNode *node, int nsteps, const char *condition);
+static void append_parameter_object(TemplateCompile *compile, const AstNode *node);
+static void note_use(TemplateCompile *compile, const AstNode *node);
 static int	steps_before_all(const JsonPath *path);
 static void append_steps(StringInfo out, const JsonPath *path, int from, int to);
 static void append_key(StringInfo out, const char *key);
@@ -51,6 +53,7 @@ template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
 			compile_secret(compile, node, to);
 			break;
 		case SCOPE_PARAMETER:
+		case SCOPE_PARENT:
 			compile_parameter(compile, node, to);
 			break;
 		case SCOPE_CONTROL:
@@ -131,7 +134,7 @@ compile_secret(TemplateCompile *compile, const AstNode *node, Oid to)
 }
 
 /*
- * A member of $1; JSON null is NULL.
+ * A member of $1 or of the item's context; JSON null is NULL.
  */
 static void
 compile_parameter(TemplateCompile *compile, const AstNode *node, Oid to)
@@ -177,14 +180,68 @@ append_parameter(TemplateCompile *compile, const AstNode *node, int nsteps, cons
 {
 	StringInfoData path;
 
+	note_use(compile, node);
 	initStringInfo(&path);
 	appendStringInfoString(&path, "strict $");
-	append_key(&path, node->text);
+	if (node->scope->kind == SCOPE_PARENT)
+		append_key(&path, template_scope_parent(node->text, compile->compiler)->id);
+	else
+		append_key(&path, node->text);
 	append_steps(&path, node->path, 0, nsteps);
 	appendStringInfo(&path, " ? (%s)", condition);
-	appendStringInfo(compile->out,
-					 "pg_catalog.jsonb_path_query_first(CAST($1 AS pg_catalog.jsonb), %s::pg_catalog.jsonpath)",
-					 quote_literal_cstr(path.data));
+	appendStringInfoString(compile->out, "pg_catalog.jsonb_path_query_first(");
+	append_parameter_object(compile, node);
+	appendStringInfo(compile->out, ", %s::pg_catalog.jsonpath)", quote_literal_cstr(path.data));
+}
+
+/* The object that has the name: $1, or what the items of a page have in common. */
+static void
+append_parameter_object(TemplateCompile *compile, const AstNode *node)
+{
+	TemplateInput wanted = {
+		.path = node->path,
+		.is_context = true,
+		.type = JSONBOID,
+		.typmod = -1
+	};
+	TemplateInput *input;
+
+	if (!compile->compiler->in_batch || (node->scope->mask & (TEMPLATE_SCOPES_OF_CONTEXT | TEMPLATE_USES_PARENT)) == 0)
+	{
+		appendStringInfoString(compile->out, "CAST($1 AS pg_catalog.jsonb)");
+		return;
+	}
+	input = find_input(compile, node, &wanted);
+	if (input != NULL)
+		appendStringInfo(compile->out, "b.%s", input->name);
+}
+
+/* Remembers what the templates of the statement ask for beside the item. */
+static void
+note_use(TemplateCompile *compile, const AstNode *node)
+{
+	TemplateInputs *inputs = compile->inputs;
+	TemplateParentField *field;
+	MemoryContext old;
+	ListCell   *lc;
+
+	inputs->used |= node->scope->mask;
+	if (node->scope->kind != SCOPE_PARENT)
+		return;
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(inputs));
+	field = palloc(sizeof(TemplateParentField));
+	field->step = template_scope_parent(node->text, compile->compiler);
+	field->name = pstrdup(node->path->steps[0].key);
+	foreach(lc, inputs->parent_fields)
+	{
+		const TemplateParentField *other = lfirst(lc);
+
+		if (other->step == field->step && strcmp(other->name, field->name) == 0)
+			break;
+	}
+	if (lc == NULL)
+		inputs->parent_fields = lappend(inputs->parent_fields, field);
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -260,8 +317,9 @@ find_input(TemplateCompile *compile, const AstNode *node, const TemplateInput *w
 	{
 		input = lfirst(lc);
 		if (input->type == wanted->type && input->typmod == wanted->typmod &&
-			input->is_index == wanted->is_index && input->undecided == wanted->undecided &&
-			json_path_equal(input->path, wanted->path))
+			input->is_index == wanted->is_index && input->is_context == wanted->is_context &&
+			input->undecided == wanted->undecided &&
+			(input->is_context || json_path_equal(input->path, wanted->path)))
 			return input;
 	}
 

@@ -212,7 +212,7 @@ compile_tz(TemplateCompile *compile, const AstNode *node, Oid to)
 static void
 compile_now(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	AstNode    *path = template_scope_run_start(node, compile->compiler->scopes);
+	AstNode    *path = template_scope_run_start(node, compile->compiler);
 
 	if (path != NULL)
 		template_compile_node(compile, path, to);
@@ -221,7 +221,7 @@ compile_now(TemplateCompile *compile, const AstNode *node, Oid to)
 static void
 compile_today(TemplateCompile *compile, const AstNode *node, Oid to)
 {
-	AstNode    *path = template_scope_run_start(node, compile->compiler->scopes);
+	AstNode    *path = template_scope_run_start(node, compile->compiler);
 	TemplateFilter filter = *node->filter;
 	AstNode		copy = *node;
 

@@ -25,31 +25,39 @@ static const TemplateScope scopes[] =
 	{"payload", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAYLOAD, "it is known in a run with a payload only"},
 	{"skip", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be skipped in a transform only"},
 	{"reject", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be rejected in a transform only"},
-	{"response", SCOPE_UNSUPPORTED},
-	{"page", SCOPE_UNSUPPORTED},
+	{"response", SCOPE_PARAMETER, TEMPLATE_SCOPE_RESPONSE, "a response is known in a transform and in rules over responses only"},
+	{"http", SCOPE_PARAMETER, TEMPLATE_SCOPE_RESPONSE, "a response is known in a transform and in rules over responses only"},
+	{"page", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAGE, "a page is known in a transform and in requests only"},
+	{"window", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAGE, "a window is known in a transform and in requests only"},
+	{"cursor", SCOPE_PARAMETER, TEMPLATE_SCOPE_CURSOR, "it is known in a run only"},
+	{"auth", SCOPE_PARAMETER, TEMPLATE_SCOPE_AUTH, "what the token's answer said may be used in requests only"},
 	{"event", SCOPE_UNSUPPORTED},
 	{"webhook", SCOPE_UNSUPPORTED},
-	{"cursor", SCOPE_UNSUPPORTED},
 };
+
+/* A step that this one depends on, by its id or its table. */
+static const TemplateScope parent_scope = {"", SCOPE_PARENT, TEMPLATE_USES_PARENT};
 
 /* Any other name, in evaluate(). */
 static const TemplateScope any_scope = {"", SCOPE_PARAMETER, TEMPLATE_SCOPE_ANY};
 
 static const char *const run_members[] = {"id", "started_at", NULL};
 
-static const TemplateScope *find_scope(AstNode *node, int mask);
+static const TemplateScope *find_scope(AstNode *node, const TemplateCompiler *compiler);
+static const char *table_name(const JobStep *step);
 static void become_filter(AstNode *node);
-static void unknown_name(AstNode *node, int mask);
+static void unknown_name(AstNode *node, const TemplateCompiler *compiler);
 static void check_members(AstNode *node);
 static void check_secret(AstNode *node);
+static void check_parent(AstNode *node);
 static void check_run(AstNode *node);
 static Oid	scope_type(const AstNode *node);
 static bool is_name(const AstNode *node, const char *name);
 
 void
-template_scope_resolve(AstNode *node, int mask)
+template_scope_resolve(AstNode *node, const TemplateCompiler *compiler)
 {
-	node->scope = find_scope(node, mask);
+	node->scope = find_scope(node, compiler);
 	if (node->scope == NULL)
 		return;
 	if (node->scope != &any_scope)
@@ -61,7 +69,7 @@ template_scope_resolve(AstNode *node, int mask)
 }
 
 AstNode *
-template_scope_run_start(const AstNode *node, int mask)
+template_scope_run_start(const AstNode *node, const TemplateCompiler *compiler)
 {
 	static JsonPathStep step = {.kind = PATH_KEY, .key = "started_at", .keylen = sizeof("started_at") - 1};
 	static JsonPath path = {.nsteps = 1, .steps = &step};
@@ -69,7 +77,7 @@ template_scope_run_start(const AstNode *node, int mask)
 
 	start->text = "run";
 	start->path = &path;
-	template_scope_resolve(start, mask);
+	template_scope_resolve(start, compiler);
 	return start->scope != NULL ? start : NULL;
 }
 
@@ -77,9 +85,10 @@ template_scope_run_start(const AstNode *node, int mask)
  * The scope of the path, or NULL and a problem.
  */
 static const TemplateScope *
-find_scope(AstNode *node, int mask)
+find_scope(AstNode *node, const TemplateCompiler *compiler)
 {
 	const TemplateScope *scope = NULL;
+	int			mask = compiler->scopes;
 
 	for (int i = 0; i < lengthof(scopes); i++)
 	{
@@ -88,11 +97,13 @@ find_scope(AstNode *node, int mask)
 	}
 	if (scope != NULL && (scope->mask & mask) != 0)
 		return scope;
+	if (scope == NULL && template_scope_parent(node->text, compiler) != NULL)
+		return &parent_scope;
 	if ((mask & TEMPLATE_SCOPE_ANY) != 0)
 		return &any_scope;
 
 	if (scope == NULL)
-		unknown_name(node, mask);
+		unknown_name(node, compiler);
 	else if (scope->kind == SCOPE_UNSUPPORTED)
 		source_text_problem(node->source, node->position, ERRCODE_FEATURE_NOT_SUPPORTED, NULL,
 							"\"%s\" is not supported in templates yet", scope->name);
@@ -100,6 +111,31 @@ find_scope(AstNode *node, int mask)
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							scope->where, "\"%s\" cannot be used here", scope->name);
 	return NULL;
+}
+
+const JobStep *
+template_scope_parent(const char *name, const TemplateCompiler *compiler)
+{
+	ListCell   *lc;
+
+	foreach(lc, compiler->parents)
+	{
+		const JobStep *step = lfirst(lc);
+
+		if (strcmp(step->id, name) == 0 ||
+			(step->destination.table != NULL && strcmp(table_name(step), name) == 0))
+			return step;
+	}
+	return NULL;
+}
+
+/* The name of the step's table without its schema. */
+static const char *
+table_name(const JobStep *step)
+{
+	const char *dot = strrchr(step->destination.table, '.');
+
+	return dot != NULL ? dot + 1 : step->destination.table;
 }
 
 /*
@@ -118,16 +154,26 @@ become_filter(AstNode *node)
  * Adds the problem of a name that does not exist, with the nearest that does.
  */
 static void
-unknown_name(AstNode *node, int mask)
+unknown_name(AstNode *node, const TemplateCompiler *compiler)
 {
-	const char *candidates[lengthof(scopes) + 8];
+	int			mask = compiler->scopes;
+	const char **candidates = palloc((lengthof(scopes) + 8 + 2 * list_length(compiler->parents)) * sizeof(char *));
 	int			n = 0;
 	char	   *hint;
+	ListCell   *lc;
 
 	for (int i = 0; i < lengthof(scopes); i++)
 	{
 		if ((scopes[i].mask & mask) != 0)
 			candidates[n++] = scopes[i].name;
+	}
+	foreach(lc, compiler->parents)
+	{
+		const JobStep *step = lfirst(lc);
+
+		candidates[n++] = step->id;
+		if (step->destination.table != NULL)
+			candidates[n++] = table_name(step);
 	}
 	candidates[n++] = "and";
 	candidates[n++] = "or";
@@ -153,6 +199,8 @@ check_members(AstNode *node)
 {
 	if (node->scope->kind == SCOPE_SECRET)
 		check_secret(node);
+	else if (node->scope->kind == SCOPE_PARENT)
+		check_parent(node);
 	else if (is_name(node, "run"))
 		check_run(node);
 	else if ((node->scope->kind == SCOPE_INDEX || node->scope->kind == SCOPE_CLOCK ||
@@ -172,6 +220,16 @@ check_secret(AstNode *node)
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							psprintf("write {{ %s.name }}", node->scope->name),
 							"a secret is named by one word");
+}
+
+/* A field of a parent is a column of its table. */
+static void
+check_parent(AstNode *node)
+{
+	if (node->path->nsteps == 0 || node->path->steps[0].kind != PATH_KEY)
+		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
+							psprintf("write {{ %s.column }}", node->text),
+							"of a step, a column must be named");
 }
 
 static void

@@ -119,7 +119,7 @@ compile_root(TemplateCompiler *compiler, const JobValue *value, AstConcatMode mo
 	if (root == NULL)
 		return false;
 
-	template_check(root, compiler->scopes);
+	template_check(root, compiler);
 	if (list_length(compiler->problems->problems) > problems)
 		return false;
 

@@ -23,6 +23,16 @@
 #define TEMPLATE_SCOPE_PAYLOAD	(1 << 3)	/* payload of enqueue_job */
 #define TEMPLATE_SCOPE_ANY		(1 << 4)	/* evaluate(): any name is looked up in $1 */
 #define TEMPLATE_SCOPE_CONTROL	(1 << 5)	/* skip, reject: the item is marked in the batch */
+#define TEMPLATE_SCOPE_PAGE		(1 << 6)	/* page, window: where the listing stands */
+#define TEMPLATE_SCOPE_CURSOR	(1 << 7)	/* cursor */
+#define TEMPLATE_SCOPE_RESPONSE (1 << 8)	/* response (the body), http (status, headers, url) */
+#define TEMPLATE_SCOPE_AUTH		(1 << 9)	/* auth: what the answer that gave the token said beside it */
+
+/* The scopes that a transform finds in the context of an item (ItemContext) rather than in $1. */
+#define TEMPLATE_SCOPES_OF_CONTEXT	(TEMPLATE_SCOPE_PAGE | TEMPLATE_SCOPE_RESPONSE)
+
+/* The bare names by which templates have used scopes; a mask of TEMPLATE_SCOPE_, and of the parents. */
+#define TEMPLATE_USES_PARENT	(1 << 30)
 
 /* What templates may do to an item; a mask. */
 #define TEMPLATE_SKIPS			(1 << 0)
@@ -37,6 +47,7 @@ typedef struct TemplateInput
 	char	   *name;			/* "p1", "p2", ... */
 	JsonPath   *path;			/* nsteps 0: the whole item */
 	bool		is_index;		/* not a path but the item's position in the list, from 0 (int8) */
+	bool		is_context;		/* not a path but what the items of its page have in common (jsonb) */
 	Oid			type;			/* type the expression needs */
 	int32		typmod;
 	bool		undecided;		/* lone path into a column whose type is not known yet: delivered as jsonb */
@@ -47,7 +58,16 @@ typedef struct TemplateInputs
 {
 	List	   *inputs;			/* of TemplateInput * */
 	int			marks;			/* TEMPLATE_SKIPS, TEMPLATE_REJECTS: what the templates may do to an item */
+	int			used;			/* TEMPLATE_SCOPE_ of the scopes that the templates name, TEMPLATE_USES_PARENT */
+	List	   *parent_fields;	/* of TemplateParentField *: what they name of parents */
 } TemplateInputs;
+
+/* {{ customers.id }}: a field of the row of a step that this one depends on. */
+typedef struct TemplateParentField
+{
+	const JobStep *step;
+	char	   *name;			/* of the column */
+} TemplateParentField;
 
 typedef struct TemplateCompiler
 {
@@ -56,6 +76,8 @@ typedef struct TemplateCompiler
 	ProblemList *problems;
 	bool		validated;		/* a value that a filter finds wrong or missing rejects its item */
 	const char *column;			/* that the template fills, or NULL */
+	bool		in_batch;		/* statements read the batch: page, response and parents are in b, not in $1 */
+	const List *parents;		/* of JobStep *: names of scopes, by id or table */
 } TemplateCompiler;
 
 /* A compiled template. */

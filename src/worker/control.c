@@ -22,7 +22,7 @@
 #include "worker/hooks.h"
 #include "worker/launcher.h"
 #include "worker/scheduler.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 #include "worker/worker.h"
 
 /* How long start() and stop() wait for the scheduler to be there, or gone. */

@@ -35,7 +35,7 @@
 #include "tcop/utility.h"
 #include "utils/timestamp.h"
 #include "worker/hooks.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 
 /* How long a command waits for workers to go; PostgreSQL then waits 5 s more, and complains. */
 #define WAIT_MS 5000

@@ -46,7 +46,7 @@
 #include "utils/timestamp.h"
 #include "worker/launcher.h"
 #include "worker/scheduler.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 
 /* Seconds until the postmaster starts a launcher that has died again. */
 #define LAUNCHER_RESTART 2

@@ -18,7 +18,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "worker/runner.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 
 /* What a runner is told, in bgw_extra. */
 typedef struct RunnerOrder

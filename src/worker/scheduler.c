@@ -48,7 +48,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker/scheduler.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 
 /* Seconds after which the postmaster brings back a scheduler without a launcher that has died. */
 #define RESTART_SECONDS 5

@@ -22,7 +22,7 @@
 #include "run/job_lock.h"
 #include "utils/memutils.h"
 #include "worker/scheduler.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 #include "worker/worker.h"
 
 typedef struct Cancellation

@@ -16,7 +16,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shmem.h"
-#include "worker/shared.h"
+#include "base/shared.h"
 
 typedef struct SharedState
 {
