@@ -99,6 +99,18 @@ CREATE TABLE databite.checkpoint (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE databite.checkpoint IS 'where passes that have not ended go on';
 
+/* What a step delivered, for the requests of steps that depend on it; gone when the run is complete. */
+CREATE TABLE databite.parent_row (
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	number pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+	hash pg_catalog.bytea NOT NULL,
+	value pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (job_id, step_id, number),
+	UNIQUE (job_id, step_id, hash)
+);
+COMMENT ON TABLE databite.parent_row IS 'rows of steps that requests of later steps are made of';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -129,6 +141,7 @@ ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.setting ENABLE ROW LEVEL SECURITY;
@@ -266,7 +279,7 @@ CREATE VIEW databite.cursors WITH (security_barrier) AS
 SELECT j.job_id,
 	k.step_id,
 	s.last_sync_time,
-	(c.position #>> '{page,page}')::pg_catalog.int8 AS unfinished_page,
+	(c.position #>> '{listings,0,page,page}')::pg_catalog.int8 AS unfinished_page,
 	(c.position ->> 'position')::pg_catalog.int8 AS unfinished_items
 FROM databite.job AS j
 	CROSS JOIN LATERAL (

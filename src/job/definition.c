@@ -52,8 +52,8 @@ static void read_transform(ProblemList *problems, const KeyRule *rule, struct js
 						   const char *pointer, void *target);
 static void check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target);
-static void check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-							 const char *pointer, void *target);
+static void read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							const char *pointer, void *target);
 
 static const KeyRule job_rules[] = {
 	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobReading, job.id)},
@@ -68,7 +68,7 @@ static const KeyRule job_rules[] = {
 	FIELD(JobReading, step.transform)},
 	{.name = "validation", .types = VALUE_OBJECT, .parse = read_validation, .variants = ONE_STEP,
 	FIELD(JobReading, step.validation)},
-	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .flags = KEY_UNSUPPORTED, .variants = STEPS,
+	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .variants = STEPS,
 	FIELD(JobReading, job.steps)},
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
 	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
@@ -82,7 +82,7 @@ static const KeyRule job_rules[] = {
 
 static const KeyRule step_rules[] = {
 	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobStep, id)},
-	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = check_depends_on},
+	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = read_depends_on, FIELD(JobStep, depends_on)},
 	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, FIELD(JobStep, source)},
 	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, FIELD(JobStep, destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, FIELD(JobStep, transform)},
@@ -222,6 +222,7 @@ read_steps(ProblemList *problems, const KeyRule *rule, struct json_object *value
 		finish_step(object, place, place, step);
 		*steps = lappend(*steps, step);
 	}
+	*steps = steps_in_order(*steps, pointer, problems);
 }
 
 static void
@@ -259,10 +260,12 @@ read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *v
 }
 
 static void
-check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-				 const char *pointer, void *target)
+read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				const char *pointer, void *target)
 {
-	read_names(problems, value, "a step of \"dependsOn\"", pointer);
+	List	  **names = rule_field(rule, target);
+
+	*names = read_names(problems, value, "a step of \"dependsOn\"", pointer);
 }
 
 /* A default for all jobs: read, but not kept yet. */

@@ -14,6 +14,12 @@
 extern void source_definition_parse(ProblemList *problems, struct json_object *object,
 									const char *pointer, JobSource *source);
 
+/*
+ * steps_definition.c: the steps, each after those it depends on, with their
+ * parents; as they were where a problem was added.
+ */
+extern List *steps_in_order(List *steps, const char *pointer, ProblemList *problems);
+
 /* request_definition.c; KeyParsers of the keys headers, query and body, target is the JobSource. */
 extern void read_headers(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_query(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

@@ -21,6 +21,7 @@
 static CURLU *url_parse(const char *url);
 static char *url_part(CURLU *parsed, CURLUPart part, unsigned int flags);
 static char *finish_part(CURLU *parsed, char *part);
+static bool copy_url(StringInfo buf, const char *url, const char *without);
 static void append_encoded(StringInfo buf, const char *text);
 static bool parameter_is(const char *parameter, size_t len, const char *name);
 pg_noreturn static void out_of_memory(void);
@@ -75,12 +76,36 @@ char *
 url_add_parameter(const char *url, const char *name, const char *value, bool replace)
 {
 	StringInfoData buf;
+	bool		has_query = copy_url(&buf, url, replace ? name : NULL);
+
+	appendStringInfoChar(&buf, has_query ? '&' : '?');
+	append_encoded(&buf, name);
+	appendStringInfoChar(&buf, '=');
+	append_encoded(&buf, value);
+	appendStringInfoString(&buf, url + strcspn(url, "#"));
+	return buf.data;
+}
+
+char *
+url_remove_parameter(const char *url, const char *name)
+{
+	StringInfoData buf;
+
+	(void) copy_url(&buf, url, name);
+	appendStringInfoString(&buf, url + strcspn(url, "#"));
+	return buf.data;
+}
+
+/* Begins buf with the URL, without its fragment and the parameters of that name (NULL: none); true where a query is left. */
+static bool
+copy_url(StringInfo buf, const char *url, const char *without)
+{
 	size_t		end = strcspn(url, "#");
 	size_t		path = strcspn(url, "?#");
 	bool		has_query = false;
 
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, url, path);
+	initStringInfo(buf);
+	appendBinaryStringInfo(buf, url, path);
 
 	/* the parameters that stay, as they were written */
 	while (path < end)
@@ -88,21 +113,15 @@ url_add_parameter(const char *url, const char *name, const char *value, bool rep
 		const char *parameter = url + path + 1;
 		size_t		len = strcspn(parameter, "&#");
 
-		if (len > 0 && !(replace && parameter_is(parameter, len, name)))
+		if (len > 0 && !(without != NULL && parameter_is(parameter, len, without)))
 		{
-			appendStringInfoChar(&buf, has_query ? '&' : '?');
-			appendBinaryStringInfo(&buf, parameter, len);
+			appendStringInfoChar(buf, has_query ? '&' : '?');
+			appendBinaryStringInfo(buf, parameter, len);
 			has_query = true;
 		}
 		path += 1 + len;
 	}
-
-	appendStringInfoChar(&buf, has_query ? '&' : '?');
-	append_encoded(&buf, name);
-	appendStringInfoChar(&buf, '=');
-	append_encoded(&buf, value);
-	appendStringInfoString(&buf, url + end);
-	return buf.data;
+	return has_query;
 }
 
 char *

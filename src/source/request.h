@@ -43,6 +43,9 @@ extern HttpRequest *http_request_copy(const HttpRequest *request);
  */
 extern char *url_add_parameter(const char *url, const char *name, const char *value, bool replace);
 
+/* Takes the parameters of that name out of the query. */
+extern char *url_remove_parameter(const char *url, const char *name);
+
 /* The URL without its query. */
 extern char *url_without_query(const char *url);
 
