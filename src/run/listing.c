@@ -24,6 +24,9 @@
 #include "template/template.h"
 #include "utils/memutils.h"
 
+/* Pages left out by a rule are written down one by one up to this number. */
+#define MAX_NOTED	20
+
 #define HTTP_NOT_MODIFIED	304
 #define HTTP_UNAUTHORIZED	401
 
@@ -395,7 +398,7 @@ leave_out(Listing *listing, bool noted)
 {
 	StepRun    *sr = listing->sr;
 
-	if (noted)
+	if (noted && ++sr->left_out <= MAX_NOTED)
 		run_note(sr->run, psprintf("step \"%s\": page " INT64_FORMAT " was left out: the source answered with status %d (%s)",
 								   sr->step->id, pager_page_number(listing->pager),
 								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));

@@ -54,6 +54,7 @@ step_run(RunContext *run, const JobStep *step)
 	run->step = step;
 	run->page = 0;
 
+	step_watch(sr, "database");
 	run_in_transaction(run, prepare, sr);
 	if (!sr->done)
 	{
@@ -249,7 +250,7 @@ read_listings(StepRun *sr)
 	supply_open(sr);
 	while ((n = next_fetches(sr, listings, fetches)) > 0)
 	{
-		step_watch(sr, n);
+		step_watch(sr, NULL);
 		listing_read(listings[fetch_select(sr->run->client, fetches, n)]);
 		if (items_flush_is_due(sr) && sr->pages_done > 0)
 			step_flush(sr);

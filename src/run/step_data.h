@@ -122,7 +122,7 @@ struct StepRun
 	bool		sampling;		/* readers read whole items */
 	bool		list_noticed;
 	int64		pages_done;
-	int64		pages_read;		/* of this run, for those who watch */
+	int			left_out;		/* pages that a rule has left out */
 	TimestampTz last_flush;
 	bool		finished;		/* this flush is the last */
 	bool		cancelled;
@@ -137,8 +137,10 @@ struct StepRun
 /* How many items the source told that there are, or -1. */
 extern int64 step_total_items(const StepRun *sr);
 
-/* Tells those who watch how things stand before the next wait; n: requests in flight. */
-extern void step_watch(StepRun *sr, int n);
+/* step_watch.c */
+
+/* Tells those who watch how things stand before the next wait; waiting_for: NULL is whatever the requests wait for. */
+extern void step_watch(const StepRun *sr, const char *waiting_for);
 
 /* step_request.c */
 

@@ -38,6 +38,7 @@ step_flush(StepRun *sr)
 	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
 
 	check_responses(sr);
+	step_watch(sr, "database");
 	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
 	run_in_transaction(sr->run, write_batch, sr);
 	sr->run->more_to_come = false;
@@ -103,6 +104,8 @@ write_batch(RunContext *run, void *arg)
 		run->failure = all_rejected(sr);
 	else if (sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
 		note_no_table(sr);
+	if (sr->finished && sr->left_out > 0)
+		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
