@@ -74,7 +74,7 @@ static const KeyRule job_rules[] = {
 	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
 	/* Not unsupported as a whole: it may say what happens anyway. */
 	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_members, .members = error_handling_rules},
-	{.name = "performance", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = performance_rules},
+	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
 	{NULL}
@@ -111,6 +111,7 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 
 	reading = palloc0(sizeof(JobReading));
 	reading->job.enabled = true;
+	reading->job.concurrency = DEFAULT_CONCURRENCY;
 	has_steps = json_object_object_get_ex(root, "steps", NULL);
 
 	read_object(problems, root, "", job_rules, has_steps ? STEPS : ONE_STEP, "\"steps\"", reading);

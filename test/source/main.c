@@ -492,7 +492,7 @@ test_urls_of_pages(MemoryContext context)
 	response->url = base.url;
 	CHECK(advance(pager, 1, NULL, response) == PAGER_NEXT);
 	CHECK_TEXT(pager_request(pager)->url, "http://a/items?page=2");
-	CHECK_TEXT(pager_state(pager), "{\"page\":2,\"url\":\"http://a/items?page=2\"}");
+	CHECK_TEXT(pager_state(pager), "{\"page\":2,\"offset\":1,\"url\":\"http://a/items?page=2\"}");
 	response = response_with("link", "<x>; rel=last");
 	response->headers = lappend(response->headers, &link);
 	CHECK(advance(pager, 1, NULL, response) == PAGER_NEXT);
