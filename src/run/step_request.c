@@ -162,8 +162,7 @@ append_page(StringInfo json, const Listing *listing)
 	if (listing->pager != NULL)
 		pager_position(listing->pager, &position);
 	appendStringInfo(json, "\"page\": {\"number\": " INT64_FORMAT ", \"offset\": " INT64_FORMAT ", \"limit\": " INT64_FORMAT ", \"cursor\": ",
-					 pagination->type == PAGINATION_PAGE ? position.number + pagination->start_page - 1 : position.number,
-					 position.offset, position.limit);
+					 position.number, position.offset, position.limit);
 	append_text(json, position.cursor, position.cursor_is_number);
 	appendStringInfoString(json, ", \"after\": ");
 	append_text(json, position.after, position.after_is_number);

@@ -103,6 +103,14 @@ pager_join(Pager *pager, const Pager *part)
 	}
 }
 
+bool
+pager_is_behind_end(const Pager *pager, const Pager *part)
+{
+	int64		begin = pager->pagination->type == PAGINATION_OFFSET ? part->offset : part->index * part->limit / pager->limit;
+
+	return told_total(pager) < 0 && pager->ended && begin >= pager->reached;
+}
+
 /* The total in what the listing is counted in, -1 where it is not known. */
 static int64
 told_total(const Pager *pager)
