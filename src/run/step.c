@@ -633,7 +633,8 @@ put_state(StepRun *sr)
 	if (sr->run->failure != NULL)
 		state_catalog_forget_checkpoints(job->id);
 	else if (sr->finished)
-		state_catalog_finish(job->id, job->state_epoch, sr->step->id, sr->pass_started);
+		state_catalog_finish(job->id, job->state_epoch, sr->step->id,
+							 &(StepOutcome) {.last_sync_time = sr->pass_started});
 	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint(sr));
 }
