@@ -85,7 +85,12 @@ CREATE INDEX rejected_item_by_run ON databite.rejected_item (job_id, run_id);
 CREATE TABLE databite.step_state (
 	job_id pg_catalog.text NOT NULL,
 	step_id pg_catalog.text NOT NULL,
-	last_sync_time pg_catalog.timestamptz NOT NULL,
+	last_sync_time pg_catalog.timestamptz,
+	cursor pg_catalog.text,
+	sync_token pg_catalog.text,
+	etag pg_catalog.text,
+	last_modified pg_catalog.text,
+	validators_for pg_catalog.text,
 	PRIMARY KEY (job_id, step_id)
 );
 COMMENT ON TABLE databite.step_state IS 'cursors of steps';
@@ -280,7 +285,8 @@ SELECT j.job_id,
 	k.step_id,
 	s.last_sync_time,
 	(c.position #>> '{listings,0,page,page}')::pg_catalog.int8 AS unfinished_page,
-	(c.position ->> 'position')::pg_catalog.int8 AS unfinished_items
+	(c.position ->> 'position')::pg_catalog.int8 AS unfinished_items,
+	s.cursor
 FROM databite.job AS j
 	CROSS JOIN LATERAL (
 		SELECT a.step_id FROM databite.step_state AS a WHERE a.job_id OPERATOR(pg_catalog.=) j.job_id
