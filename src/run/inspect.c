@@ -112,6 +112,8 @@ inspect_source(const JobStep *step, ProblemList *problems)
 	(void) request_plan_create(step, problems, problems->context);
 	(void) auth_session_create(&step->source, problems, problems->context);
 	(void) response_rules_create(&step->source, problems, problems->context);
+	if (step->source.incremental != NULL)
+		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }
 
 /* As part_is_right, of every one. */

@@ -11,7 +11,9 @@
 #include "mb/pg_wchar.h"
 #include "run/step_data.h"
 #include "template/template.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static void append_run(StringInfo json, const StepRun *sr);

@@ -261,11 +261,15 @@ static void
 finish_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
-	StepState	state = {.has_last_sync_time = true, .last_sync_time = sr->pass_started};
+	StepOutcome state = {.last_sync_time = sr->pass_started};
+	const JobIncremental *incremental = sr->step->source.incremental;
 	CursorWindow bounds;
 
 	cursor_bounds(sr->cursor, &bounds);
-	state.cursor = sr->windowed ? bounds.to : unconstify(char *, cursor_seen(sr->cursor));
+	if (sr->windowed)
+		state.cursor = bounds.to;
+	else if (incremental != NULL && incremental->cursor_field != NULL)
+		state.cursor = cursor_seen(sr->cursor);
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
