@@ -32,6 +32,7 @@
 #include "run/run_error.h"
 #include "run/secret_mask.h"
 #include "run/step.h"
+#include "run/watch.h"
 #include "source/envelope.h"
 #include "source/pagination.h"
 #include "utils/json.h"
@@ -93,6 +94,7 @@ static void push(StepRun *sr, const char *data, size_t len);
 static void finish_document(StepRun *sr);
 static bool flush_is_due(const StepRun *sr);
 static void flush(StepRun *sr);
+static void report(const StepRun *sr, const char *waiting_for);
 static void write_batch(RunContext *run, void *arg);
 static void write_items(StepRun *sr, WriteCounts *counts);
 static void keep_rejected(StepRun *sr, const List *items);
@@ -121,6 +123,7 @@ step_run(RunContext *run, const JobStep *step)
 	run->step = step;
 	run->page = 0;
 
+	report(sr, "database");
 	run_in_transaction(run, prepare, sr);
 	sr->last_flush = GetCurrentTimestamp();
 	if (step->source.type == SOURCE_INLINE)
@@ -293,6 +296,7 @@ read_pages(StepRun *sr)
 		run->page = pager_page_number(sr->pager);
 		begin_document(sr, sr->skip);
 		sr->skip = 0;
+		report(sr, "response");
 		read_body(sr);
 		next_page(sr);
 		if (sr->fetch != NULL && flush_is_due(sr))
@@ -313,6 +317,7 @@ read_body(StepRun *sr)
 		{
 			case FETCH_DATA:
 				push(sr, data, len);
+				report(sr, "");
 				break;
 			case FETCH_RESTARTED:
 				/* Items that were taken stay; the new body gives them again. */
@@ -467,6 +472,7 @@ flush(StepRun *sr)
 {
 	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
 
+	report(sr, "database");
 	sr->run->more_to_come = !sr->finished;
 	run_in_transaction(sr->run, write_batch, sr);
 	sr->run->more_to_come = false;
@@ -481,11 +487,27 @@ flush(StepRun *sr)
 		sr->position += sr->batch->nitems;
 		item_batch_reset(sr->batch);
 	}
+	report(sr, "");
 	sr->last_flush = GetCurrentTimestamp();
 	if (sr->cancelled && !sr->finished)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the run was cancelled")));
+}
+
+/* For those who watch. */
+static void
+report(const StepRun *sr, const char *waiting_for)
+{
+	RunProgress progress = {
+		.page = sr->run->counters.pages + sr->pages_done + (sr->fetch != NULL),
+		.items = sr->run->counters.processed + (sr->batch ? sr->batch->nitems : 0),
+		.total_items = sr->pager ? pager_total_items(sr->pager) : -1,
+		.in_flight = sr->fetch != NULL,
+	};
+
+	strlcpy(progress.waiting_for, waiting_for, sizeof(progress.waiting_for));
+	watch_report(sr->run, &progress);
 }
 
 static void
