@@ -13,7 +13,6 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
 #include "base/shared.h"
 #include "base/shared_progress.h"
 
@@ -28,10 +27,9 @@ typedef struct SharedWorkers
 /* shared_progress.c: one for each backend, written by that backend only. */
 typedef struct SharedProgressSlot
 {
-	int			change_count;	/* odd while the slot is being written */
-	int			pid;			/* 0: nothing runs here */
+	int			st_changecount; /* odd while the slot is being written; the name is that of pgstat's macros */
 	Oid			database;
-	RunProgress progress;
+	LiveRun		run;			/* pid 0: nothing runs here */
 } SharedProgressSlot;
 
 typedef struct SharedState

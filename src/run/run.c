@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "base/errors.h"
+#include "base/shared_progress.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -67,6 +68,7 @@ run_queued(int64 run_id)
 		return RUN_CANCELLED;
 
 	current_run = run;
+	progress_begin(run->record->id, run->record->owner, run->started_at);
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
@@ -78,6 +80,7 @@ run_queued(int64 run_id)
 				 error->hint ? errhint("%s", error->hint) : 0,
 				 errhidecontext(true)));
 	pgstat_report_activity(STATE_IDLE, NULL);
+	progress_end();
 	current_run = NULL;
 	job_lock_release(run->record->id);
 	MemoryContextDelete(run->memory);
@@ -95,6 +98,7 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	run->dry_run = dry_run;
 	run->outer = current_run;
 	current_run = run;
+	progress_begin(job->id, job->owner, run->started_at);
 	PG_TRY();
 	{
 		if (mode == RUN_IN_PROCEDURE)
@@ -104,6 +108,7 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	}
 	PG_FINALLY();
 	{
+		progress_end();
 		current_run = run->outer;
 		if (mode == RUN_IN_PROCEDURE)
 			job_lock_release(job->id);
