@@ -17,12 +17,14 @@
 #include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "base/shared.h"
+#include "base/shared_rate.h"
 
 typedef struct SharedState
 {
 	int			launcher;		/* pid, or 0 */
 	bool		scan_requested; /* the set of databases may have changed */
 	SharedDatabase databases[SHARED_MAX_DATABASES];
+	SharedRates rates;			/* see shared_rate.c, with a lock of its own */
 } SharedState;
 
 static void request_memory(void);
@@ -349,6 +351,7 @@ request_memory(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(sizeof(SharedState));
 	RequestNamedLWLockTranche("databite", 1);
+	shared_rate_request();
 }
 
 /* shmem_startup_hook: at server start and after a crash. */
@@ -364,6 +367,7 @@ attach_memory(void)
 	if (!found)
 		memset(state, 0, sizeof(SharedState));
 	lock = &GetNamedLWLockTranche("databite")->lock;
+	shared_rate_attach(&state->rates);
 	LWLockRelease(AddinShmemInitLock);
 }
 
