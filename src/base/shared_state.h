@@ -15,6 +15,7 @@
 
 #include "base/shared.h"
 #include "base/shared_progress.h"
+#include "base/shared_rate.h"
 
 /* shared.c: who runs where.  Guarded by the lock "databite". */
 typedef struct SharedWorkers
@@ -35,6 +36,7 @@ typedef struct SharedProgressSlot
 typedef struct SharedState
 {
 	SharedWorkers workers;
+	SharedRates rates;			/* shared_rate.c, with a lock of its own */
 	SharedProgressSlot progress[FLEXIBLE_ARRAY_MEMBER]; /* progress_slot_count(); so these stay last */
 } SharedState;
 
