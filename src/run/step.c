@@ -499,7 +499,7 @@ write_batch(RunContext *run, void *arg)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension databite was dropped while the job was running")));
 
-	if (sr->batch && sr->batch->bad != NIL && !write_plan_is_validated(sr->plan))
+	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan))
 		raise_bad_item(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
