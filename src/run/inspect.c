@@ -18,6 +18,7 @@
 #include "run/request_plan.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
+#include "run/sql_source.h"
 #include "run/step.h"
 #include "source/pagination.h"
 #include "utils/builtins.h"
@@ -40,6 +41,8 @@ typedef struct Preview
 /* What a request's templates are in. */
 static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
 
+static const char *const query_parts[] = {"source/type", "source/query", "source/incremental", NULL};
+
 /*
  * What a write plan is made of.  Other keys of the destination do not change it,
  * and of a validation with problems the rest is checked.
@@ -55,6 +58,7 @@ static void with_run(const JobRecord *record, void (*work) (RunContext *run, voi
 static void explain_steps(RunContext *run, void *arg);
 static List *explain_plan(const List *plan, List *lines);
 static List *explain_sql(const char *sql, List *lines);
+static SqlSource *query_source(const JobStep *step);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
 static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
@@ -62,6 +66,7 @@ static WritePlan *check_plan(const JobStep *step);
 static HttpRequest *render(RunContext *run, const JobStep *step, bool masked);
 static Jsonb *scopes_now(RunContext *run, const JobStep *step);
 static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
+static void read_rows(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
 static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
 static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
 					  Jsonb *row, char *error);
@@ -84,6 +89,8 @@ inspect_check(const Job *job, ProblemList *problems)
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			(void) request_plan_create(&step->source, problems, problems->context);
+		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
+			(void) sql_source_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else
@@ -225,6 +232,8 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 
 	if (step->source.type == SOURCE_INLINE)
 		return lappend(lines, pstrdup("  items of the definition"));
+	if (step->source.type == SOURCE_SQL)
+		return explain_sql(sql_source_text(query_source(step)), lines);
 
 	request = pager_request(pager_create(&step->source.pagination, render(run, step, true), NULL,
 										 CurrentMemoryContext));
@@ -238,6 +247,16 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 	if (request->body)
 		lines = lappend(lines, psprintf("  %s", request->body));
 	return lines;
+}
+
+static SqlSource *
+query_source(const JobStep *step)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	SqlSource  *source = sql_source_create(&step->source, problems, CurrentMemoryContext);
+
+	problem_raise_first(problems);
+	return source;
 }
 
 static void
@@ -322,9 +341,34 @@ fetch_items(RunContext *run, const JobStep *step, int max_items)
 							 &taken, batch) == ITEMS_ERROR)
 			step_raise_reader_error(reader, &step->source, NULL);
 	}
+	else if (step->source.type == SOURCE_SQL)
+		read_rows(run, step, reader, batch);
 	else
 		read_until_full(run, step, reader, batch);
 	return batch;
+}
+
+/* All rows of the query are computed, and as many read as fit. */
+static void
+read_rows(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch)
+{
+	SqlSource  *source = query_source(step);
+	ItemReaderStatus status;
+	char	   *row;
+	size_t		len;
+	size_t		taken;
+
+	sql_source_execute(source, scopes_now(run, step));
+	status = item_reader_push(reader, "[", 1, &taken, batch);
+	for (int i = 0; status == ITEMS_MORE && i < batch->max_items && (row = sql_source_next(source, &len)) != NULL; i++)
+	{
+		if (i > 0)
+			status = item_reader_push(reader, ",", 1, &taken, batch);
+		if (status == ITEMS_MORE)
+			status = item_reader_push(reader, row, len, &taken, batch);
+	}
+	if (status == ITEMS_ERROR)
+		step_raise_reader_error(reader, &step->source, NULL);
 }
 
 static void

@@ -32,6 +32,7 @@
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
+#include "run/sql_source.h"
 #include "run/step.h"
 #include "source/envelope.h"
 #include "source/pagination.h"
@@ -56,6 +57,7 @@ typedef struct StepRun
 	WritePlan  *plan;
 	Jsonb	   *scopes;
 	HttpRequest *request;
+	SqlSource  *sql;			/* SOURCE_SQL: its rows, read in prepare */
 	char	   *resume_page;	/* pager state of the checkpoint, or NULL */
 	int64		skip;			/* items of the first page that are in the table already */
 	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
@@ -88,6 +90,8 @@ static void next_page(StepRun *sr);
 static const char *key_into_list(const StepRun *sr);
 static void raise_page_error(const StepRun *sr, int sqlstate, const char *message, const char *hint);
 static void read_inline(StepRun *sr);
+static void run_query(StepRun *sr);
+static void read_sql(StepRun *sr);
 static void open_reader(StepRun *sr);
 static void begin_document(StepRun *sr, int64 skip);
 static void push(StepRun *sr, const char *data, size_t len);
@@ -126,6 +130,8 @@ step_run(RunContext *run, const JobStep *step)
 	sr->last_flush = GetCurrentTimestamp();
 	if (step->source.type == SOURCE_INLINE)
 		read_inline(sr);
+	else if (step->source.type == SOURCE_SQL)
+		read_sql(sr);
 	else
 		read_pages(sr);
 	sr->finished = true;
@@ -230,6 +236,8 @@ prepare(RunContext *run, void *arg)
 	if (sr->step->source.type == SOURCE_API)
 		sr->request = request_plan_render(compile_request(sr->step, sr->memory), run->record->owner,
 										  sr->scopes, false);
+	else if (sr->step->source.type == SOURCE_SQL)
+		run_query(sr);
 	MemoryContextSwitchTo(old);
 }
 
@@ -393,6 +401,47 @@ read_inline(StepRun *sr)
 
 	begin_document(sr, sr->skip);
 	push(sr, items, strlen(items));
+	finish_document(sr);
+	sr->pages_done++;
+}
+
+/*
+ * Nobody can tell whether the rows are the same, in the same order, as they were
+ * before a crash, so a step that can repeat its writes begins anew.
+ */
+static void
+run_query(StepRun *sr)
+{
+	ProblemList *problems = problem_list_create(sr->memory);
+
+	if (write_plan_is_upsert(sr->plan))
+		sr->skip = sr->position = sr->rejected = sr->taken = 0;
+	sr->sql = sql_source_create(&sr->step->source, problems, sr->memory);
+	problem_raise_first(problems);
+	sql_source_execute(sr->sql, sr->scopes);
+}
+
+/* Its rows are the array that the reader wants. */
+static void
+read_sql(StepRun *sr)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->page_memory);
+	const char *before = "[";
+	char	   *row;
+	size_t		len;
+
+	begin_document(sr, sr->skip);
+	while ((row = sql_source_next(sr->sql, &len)) != NULL)
+	{
+		push(sr, before, 1);
+		push(sr, row, len);
+		before = ",";
+		MemoryContextReset(sr->page_memory);
+	}
+	if (before[0] == '[')
+		push(sr, before, 1);
+	push(sr, "]", 1);
+	MemoryContextSwitchTo(old);
 	finish_document(sr);
 	sr->pages_done++;
 }
