@@ -171,7 +171,7 @@ failure_json(const RunContext *run, const ErrorData *error, const RunCounters *c
 	return json.data;
 }
 
-/* An error for run_error_json. */
+/* An error for run_error_json; without what shows whole rows, as everybody in the database can listen. */
 static ErrorData *
 clipped_error(const ErrorData *error, int max)
 {
@@ -179,9 +179,8 @@ clipped_error(const ErrorData *error, int max)
 
 	*copy = *error;
 	copy->message = clipped(error->message, max);
-	copy->detail = clipped(error->detail, max);
 	copy->hint = clipped(error->hint, max);
-	copy->context = clipped(error->context, max);
+	copy->detail = copy->context = NULL;
 	return copy;
 }
 
