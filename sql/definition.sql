@@ -124,6 +124,8 @@ INSERT INTO taken (change) VALUES
 	('{"schedule": {"type": "cron", "expression": "0 6 * * mon-fri", "timezone": "Europe/Riga"}}'),
 	('{"schedule": {"type": "interval", "hours": 1, "minutes": 30}}'),
 	('{"errorHandling": {"strategy": "fail_fast", "onItemError": "fail", "onBatchError": "fail"}}'),
+	('{"errorHandling": {"strategy": "retry_with_backoff", "maxRetries": 0, "retryDelay": "1m", "backoff": "linear", "onFailure": "notify_admin", "onItemError": "log_and_continue"}}'),
+	('{"destination": {"onError": "log_and_continue", "connectionPool": {"min": 2, "max": 2, "idleTimeout": 0}}}'),
 	('{"errorHandling": {}}'),
 	('{"source": {"method": "POST", "body": {"a": [1, null]}}}'),
 	('{"source": {"method": "post", "body": [1]}}'),
@@ -363,11 +365,11 @@ INSERT INTO wrong (change) VALUES
 	('{"destination": {"key": ["id", 5, "id", ""]}}'),
 	('{"destination": {"key": {"id": true}}}'),
 	('{"destination": {"batchSize": -1}}'),
-	('{"destination": {"onError": "log_and_continue"}}'),
 	('{"destination": {"onError": "continue"}}'),
 	('{"destination": {"schemaChanges": "add_columns"}}'),
 	('{"destination": {"deletes": {"mode": "soft", "whn": "{{item.deleted}}"}}}'),
 	('{"destination": {"connectionPool": {"min": 1, "max": 0}}}'),
+	('{"destination": {"connectionPool": {"min": 3, "max": 2}}}'),
 	('{"destination": {"newerBy": "updated_at"}}');
 
 \pset format unaligned

@@ -22,7 +22,7 @@ static const Choice source_types[] = {
 	{"api", SOURCE_API},
 	{"inline", SOURCE_INLINE},
 	{"webhook_data", SOURCE_WEBHOOK_DATA, true},
-	{"sql", SOURCE_SQL, true},
+	{"sql", SOURCE_SQL},
 	{NULL}
 };
 
@@ -56,6 +56,8 @@ static void read_where(ProblemList *problems, const KeyRule *rule, struct json_o
 					   const char *pointer, void *target);
 static void read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
+static void read_sql_query(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						   const char *pointer, void *target);
 static void read_pagination(ProblemList *problems, struct json_object *object,
 							const char *pointer, JobSource *source);
 static const char *position_name(PaginationType type);
@@ -67,7 +69,7 @@ static const KeyRule source_rules[] = {
 	{.name = "method", .types = VALUE_STRING, .parse = read_method, .variants = API},
 	{.name = "headers", .types = VALUE_OBJECT, .parse = read_headers, .variants = API},
 	{.name = "query", .types = VALUE_OBJECT, .parse = read_query, .variants = API},
-	{.name = "query", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = SQL},
+	{.name = "query", .types = VALUE_STRING, .parse = read_sql_query, .flags = KEY_REQUIRED, .variants = SQL},
 	{.name = "body", .types = VALUE_OBJECT | VALUE_ARRAY | VALUE_STRING, .parse = read_body, .variants = API},
 	{.name = "auth", .types = VALUE_OBJECT, .parse = check_auth, .flags = KEY_UNSUPPORTED, .variants = API},
 	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
@@ -188,6 +190,16 @@ read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	JobSource  *source = target;
 
 	source->inline_items = json_print(value);
+}
+
+/* PostgreSQL itself says what is wrong with it: see sql_source.c. */
+static void
+read_sql_query(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			   const char *pointer, void *target)
+{
+	JobSource  *source = target;
+
+	source->sql_query = job_value(value, pointer);
 }
 
 /*

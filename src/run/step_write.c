@@ -11,6 +11,7 @@
 
 #include "catalog/rejected_catalog.h"
 #include "run/run_error.h"
+#include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/step_data.h"
 #include "template/template.h"
@@ -114,7 +115,10 @@ write_batch(RunContext *run, void *arg)
 
 		/* With the rows that complete it: a run that was killed between the two would be done twice. */
 		if (run->failure != NULL)
+		{
 			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters, run_error_json(run->failure, sr->step->id));
+			run_retry_report(run, run->failure, &sr->counters);
+		}
 		else if (sr->finished && is_last_step(sr))
 			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
 	}
