@@ -161,6 +161,8 @@ step_reader(const JobSource *source, int npaths, const JsonPath *const *paths, M
 		.max_item_bytes = STEP_MAX_ITEM_BYTES,
 		.max_depth = STEP_MAX_DEPTH,
 		.max_envelope_bytes = STEP_MAX_ENVELOPE_BYTES,
+		.format = source->format,
+		.zip = source->zip,
 	};
 
 	return item_reader_create(&options, context);
