@@ -28,6 +28,12 @@ extern void read_body(ProblemList *problems, const KeyRule *rule, struct json_ob
 /* True where name may be the name of an HTTP header (RFC 9110: a token). */
 extern bool is_header_name(const char *name);
 
+/* decoding_definition.c; KeyParsers of the keys dataPath and zip, and what the keys must be together. */
+extern const Choice format_choices[];
+extern void read_data_path(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_zip(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void check_decoding(ProblemList *problems, const char *pointer, const JobSource *source);
+
 /* pagination_definition.c */
 extern void pagination_definition_default(JobPagination *pagination, int size);
 extern void pagination_definition_parse(ProblemList *problems, struct json_object *object,

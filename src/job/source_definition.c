@@ -37,13 +37,6 @@ static const Choice methods[] = {
 	{NULL}
 };
 
-static const Choice formats[] = {
-	{"json"},
-	{"ndjson", 0, true},
-	{"csv", 0, true},
-	{NULL}
-};
-
 static void read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					 const char *pointer, void *target);
 static void read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value,
@@ -74,9 +67,11 @@ static const KeyRule source_rules[] = {
 	{.name = "auth", .types = VALUE_OBJECT, .parse = check_auth, .flags = KEY_UNSUPPORTED, .variants = API},
 	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
 	{.name = "items", .types = VALUE_ARRAY, .parse = read_items, .flags = KEY_REQUIRED, .variants = INLINE},
-	{.name = "dataPath", .types = VALUE_STRING, .parse = read_path, .variants = API | WEBHOOK_DATA,
+	{.name = "dataPath", .types = VALUE_STRING, .parse = read_data_path, .variants = API | WEBHOOK_DATA,
 	FIELD(JobSource, data_path)},
-	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = formats},
+	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = format_choices,
+	FIELD(JobSource, format)},
+	{.name = "zip", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_zip, .variants = API | WEBHOOK_DATA, FIELD(JobSource, zip)},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
 	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
@@ -113,6 +108,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 
 	source->type = type.value;
 	read_pagination(problems, object, pointer, source);
+	check_decoding(problems, pointer, source);
 	if (type.variant == API)
 		check_body(problems, pointer, source);
 }
