@@ -95,7 +95,7 @@ static const KeyRule settings_rules[] = {
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = check_retry, .flags = KEY_UNSUPPORTED},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = rate_limit_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .flags = KEY_UNSUPPORTED},
 	{NULL}
 };
 

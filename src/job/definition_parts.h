@@ -33,6 +33,12 @@ extern void retry_definition_parse(ProblemList *problems, struct json_object *ob
 								   const char *pointer, JobRetry *retry);
 extern const Choice backoff_choices[];
 
+/* rate_definition.c; a KeyParser, target is the JobSource. */
+extern void read_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* response_definition.c; object is the source, whose keys' types have been checked. */
+extern void response_definition_parse(ProblemList *problems, struct json_object *object, const char *pointer, JobSource *source);
+
 /* destination_definition.c */
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
 										 const char *pointer, JobDestination *destination);
@@ -45,14 +51,12 @@ extern const KeyRule error_handling_rules[];
 extern const KeyRule performance_rules[];
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
-extern const KeyRule rate_limit_rules[];
 extern const KeyRule incremental_rules[];
 extern const KeyRule cache_rules[];
 extern const KeyRule deletes_rules[];
 extern const KeyRule connection_pool_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
-extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

@@ -16,6 +16,7 @@
 #include "run/context.h"
 #include "run/inspect.h"
 #include "run/request_plan.h"
+#include "run/response_rules.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
 #include "run/step.h"
@@ -39,6 +40,11 @@ typedef struct Preview
 
 /* What a request's templates are in. */
 static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
+
+/* What the rules over responses are in. */
+static const char *const response_parts[] = {
+	"source/type", "source/errorWhen", "source/errorMessage", "source/onStatus", "source/pagination/stopWhen", NULL
+};
 
 /*
  * What a write plan is made of.  Other keys of the destination do not change it,
@@ -84,6 +90,8 @@ inspect_check(const Job *job, ProblemList *problems)
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			(void) request_plan_create(&step->source, problems, problems->context);
+		if (step->source.type == SOURCE_API && parts_are_right(step, response_parts, problems))
+			(void) response_rules_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else

@@ -29,11 +29,13 @@
 #include "item/convert.h"
 #include "miscadmin.h"
 #include "run/request_plan.h"
+#include "run/response_rules.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
 #include "run/step.h"
 #include "source/envelope.h"
 #include "source/pagination.h"
+#include "source/rate_limit.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -55,6 +57,8 @@ typedef struct StepRun
 	WritePlan  *plan;
 	Jsonb	   *scopes;
 	HttpRequest *request;
+	ResponseRules *rules;		/* or NULL */
+	RateLimiter *limiter;
 	char	   *resume_page;	/* pager state of the checkpoint, or NULL */
 	int64		skip;			/* items of the first page that are in the table already */
 	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
@@ -82,7 +86,10 @@ static void read_checkpoint(StepRun *sr);
 static WritePlan *compile_plan(RunContext *run, const JobStep *step, MemoryContext context);
 static RequestPlan *compile_request(const JobStep *step, MemoryContext context);
 static void read_pages(StepRun *sr);
-static void read_body(StepRun *sr);
+static Fetch *send_page(StepRun *sr);
+static bool read_body(StepRun *sr);
+static bool judge(StepRun *sr, const char *body, size_t len);
+static ResponseRules *compile_rules(const JobStep *step, MemoryContext context);
 static void next_page(StepRun *sr);
 static const char *key_into_list(const StepRun *sr);
 static void raise_page_error(const StepRun *sr, int sqlstate, const char *message, const char *hint);
@@ -226,6 +233,8 @@ prepare(RunContext *run, void *arg)
 	sr->plan = compile_plan(run, sr->step, sr->memory);
 	run->keep_checkpoint = !write_plan_is_upsert(sr->plan);
 	sr->scopes = step_scopes(run, sr->state.has_last_sync_time, sr->state.last_sync_time);
+	sr->rules = compile_rules(sr->step, sr->memory);
+	sr->limiter = rate_limiter_create(sr->step->source.rate_limit, run->record->owner, sr->memory);
 	if (sr->step->source.type == SOURCE_API)
 		sr->request = request_plan_render(compile_request(sr->step, sr->memory), run->record->owner,
 										  sr->scopes, false);
@@ -287,21 +296,40 @@ read_pages(StepRun *sr)
 	RunContext *run = sr->run;
 
 	sr->pager = pager_create(&sr->step->source.pagination, sr->request, sr->resume_page, sr->memory);
-	sr->fetch = fetch_start(run->client, pager_request(sr->pager), &(FetchPolicy) {.retry = &sr->step->source.retry});
+	sr->fetch = send_page(sr);
 	while (sr->fetch != NULL)
 	{
 		run->page = pager_page_number(sr->pager);
 		begin_document(sr, sr->skip);
 		sr->skip = 0;
-		read_body(sr);
-		next_page(sr);
+		if (read_body(sr))
+			next_page(sr);
+		else
+		{
+			fetch_close(sr->fetch);
+			sr->fetch = NULL;
+			sr->pages_done++;
+		}
 		if (sr->fetch != NULL && flush_is_due(sr))
 			flush(sr);
 		MemoryContextReset(sr->page_memory);
 	}
 }
 
-static void
+static Fetch *
+send_page(StepRun *sr)
+{
+	FetchPolicy policy = {
+		.retry = &sr->step->source.retry,
+		.limiter = sr->limiter,
+		.judged = response_rules_for_errors(sr->rules),
+	};
+
+	return fetch_start(sr->run->client, pager_request(sr->pager), &policy);
+}
+
+/* False where a rule over responses ends the listing here. */
+static bool
 read_body(StepRun *sr)
 {
 	const char *data;
@@ -319,13 +347,59 @@ read_body(StepRun *sr)
 				item_reader_restart(sr->reader);
 				break;
 			case FETCH_END:
+				if (response_rules_for_successes(sr->rules))
+				{
+					size_t		n;
+					const char *envelope = item_reader_envelope(sr->reader, &n);
+
+					if (judge(sr, envelope, n))
+						return false;
+					if (fetch_waiting(sr->fetch, &(TimestampTz) {0}) != WAIT_NOTHING || fetch_error(sr->fetch) != NULL)
+						break;
+				}
 				finish_document(sr);
-				return;
-			case FETCH_JUDGE:	/* not asked for */
+				return true;
+			case FETCH_JUDGE:
+				data = fetch_error_body(sr->fetch, &len);
+				if (judge(sr, data, len))
+					return false;
+				break;
 			case FETCH_FAILED:
 				run_raise_source_error(fetch_error(sr->fetch));
 		}
 	}
+}
+
+/* Has the rules judge the response; true where the listing ends with it. */
+static bool
+judge(StepRun *sr, const char *body, size_t len)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->page_memory);
+	ResponseVerdict verdict;
+	FetchVerdict made = VERDICT_FAIL;
+
+	response_rules_judge(sr->rules, sr->run, fetch_response(sr->fetch), body, len, &verdict);
+	MemoryContextSwitchTo(old);
+	if (verdict.action == ACTION_SKIP)
+		run_note(sr->run, psprintf("a response with status %d was skipped", fetch_response(sr->fetch)->status));
+	if (verdict.action == ACTION_EMPTY || verdict.action == ACTION_SKIP)
+		return true;
+	if (verdict.action == ACTION_DEFAULT)
+		made = VERDICT_DEFAULT;
+	else if (verdict.action == ACTION_RETRY)
+		made = VERDICT_RETRY;
+	fetch_judge(sr->fetch, made, NULL, verdict.message);
+	return false;
+}
+
+static ResponseRules *
+compile_rules(const JobStep *step, MemoryContext context)
+{
+	ProblemList *problems = problem_list_create(context);
+	ResponseRules *rules = response_rules_create(&step->source, problems, context);
+
+	problem_raise_first(problems);
+	return rules;
 }
 
 /* Sends the request of the next page; where this page was the last, none is being fetched after that. */
@@ -359,7 +433,7 @@ next_page(StepRun *sr)
 	sr->pages_done++;
 	if (status == PAGER_NEXT)
 	{
-		sr->fetch = fetch_start(sr->run->client, pager_request(sr->pager), &(FetchPolicy) {.retry = &sr->step->source.retry});
+		sr->fetch = send_page(sr);
 		sr->at_page_end = true;
 	}
 	MemoryContextSwitchTo(old);
