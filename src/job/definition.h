@@ -136,7 +136,7 @@ typedef enum ResponseAction
 
 typedef struct JobResponseRule
 {
-	int			status;			/* of onStatus, below 10 its class (4: "4xx"); 0: of errorWhen, for any success; RULE_ANY_ERROR: all errors */
+	int			status;			/* of onStatus, or its class (4: "4xx"); 0: of errorWhen, for any success; RULE_ANY_ERROR */
 	JobValue	when;			/* text NULL: always */
 	ResponseAction action;
 	JobValue	message;		/* template over the response; text NULL: a standard one */

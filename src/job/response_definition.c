@@ -47,7 +47,8 @@ static const KeyRule error_rules[] = {
 
 static const KeyRule status_rules[] = {
 	{.name = "when", .types = VALUE_STRING, .parse = read_when},
-	{.name = "action", .types = VALUE_STRING, .parse = read_choice, FIELD(JobResponseRule, action), .flags = KEY_REQUIRED, .choices = actions},
+	{.name = "action", .types = VALUE_STRING, .parse = read_choice, FIELD(JobResponseRule, action),
+	.flags = KEY_REQUIRED, .choices = actions},
 	{.name = "message", .types = VALUE_STRING, .parse = read_message},
 	{NULL}
 };

@@ -69,6 +69,7 @@ static void append_headers(StringInfo json, const HttpResponse *response);
 static void append_text(StringInfo json, const char *text, size_t len);
 static char *text_here(const char *text, size_t len);
 static bool fits_jsonb(struct json_object *value);
+static bool members_fit_jsonb(struct json_object *object);
 
 ResponseRules *
 response_rules_create(const JobSource *source, ProblemList *problems, MemoryContext context)
@@ -217,6 +218,8 @@ rules_statement(TemplateCompiler *compiler, List *rules)
 	StringInfoData messages;
 	bool		complete = true;
 	int			n = 0;
+	const char *shared_text = NULL; /* errorMessage, the message of all rules without one */
+	TemplateExpr *message = NULL;
 	ListCell   *lc;
 
 	initStringInfo(&which);
@@ -225,7 +228,6 @@ rules_statement(TemplateCompiler *compiler, List *rules)
 	{
 		const JobResponseRule *rule = lfirst(lc);
 		TemplateExpr *when = NULL;
-		TemplateExpr *message = NULL;
 
 		n++;
 		if (rule->when.text != NULL)
@@ -233,8 +235,11 @@ rules_statement(TemplateCompiler *compiler, List *rules)
 			when = template_compile(compiler, &rule->when, BOOLOID, -1);
 			complete = complete && when != NULL;
 		}
-		if (rule->message.text != NULL)
+		if (rule->message.text == NULL)
+			message = NULL;
+		else if (rule->message.text != shared_text)
 		{
+			shared_text = rule->message.text;
 			message = template_compile(compiler, &rule->message, TEXTOID, -1);
 			complete = complete && message != NULL;
 		}
@@ -278,7 +283,8 @@ stop_statement(TemplateCompiler *compiler, const JobValue *stop_when)
 
 	if (when == NULL)
 		return NULL;
-	return psprintf("SELECT CASE WHEN (%s) THEN 1 ELSE 0 END, NULL::pg_catalog.text FROM (SELECT $1::pg_catalog.jsonb) AS scopes", when->sql);
+	return psprintf("SELECT CASE WHEN (%s) THEN 1 ELSE 0 END, NULL::pg_catalog.text FROM (SELECT $1::pg_catalog.jsonb) AS scopes",
+					when->sql);
 }
 
 static void
@@ -419,15 +425,7 @@ fits_jsonb(struct json_object *value)
 			exponent = strpbrk(number, "eE");
 			return strlen(number) <= MAX_NUMBER_LEN && (exponent == NULL || strlen(exponent + 1) <= MAX_EXPONENT_LEN);
 		case json_type_object:
-			{
-				json_object_object_foreach(value, key, member)
-				{
-					(void) key;
-					if (!fits_jsonb(member))
-						return false;
-				}
-				return true;
-			}
+			return members_fit_jsonb(value);
 		case json_type_array:
 			for (size_t i = 0; i < json_object_array_length(value); i++)
 			{
@@ -438,4 +436,16 @@ fits_jsonb(struct json_object *value)
 		default:
 			return true;
 	}
+}
+
+static bool
+members_fit_jsonb(struct json_object *object)
+{
+	json_object_object_foreach(object, key, member)
+	{
+		(void) key;
+		if (!fits_jsonb(member))
+			return false;
+	}
+	return true;
 }

@@ -354,7 +354,7 @@ read_body(StepRun *sr)
 
 					if (judge(sr, envelope, n))
 						return false;
-					if (fetch_waiting(sr->fetch, &(TimestampTz) {0}) != WAIT_NOTHING || fetch_error(sr->fetch) != NULL)
+					if (fetch_waiting(sr->fetch, &(TimestampTz){0}) != WAIT_NOTHING || fetch_error(sr->fetch) != NULL)
 						break;
 				}
 				finish_document(sr);

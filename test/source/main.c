@@ -293,7 +293,7 @@ test_bucket(void)
 	int64		wait;
 
 	CHECK(rate_bucket_take(&bucket, &pace, 1000000) == 0);	/* the first request at once */
-	bucket = (RateBucket) {0};
+	bucket = (RateBucket){0};
 	for (now = 1000000; now < 11000000; now += 1000)
 	{
 		if (now > 4000000 && now < 6000000)
@@ -332,8 +332,8 @@ test_bucket(void)
 	CHECK(bucket.slow_us == 0);
 
 	/* without a stated rate: half of what was seen */
-	bucket = (RateBucket) {0};
-	pace = (RatePace) {.burst = 1};
+	bucket = (RateBucket){0};
+	pace = (RatePace){.burst = 1};
 	for (now = 1000000; now < 2000000; now += 50000)
 		CHECK(rate_bucket_take(&bucket, &pace, now) == 0);
 	rate_bucket_slow_down(&bucket, &pace, now);
