@@ -183,6 +183,22 @@ subtest 'what the server says' => sub
 	is($run->{error}{detail}, 'The server asks to come back after 4000 s.', 'and says so');
 };
 
+subtest 'a ratio' => sub
+{
+	# Each answer with 39 of 40 holds the next request back for 1.55 s.
+	my @script = ([ 429, {}, '' ], map { [ 200, { 'X-Ratio' => '39/40' }, "[{\"id\": $_}]" ] } 1 .. 3);
+	push @script, [ 200, {}, '[]' ];
+	my $start = Time::HiRes::time();
+	is( outcome(
+			answers(
+				\@script,
+				pagination => { type => 'page', pageSize => 1 },
+				rateLimit => { requestsPerSecond => 20, ratioHeader => 'X-Ratio' })),
+		'completed 5 3',
+		'a quota that is nearly used up');
+	cmp_ok(Time::HiRes::time() - $start, '>=', 3 * 1.5, 'is spared');
+};
+
 subtest 'the bucket' => sub
 {
 	my %job = (
