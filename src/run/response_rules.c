@@ -15,7 +15,6 @@
 #include "base/clip.h"
 #include "base/jsonc.h"
 #include "catalog/pg_type.h"
-#include "catalog/state_catalog.h"
 #include "destination/prepared.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -42,6 +41,7 @@ struct ResponseRules
 	char	   *sql;			/* number of the rule that fits, from 1, and its message; NULL: no rules */
 	char	   *stop_sql;		/* pagination.stopWhen; NULL: none */
 	bool		uses_run;		/* last_sync_time or run are asked for */
+	Jsonb	   *run_scopes;		/* what is known of them; NULL: nothing */
 	SPIPlanPtr	statement;
 	SPIPlanPtr	stop_statement;
 };
@@ -64,7 +64,7 @@ static char *stop_statement(TemplateCompiler *compiler, const JobValue *stop_whe
 static void evaluate(ResponseRules *rules, RunContext *run, const HttpResponse *response,
 					 const char *body, size_t len, Judgement *judgement);
 static void evaluate_in_transaction(RunContext *run, void *arg);
-static Jsonb *scopes_of(RunContext *run, const Judgement *judgement);
+static Jsonb *scopes_of(const Judgement *judgement);
 static void append_headers(StringInfo json, const HttpResponse *response);
 static void append_text(StringInfo json, const char *text, size_t len);
 static char *text_here(const char *text, size_t len);
@@ -97,6 +97,12 @@ response_rules_create(const JobSource *source, ProblemList *problems, MemoryCont
 	rules->uses_run = (compiler->inputs->used & TEMPLATE_SCOPE_SYNC) != 0;
 	MemoryContextSwitchTo(old);
 	return list_length(problems->problems) > before ? NULL : rules;
+}
+
+void
+response_rules_set_run(ResponseRules *rules, Jsonb *scopes)
+{
+	rules->run_scopes = scopes;
 }
 
 bool
@@ -303,7 +309,7 @@ evaluate_in_transaction(RunContext *run, void *arg)
 	ResponseRules *rules = judgement->rules;
 	const char *sql = judgement->stop ? rules->stop_sql : rules->sql;
 	SPIPlanPtr *statement = judgement->stop ? &rules->stop_statement : &rules->statement;
-	Jsonb	   *scopes = scopes_of(run, judgement);
+	Jsonb	   *scopes = scopes_of(judgement);
 	bool		isnull;
 	char	   *message;
 
@@ -325,17 +331,13 @@ evaluate_in_transaction(RunContext *run, void *arg)
 
 /* $1: the response; and what is known of the run, where it is asked for. */
 static Jsonb *
-scopes_of(RunContext *run, const Judgement *judgement)
+scopes_of(const Judgement *judgement)
 {
 	Datum		scopes = DirectFunctionCall1(jsonb_in, CStringGetDatum(judgement->scopes));
-	StepState	state;
 
-	if (!judgement->rules->uses_run)
+	if (judgement->rules->run_scopes == NULL || !judgement->rules->uses_run)
 		return DatumGetJsonbP(scopes);
-	state_catalog_get(run->record->id, run->step->id, &state);
-	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat,
-											  JsonbPGetDatum(step_scopes(run, state.has_last_sync_time, state.last_sync_time)),
-											  scopes));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(judgement->rules->run_scopes), scopes));
 }
 
 /* "headers": {lower-case name: value}; the values of headers that come more than once are one list (RFC 9110 section 5.3). */
