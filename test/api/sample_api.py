@@ -22,6 +22,8 @@ import time
 import urllib.parse
 
 import faults
+import imitations
+from imitations.base import Call
 from sample_data import Data, ReferenceItems
 
 BEARER = "test-token"
@@ -88,16 +90,25 @@ class State:
         self.data = Data(seed)
         self.items = ReferenceItems(seed)
         self.counters = faults.Counters()
+        self.imitations = imitations.create()
         self.connections = itertools.count(1)
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
+        self.in_flight = 0
         self.log = []
         self.ports = []
 
     def record(self, entry):
+        """Logs a request, and how many there are at that time whose answers are not sent yet, itself among them."""
         with self.lock:
+            self.in_flight += 1
+            entry["in_flight"] = self.in_flight
             self.log.append(entry)
             del self.log[:-MAX_LOG]
+
+    def answered(self):
+        with self.lock:
+            self.in_flight -= 1
 
     def requests(self, path=None):
         with self.lock:
@@ -133,6 +144,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         """Reads the request, works out the response, applies the faults and sends it."""
         self.read_request()
+        try:
+            self.answer_request()
+        finally:
+            if self.entry is not None:
+                self.state.answered()
+
+    def answer_request(self):
         if self.segments[:1] and self.segments[0].startswith("_"):
             response = self.control()
         else:
@@ -236,6 +254,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif self.segments == ["items"]:
                 offset, limit = self.number(0, "offset"), self.number(1000, "limit")
                 response.body = self.state.items.page(offset, limit, self.number(1000000, "count"))
+            elif self.segments[:1] == ["apis"] and self.segments[1:2] and self.segments[1] in self.state.imitations:
+                self.state.imitations[self.segments[1]].answer(Call(self, self.segments[1]), response)
             elif self.segments == ["echo"]:
                 response.set_json([self.entry])
             else:
@@ -379,6 +399,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.apply_control(response)
         elif name == "_control":
             response.set_json(self.state.data.state())
+        elif name == "_apis" and self.segments[1:2] and self.segments[1] in self.state.imitations:
+            self.imitation_control(self.state.imitations[self.segments[1]], response)
         elif name == "_warm":
             count, limit = self.number(1000000, "count"), self.number(1000, "limit")
             size = sum(len(self.state.items.page(offset, limit, count)) for offset in range(0, count, limit))
@@ -393,10 +415,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if request.get("reset"):
                 self.state.data.reset()
                 self.state.counters.reset()
+                for imitation in self.state.imitations.values():
+                    imitation.reset()
                 self.state.clear_log()
             self.state.data.change(request)
             response.set_json(self.state.data.state())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
+            response.set_json({"error": {"code": 400, "message": str(error)}}, 400)
+
+    def imitation_control(self, imitation, response):
+        """What a test wants of an imitation, and what it may expect of it."""
+        try:
+            response.set_json(imitation.control(json.loads(self.body) if self.body else {}))
+        except (ValueError, AttributeError) as error:
             response.set_json({"error": {"code": 400, "message": str(error)}}, 400)
 
     # --- sending ---
