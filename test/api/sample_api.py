@@ -99,7 +99,7 @@ class State:
         self.ports = []
 
     def record(self, entry):
-        """Logs a request, and how many there are at that time whose answers are not sent yet, itself among them."""
+        """Logs a request, and how many wait for their answer to begin at that time, itself among them."""
         with self.lock:
             self.in_flight += 1
             entry["in_flight"] = self.in_flight
@@ -147,8 +147,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.answer_request()
         finally:
-            if self.entry is not None:
-                self.state.answered()
+            self.stop_counting()
+
+    def stop_counting(self):
+        """Before the answer's first byte, as the client may send its next request as soon as it has the last one."""
+        if self.counted:
+            self.counted = False
+            self.state.answered()
 
     def answer_request(self):
         if self.segments[:1] and self.segments[0].startswith("_"):
@@ -156,6 +161,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             response = self.respond()
         if self.command == "HEAD":
+            self.stop_counting()
             self.send_bytes(response.head())
             return
         send = None
@@ -169,6 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     send = (faults.SENDERS[fault.name], fault)
         if self.entry is not None:
             self.entry["status"] = response.status
+        self.stop_counting()
         if send:
             send[0](self, send[1], response)
         else:
@@ -191,6 +198,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.faults = faults.parse(self.directives.get("fault", ""))
         self.body = body
         self.entry = None
+        self.counted = False
         if not self.route.startswith("/_"):
             self.entry = {"number": next(self.state.numbers), "time": time.time(), "connection": self.connection_id,
                           "port": self.server.server_port, "method": self.command, "target": self.path,
@@ -198,6 +206,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                           "query": {k: v if len(v) > 1 else v[0] for k, v in self.query.items()},
                           "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}
             self.state.record(self.entry)
+            self.counted = True
 
     def parameter(self, *names):
         """A parameter by any of its names: from the query, else from a JSON object as body."""

@@ -189,7 +189,7 @@ class SampleApi(ApiTest):
         self.assertEqual(self.get("/_requests"), [])
 
     def test_in_flight(self):
-        threads = [threading.Thread(target=self.get, args=("/users/%d?fault=delay:300" % n,)) for n in range(1, 5)]
+        threads = [threading.Thread(target=self.get, args=("/users/%d?fault=delay:1500" % n,)) for n in range(1, 5)]
         for thread in threads:
             thread.start()
         for thread in threads:
