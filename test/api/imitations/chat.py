@@ -63,6 +63,9 @@ class Slack(Imitation):
 
     gone = changed
 
+    def truth(self):
+        return dict(super().truth(), latest=max(float(self.stamp(n)) for n in self.numbers()))
+
     def channel(self, n):
         return self.CHANNELS[n % 3]
 

@@ -52,7 +52,7 @@ class Calendar(GoogleError):
                 raise self.error(400, "Sync token cannot be combined with timeMin")
             if not token.startswith("sync=%d." % calendar):
                 raise self.error(400, "The sync token is not one of this calendar")
-            if self.set["expired"]:
+            if self.set["expired"] and calendar == 0:
                 self.set["expired"] = False
                 raise self.error(410, "Sync token is no longer valid, a full sync is required.")
             old = int(token.split(".")[1])

@@ -35,11 +35,12 @@ class GitHub(Imitation):
 
     def count(self, response):
         """The primary limit: remaining requests, and when there will be more."""
-        reset = self.counts.setdefault("reset", 0)
-        if self.set["remaining"] <= 0 and not reset:
-            reset = self.counts["reset"] = int(time.time()) + 1 + self.set["limit_wait"]
+        reset = self.counts.get("reset", 0)
         if reset and time.time() >= reset:
-            self.set["remaining"], self.counts["reset"] = 5000, 0
+            self.set["remaining"], reset = 5000, 0
+        elif not reset and self.set["remaining"] <= 1:
+            reset = int(time.time()) + 1 + self.set["limit_wait"]
+        self.counts["reset"] = reset
         response.headers["x-ratelimit-remaining"] = str(max(self.set["remaining"] - 1, 0))
         response.headers["x-ratelimit-reset"] = str(reset or int(time.time()) + 3600)
         if self.set["remaining"] <= 0:
