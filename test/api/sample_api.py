@@ -315,6 +315,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         since = self.parameter("updated_since", "since")
         if since:
             records = [r for r in records if r["updated_at"] >= since.replace("+00:00", "Z")]
+        before = self.parameter("updated_before", "until")
+        if before:
+            records = [r for r in records if r["updated_at"] < before.replace("+00:00", "Z")]
         return records
 
     def page_of(self, records, response):

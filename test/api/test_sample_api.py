@@ -80,6 +80,7 @@ class SampleApi(ApiTest):
         orders = self.get("/orders")
         since = orders[900]["updated_at"]
         self.assertEqual(self.ids(self.get("/orders?updated_since=" + since)), list(range(901, 1001)))
+        self.assertEqual(self.ids(self.get("/orders?updated_before=" + since)), list(range(1, 901)))
         self.post("/_control", {"version": 1})
         self.assertEqual(len(self.get("/orders?updated_since=" + since)), 100 + 90)
 
