@@ -99,6 +99,18 @@ CREATE TABLE databite.checkpoint (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE databite.checkpoint IS 'where passes that have not ended go on';
 
+/* What a step delivered, for the requests of steps that depend on it; gone when the run is complete. */
+CREATE TABLE databite.parent_row (
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	number pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+	hash pg_catalog.bytea NOT NULL,
+	value pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (job_id, step_id, number),
+	UNIQUE (job_id, step_id, hash)
+);
+COMMENT ON TABLE databite.parent_row IS 'rows of steps that requests of later steps are made of';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -106,6 +118,17 @@ CREATE TABLE databite.token (
 	PRIMARY KEY (owner, name)
 );
 COMMENT ON TABLE databite.token IS 'secrets of roles; written and used, never read by SQL, never dumped';
+
+CREATE TABLE databite.access_token (
+	owner pg_catalog.regrole NOT NULL,
+	key pg_catalog.text NOT NULL,
+	value pg_catalog.text NOT NULL,
+	obtained_at pg_catalog.timestamptz NOT NULL,
+	expires_at pg_catalog.timestamptz,
+	extra pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (owner, key)
+);
+COMMENT ON TABLE databite.access_token IS 'tokens that sources have given for secrets of roles; never read by SQL, never dumped';
 
 /* A function by its names: reg* columns would stop pg_upgrade, and OIDs mean nothing in another database. */
 CREATE TABLE databite.transform (
@@ -129,7 +152,9 @@ ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.setting ENABLE ROW LEVEL SECURITY;
 
@@ -266,7 +291,7 @@ CREATE VIEW databite.cursors WITH (security_barrier) AS
 SELECT j.job_id,
 	k.step_id,
 	s.last_sync_time,
-	(c.position #>> '{page,page}')::pg_catalog.int8 AS unfinished_page,
+	(c.position #>> '{listings,0,page,page}')::pg_catalog.int8 AS unfinished_page,
 	(c.position ->> 'position')::pg_catalog.int8 AS unfinished_items
 FROM databite.job AS j
 	CROSS JOIN LATERAL (

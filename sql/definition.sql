@@ -144,7 +144,18 @@ INSERT INTO taken (change) VALUES
 	('{"source": {"pagination": {"type": "cursor", "cursorPath": "next", "cursorParam": "after", "in": "query", "hasMorePath": "more"}}}'),
 	('{"source": {"pagination": {"type": "cursor", "cursorHeader": "X-Next", "cursorParam": "X-Cursor", "in": "header"}}}'),
 	('{"source": {"method": "POST", "pagination": {"type": "cursor", "cursorPath": "next", "cursorParam": "page.after", "in": "body"}}}'),
+	('{"source": {"pagination": {"type": "keyset", "cursorParam": "after"}}}'),
+	('{"source": {"pagination": {"type": "keyset", "field": "meta.id", "cursorParam": "X-After", "in": "header", "hasMorePath": "more", "limit": 10}}}'),
+	('{"source": {"pagination": {"type": "keyset", "in": "template", "limit": 50}}}'),
+	('{"source": {"method": "POST", "body": {"q": 1}, "pagination": {"type": "offset", "in": "body", "offsetParam": "pagination.offset", "limitParam": "pagination.limit"}}}'),
+	('{"source": {"pagination": {"type": "page", "in": "template", "pageSize": 10, "startPage": 0}}}'),
+	('{"source": {"pagination": {"type": "cursor", "cursorPath": "next", "cursorParam": "after", "limit": 10, "limitParam": "size", "stopWhen": "{{ response.isLast }}"}}}'),
+	('{"source": {"pagination": {"type": "cursor", "cursorPath": "next", "cursorParam": "after", "restart": {"items": 10000, "field": "properties.id", "param": "id_gt"}}}}'),
+	('{"source": {"pagination": {"type": "link", "allowedOrigins": ["https://files.example.com", "HTTPS://[::1]:8443", "http://10.0.0.1:80"]}}}'),
 	('{"source": {"pagination": {"type": "link", "dropOtherQuery": true}}}'),
+	('{"source": {"parallel": {"enabled": true, "maxConcurrency": 10, "chunkSize": 100}}}'),
+	('{"source": {"parallel": {}}}'),
+	('{"performance": {"concurrency": 100}}'),
 	('{"source": {"pagination": {"type": "next_url", "nextUrlPath": "links.next"}}}'),
 	('{"destination": {"mode": "insert", "batchSize": 1, "onError": "fail", "schemaChanges": "ignore"}}'),
 	('{"destination": {"mode": "upsert", "key": "id"}}'),
@@ -261,8 +272,7 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"timeout": true}}'),
 	('{"source": {"streaming": false}}'),
 	('{"source": {"streaming": "yes"}}'),
-	('{"source": {"parallel": {"enabled": true}}}'),
-	('{"source": {"parallel": {}}}'),
+	('{"source": {"parallel": {"enabled": "yes", "chunkSize": 0}}}'),
 	('{"source": {"parallel": {"enabled": false, "maxConcurrency": 1000}}}');
 
 -- retries
@@ -280,11 +290,6 @@ INSERT INTO wrong (change) VALUES
 
 -- keys of the source of later versions
 INSERT INTO wrong (change) VALUES
-	('{"source": {"auth": {"type": "bearer"}}}'),
-	('{"source": {"auth": {"type": "bearer", "token": "x", "username": "y"}}}'),
-	('{"source": {"auth": {"type": "oauth2", "tokenUrl": "x"}}}'),
-	('{"source": {"auth": {"type": "oauth3"}}}'),
-	('{"source": {"auth": {"type": "api_key", "in": "body", "name": "x", "value": "y"}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinut": 60}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinute": 0}}}'),
 	('{"source": {"incremental": {"cursorField": "", "lookback": "x"}}}'),
@@ -293,14 +298,46 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"onStatus": {"4xx": "empty", "404": "explode"}}}'),
 	('{"source": {"errorWhen": "{{response.error}}", "errorMessage": 5, "where": "{{item.a}}"}}');
 
+-- who asks
+INSERT INTO wrong (change) VALUES
+	('{"source": {"auth": {"type": "bearer"}}}'),
+	('{"source": {"auth": {"type": "bearer", "token": "{{tokens.x}}", "username": "y"}}}'),
+	('{"source": {"auth": {"type": "bearer", "token": "abc {{ payload.tokens.x }}"}}}'),
+	('{"source": {"auth": {"type": "oauth3"}}}'),
+	('{"source": {"auth": {"type": "basic", "username": "", "password": "{{ item.id }}"}}}'),
+	('{"source": {"auth": {"type": "api_key", "in": "body", "name": "x", "value": "{{tokens.y}}"}}}'),
+	('{"source": {"auth": {"type": "api_key", "in": "header", "name": "x y", "value": "{{tokens.y}}"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "password", "tokenUrl": "x", "clientId": "y"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "client_credentials", "tokenUrl": "https://a/", "clientId": "y", "refreshToken": "{{tokens.r}}"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "refresh_token", "tokenUrl": "https://a/", "clientId": "y", "refreshToken": "{{tokens.r}}x", "clientSecret": "z"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "refresh_token", "tokenUrl": "https://a/", "clientId": "y", "params": {"api_key": "z"}}}}'),
+	('{"source": {"auth": {"type": "login", "in": "cookie", "request": {"url": "https://a/", "body": {"user": "a", "auth": [{"password": "b"}]}}}}}'),
+	('{"source": {"auth": {"type": "login", "tokenPath": "a..b", "request": {"headers": {"X-Api-Key": "b"}, "method": "GET", "body": {}}}}}'),
+	('{"source": {"auth": {"type": "aws_sigv4", "accessKeyId": "a", "secretAccessKey": "b", "region": "c"}}}'),
+	('{"source": {"tls": {"certificate": "x", "ca": "y", "pin": "z"}}}'),
+	('{"source": {"tls": {"certificate": "{{tokens.c}}", "key": "-----BEGIN"}}}');
+
 -- pagination
 INSERT INTO wrong (change) VALUES
 	('{"source": {"pagination": "offset"}}'),
 	('{"source": {"pagination": {}}}'),
 	('{"source": {"pagination": {"limit": 5, "limt": 5}}}'),
 	('{"source": {"pagination": {"type": "ofset"}}}'),
-	('{"source": {"pagination": {"type": "keyset", "field": "id", "cursorParam": "after"}}}'),
 	('{"source": {"pagination": {"type": "keyset"}}}'),
+	('{"source": {"pagination": {"type": "keyset", "field": "a[", "cursorParam": "after", "cursorPath": "next"}}}'),
+	('{"source": {"pagination": {"type": "keyset", "cursorParam": "after", "limitParam": "", "limit": 0, "restart": {"items": 5, "field": "id"}}}}'),
+	('{"source": {"pagination": {"type": "offset", "in": "template", "offsetParam": "a", "limitParam": "b"}}}'),
+	('{"source": {"pagination": {"type": "page", "in": "header", "pageParam": "a b", "sizeParam": "c:d"}}}'),
+	('{"source": {"pagination": {"type": "page", "in": "body"}}}'),
+	('{"source": {"method": "POST", "body": "x", "pagination": {"type": "offset", "in": "body", "offsetParam": "a[0]", "limitParam": "$"}}}'),
+	('{"source": {"pagination": {"type": "link", "in": "query"}}}'),
+	('{"source": {"pagination": {"type": "link", "allowedOrigins": "https://a.example"}}}'),
+	('{"source": {"pagination": {"type": "link", "allowedOrigins": ["https://a.example/x", "ftp://a.example", "a.example", "https://u@a.example", "https://a.example:", "https://a.example:65536", "https://[::1", "", 5, "https://b", "https://b"]}}}'),
+	('{"source": {"pagination": {"type": "offset", "allowedOrigins": []}}}'),
+	('{"source": {"pagination": {"type": "cursor", "cursorPath": "a", "cursorParam": "c", "stopWhen": "true", "restart": {}}}}'),
+	('{"source": {"pagination": {"type": "cursor", "cursorPath": "a", "cursorParam": "c", "restart": {"items": 0, "field": 5, "param": "", "parm": "x"}}}}'),
+	('{"source": {"pagination": {"type": "cursor", "cursorPath": "a", "in": "template", "restart": {"items": 10000, "field": "id", "param": "since_id"}}}}'),
+	('{"source": {"pagination": {"type": "none", "restart": {"items": 10000, "field": "id"}}}}'),
 	('{"source": {"pagination": {"type": "offset", "limit": 0}}}'),
 	('{"source": {"pagination": {"type": "offset", "limit": "100"}}}'),
 	('{"source": {"pagination": {"type": "offset", "pageSize": 100}}}'),
@@ -319,7 +356,7 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"method": "POST", "body": [], "pagination": {"type": "cursor", "cursorPath": "a", "cursorParam": "c", "in": "body"}}}'),
 	('{"source": {"pagination": {"type": "next_url"}}}'),
 	('{"source": {"pagination": {"type": "link", "nextUrlPath": "next"}}}'),
-	('{"source": {"pagination": {"type": "link", "stopWhen": "{{response.done}}", "dropOtherQuery": "yes"}}}');
+	('{"source": {"pagination": {"type": "link", "dropOtherQuery": "yes"}}}');
 
 -- the destination
 INSERT INTO wrong (change) VALUES
@@ -382,7 +419,7 @@ $$;
 \x
 SELECT * FROM pg_temp.try('{"nam": "x"}');
 SELECT * FROM pg_temp.try('{"source": {"auth": {"type": "bearer", "token": "x"}}}');
-SELECT * FROM pg_temp.try('{"source": {"pagination": {"type": "keyset", "cursorParam": "after"}}}');
+SELECT * FROM pg_temp.try('{"performance": {"timeout": "5m"}}');
 SELECT * FROM pg_temp.try('{"destination": {"mode": "replace", "batchSize": 0}}');
 SELECT * FROM pg_temp.try('{"source": {"timeout": 0, "retry": {"attempts": 0}}, "id": ""}');
 \x

@@ -8,6 +8,7 @@
 #include "catalog/job_catalog.h"
 #include "base/compat.h"
 #include "catalog/run_catalog.h"
+#include "catalog/parent_catalog.h"
 #include "catalog/state_catalog.h"
 #include "fmgr.h"
 #include "job/definition.h"
@@ -145,6 +146,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 	}
 	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, step_id);
+	parent_catalog_clear(job->id, step_id);
 	PG_RETURN_VOID();
 }
 

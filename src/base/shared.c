@@ -1,8 +1,8 @@
 /*
  * shared.c
- *	  All of databite's shared memory: who runs where.
+ *	  The shared memory as a whole, and its section that says who runs where.
  *
- * One lightweight lock guards all of it.  It is held for a walk over the slots
+ * One lightweight lock guards that section.  It is held for a walk over the slots
  * at most, never while waiting, and no ERROR can be raised under it.
  */
 #include "postgres.h"
@@ -16,17 +16,11 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shmem.h"
-#include "base/shared.h"
-
-typedef struct SharedState
-{
-	int			launcher;		/* pid, or 0 */
-	bool		scan_requested; /* the set of databases may have changed */
-	SharedDatabase databases[SHARED_MAX_DATABASES];
-} SharedState;
+#include "base/shared_state.h"
 
 static void request_memory(void);
 static void attach_memory(void);
+static Size memory_size(void);
 static void leave_launcher(int code, Datum arg);
 static void leave_scheduler(int code, Datum arg);
 static void leave_runner(int code, Datum arg);
@@ -36,7 +30,9 @@ static bool is_blocked(const SharedDatabase *slot);
 static bool has_runner(const SharedDatabase *slot);
 static void wake_launcher(void);
 
-static SharedState *state = NULL;
+SharedState *shared_state = NULL;
+
+static SharedWorkers *state = NULL;
 static LWLock *lock = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
@@ -347,7 +343,7 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(sizeof(SharedState));
+	RequestAddinShmemSpace(memory_size());
 	RequestNamedLWLockTranche("databite", 1);
 }
 
@@ -360,11 +356,18 @@ attach_memory(void)
 	if (previous_startup_hook)
 		previous_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	state = ShmemInitStruct("databite", sizeof(SharedState), &found);
+	shared_state = ShmemInitStruct("databite", memory_size(), &found);
 	if (!found)
-		memset(state, 0, sizeof(SharedState));
+		memset(shared_state, 0, memory_size());
+	state = &shared_state->workers;
 	lock = &GetNamedLWLockTranche("databite")->lock;
 	LWLockRelease(AddinShmemInitLock);
+}
+
+static Size
+memory_size(void)
+{
+	return add_size(offsetof(SharedState, progress), mul_size(progress_slot_count(), sizeof(SharedProgressSlot)));
 }
 
 /* At exit of the launcher. */

@@ -65,6 +65,12 @@ arg_time(CatalogArgs *args, TimestampTz value)
 	add_arg(args, TIMESTAMPTZOID, TimestampTzGetDatum(value), value == 0);
 }
 
+void
+arg_datum(CatalogArgs *args, Oid type, Datum value)
+{
+	add_arg(args, type, value, false);
+}
+
 int
 catalog_run(const char *sql, CatalogArgs *args, int expected)
 {

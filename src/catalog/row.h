@@ -30,6 +30,8 @@ extern void arg_int8_or_null(CatalogArgs *args, int64 value, int64 null_value);
 extern void arg_oid(CatalogArgs *args, Oid value);
 extern void arg_time(CatalogArgs *args, TimestampTz value);	/* 0: SQL NULL */
 
+extern void arg_datum(CatalogArgs *args, Oid type, Datum value);
+
 /* Runs it: as catalog_execute. */
 extern int	catalog_run(const char *sql, CatalogArgs *args, int expected);
 

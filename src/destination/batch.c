@@ -84,7 +84,6 @@ PG_FUNCTION_INFO_V1(databite_batch);
 
 static int	trigger_depth(void);
 static bool batch_input_is_path(const TemplateInput *input);
-static const JsonPath *utf8_path(const JsonPath *path);
 static void check_row_type(const BatchBinding *binding, TupleDesc row_type);
 static void fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows);
 static void convert_items(const BatchBinding *binding, ConversionPosition *position, bool reject,
@@ -223,14 +222,13 @@ batch_paths(const List *paths, const JsonPath *const **array)
 	const JsonPath **result = palloc(sizeof(JsonPath *) * Max(npaths, 1));
 
 	for (int i = 0; i < npaths; i++)
-		result[i] = utf8_path(list_nth(paths, i));
+		result[i] = batch_utf8_path(list_nth(paths, i));
 	*array = result;
 	return npaths;
 }
 
-/* The path with its keys as they stand in items. */
-static const JsonPath *
-utf8_path(const JsonPath *path)
+const JsonPath *
+batch_utf8_path(const JsonPath *path)
 {
 	JsonPath   *copy;
 

@@ -42,6 +42,9 @@ extern int	batch_path_number(const List *paths, const JsonPath *path);
 /* The paths for the item reader, which reads UTF-8: *array is palloc'd, the result is their number. */
 extern int	batch_paths(const List *paths, const JsonPath *const **array);
 
+/* A path with its keys as they stand in items, which are UTF-8. */
+extern const JsonPath *batch_utf8_path(const JsonPath *path);
+
 /* Number of the input's path among the binding's; -1 for {{index}}. */
 extern int	batch_binding_path(const BatchBinding *binding, const TemplateInput *input);
 

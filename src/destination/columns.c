@@ -13,7 +13,8 @@
 
 /* Scopes that a transform may use. */
 #define TRANSFORM_SCOPES \
-	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_CONTROL)
+	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_CONTROL | \
+	 TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT)
 
 static void check_template(TemplateCompiler *compiler, const JobNamedValue *value);
 static const TargetColumn *find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems);
@@ -34,12 +35,32 @@ columns_check(const JobStep *step, ProblemList *problems)
 		check_template(compiler, lfirst(lc));
 }
 
+int
+columns_scopes(const JobStep *step)
+{
+	TemplateCompiler *compiler = columns_compiler(step, problem_list_create(CurrentMemoryContext));
+	ListCell   *lc;
+
+	foreach(lc, step->transform)
+		check_template(compiler, lfirst(lc));
+	foreach(lc, step->validation ? step->validation->rules : NIL)
+	{
+		const JobRule *rule = lfirst(lc);
+
+		if (rule->template.text != NULL)
+			(void) template_compile(compiler, &rule->template, InvalidOid, -1);
+	}
+	return compiler->inputs->used;
+}
+
 TemplateCompiler *
 columns_compiler(const JobStep *step, ProblemList *problems)
 {
 	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
 
 	compiler->validated = step->validation != NULL;
+	compiler->in_batch = true;
+	compiler->parents = step->parents;
 	return compiler;
 }
 

@@ -25,6 +25,9 @@ typedef struct PlanColumn
 extern void columns_check(const JobStep *step, ProblemList *problems);
 
 /* The compiler for the templates of the step's transform. */
+/* TEMPLATE_SCOPE_ of the scopes that transform and validation name, TEMPLATE_USES_PARENT; what is wrong with them is said elsewhere. */
+extern int	columns_scopes(const JobStep *step);
+
 extern TemplateCompiler *columns_compiler(const JobStep *step, ProblemList *problems);
 
 /*

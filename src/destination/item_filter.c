@@ -18,30 +18,42 @@
 struct ItemFilter
 {
 	List	   *inputs;			/* of TemplateInput * */
+	int			scopes;			/* that the condition names */
 	char	   *sql;			/* gives the positions of the items to drop */
 	BatchBinding *binding;
 	SPIPlanPtr	statement;
 };
 
 ItemFilter *
-item_filter_create(const JobSource *source, ProblemList *problems)
+item_filter_create(const JobStep *step, ProblemList *problems)
 {
+	const JobSource *source = &step->source;
 	TemplateCompiler *compiler;
 	TemplateExpr *expr;
 	ItemFilter *filter;
 
 	if (source->where.text == NULL)
 		return NULL;
-	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD, problems);
+	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD |
+										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT, problems);
+	compiler->in_batch = true;
+	compiler->parents = step->parents;
 	expr = template_compile(compiler, &source->where, BOOLOID, -1);
 	if (expr == NULL)
 		return NULL;
 
 	filter = palloc0(sizeof(ItemFilter));
 	filter->inputs = compiler->inputs->inputs;
+	filter->scopes = compiler->inputs->used;
 	filter->sql = psprintf("SELECT b.ord\nFROM %s\nWHERE %s IS NOT TRUE",
 						   batch_from_clause(filter->inputs), expr->sql);
 	return filter;
+}
+
+int
+item_filter_scopes(const ItemFilter *filter)
+{
+	return filter->scopes;
 }
 
 List *

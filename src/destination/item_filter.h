@@ -14,10 +14,13 @@
 typedef struct ItemFilter ItemFilter;
 
 /*
- * Compiles the source's condition, if it has one: NULL where there is none, or
+ * Compiles the condition of the step's source, if it has one: NULL where there is none, or
  * where problems were added.  Lives in the current memory context.
  */
-extern ItemFilter *item_filter_create(const JobSource *source, ProblemList *problems);
+extern ItemFilter *item_filter_create(const JobStep *step, ProblemList *problems);
+
+/* TEMPLATE_SCOPE_ of the scopes that the condition names, TEMPLATE_USES_PARENT. */
+extern int	item_filter_scopes(const ItemFilter *filter);
 
 /* Appends the paths that it needs and that are not yet among paths. */
 extern List *item_filter_add_paths(const ItemFilter *filter, List *paths);

@@ -101,6 +101,7 @@ write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 	Marks	   *marks = write_plan_mark(plan, batch, first_item, scopes);
 	MarkCounts	marked;
 
+	plan->last_marks = marks;
 	if (!marks_all(marks, batch->nitems))
 		run_plan(plan, batch, first_item, scopes, marks, counts);
 	marked = marks_count(marks);
@@ -118,7 +119,7 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	Marks	   *marks;
 	ListCell   *lc;
 
-	if (plan->filter == NULL && plan->marks == 0 && !validated)
+	if (plan->filter == NULL && plan->marks == 0 && !validated && batch->dropped == NULL)
 		return NULL;
 
 	marks = marks_create(batch->nitems);
@@ -137,6 +138,8 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 			marks_reject(marks, bad->item, bad->sqlstate, bad->reason, NULL, NULL);
 		}
 	}
+	for (int item = bms_next_member(batch->dropped, -1); item >= 0; item = bms_next_member(batch->dropped, item))
+		marks_drop(marks, item);
 	if (plan->filter != NULL && batch->nitems > 0)
 	{
 		SPI_connect();

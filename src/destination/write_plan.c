@@ -53,7 +53,8 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	plan->release.arg = plan;
 	MemoryContextRegisterResetCallback(own, &plan->release);
 
-	plan->filter = item_filter_create(&step->source, problems);
+	plan->filter = item_filter_create(step, problems);
+	plan->scopes = columns_scopes(step) | (plan->filter ? item_filter_scopes(plan->filter) : 0);
 	if (resolve_table(plan, problems))
 	{
 		if (plan->target != NULL)
@@ -130,6 +131,12 @@ bool
 write_plan_is_upsert(const WritePlan *plan)
 {
 	return plan->upserts;
+}
+
+int
+write_plan_scopes(const WritePlan *plan)
+{
+	return plan->scopes;
 }
 
 int

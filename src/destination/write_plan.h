@@ -66,6 +66,15 @@ extern bool write_plan_is_upsert(const WritePlan *plan);
 /* The step has "validation": what is wrong with an item rejects it and does not fail the run. */
 extern bool write_plan_is_validated(const WritePlan *plan);
 
+/* Scopes (TEMPLATE_SCOPE_, TEMPLATE_USES_PARENT) that its templates name. */
+extern int	write_plan_scopes(const WritePlan *plan);
+
+/*
+ * The rows that the batch written last delivered, as jsonb objects of the columns
+ * that the step fills; returns their number.  Same arguments as that write_plan_execute.
+ */
+extern int	write_plan_delivered(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Jsonb ***rows);
+
 /* Paths for the item reader. */
 extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths);
 

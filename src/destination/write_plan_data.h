@@ -34,6 +34,8 @@ struct WritePlan
 	bool		key_stated;		/* the definition asks for an upsert */
 	BatchBinding *binding;
 	Rules	   *rules;			/* NULL: no validation */
+	int			scopes;			/* that the templates name: see write_plan_scopes */
+	Marks	   *last_marks;		/* of the batch that was written last, while that is at hand */
 	int			marks;			/* what the transform may do to an item: TEMPLATE_SKIPS, TEMPLATE_REJECTS */
 
 	char	   *sql;

@@ -55,6 +55,8 @@ item_batch_reset(ItemBatch *batch)
 	batch->bad = NIL;
 	list_free_deep(batch->contexts);
 	batch->contexts = NIL;
+	bms_free(batch->dropped);
+	batch->dropped = NULL;
 }
 
 void

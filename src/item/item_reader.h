@@ -20,6 +20,7 @@
 
 #include "job/definition.h"
 #include "job/path.h"
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
 typedef enum CellKind
@@ -83,6 +84,7 @@ typedef struct ItemBatch
 	size_t		arena_size;
 	List	   *bad;			/* of BadItem * */
 	List	   *contexts;		/* of ContextStretch *, in order; NIL: no item has a context */
+	Bitmapset  *dropped;		/* items that are not to be written, as if source.where had dropped them */
 	int64		before;			/* a part of another batch: so many items stand before it there, for contexts */
 } ItemBatch;
 

@@ -4,7 +4,7 @@
  *
  * They are known, so that a mistyped one is told from one that is not there
  * yet, and what is wrong inside of them is found.  A value that asks for what
- * happens anyway is taken: {"strategy": "fail_fast"}, {"enabled": false}.
+ * happens anyway is taken: {"strategy": "fail_fast"}.
  */
 #include "postgres.h"
 
@@ -15,8 +15,6 @@
 #define MAX_CONCURRENCY		100
 #define MAX_RETRIES			100
 #define MAX_RATE			1000000
-#define MIN_MEMORY			(INT64CONST(64) << 10)
-#define MAX_MEMORY			(INT64CONST(1) << 40)
 
 /* errorHandling */
 
@@ -48,15 +46,6 @@ const KeyRule error_handling_rules[] = {
 	{.name = "onFailure", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
 	{.name = "onItemError", .types = VALUE_STRING, .parse = read_choice, .choices = item_error_actions},
 	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice, .choices = batch_error_actions},
-	{NULL}
-};
-
-/* performance */
-
-const KeyRule performance_rules[] = {
-	{.name = "concurrency", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
-	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .min = 1, .max = 7 * MAX_TIME_MS},
-	{.name = "memoryLimit", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_size, .min = MIN_MEMORY, .max = MAX_MEMORY},
 	{NULL}
 };
 
@@ -124,13 +113,6 @@ const KeyRule cache_rules[] = {
 	{NULL}
 };
 
-static const KeyRule parallel_rules[] = {
-	{.name = "enabled", .types = VALUE_BOOLEAN},
-	{.name = "maxConcurrency", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
-	{.name = "chunkSize", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_BATCH_SIZE},
-	{NULL}
-};
-
 static const Choice status_actions[] = {{"empty"}, {"fail"}, {"retry"}, {"skip"}, {NULL}};
 
 /* destination */
@@ -178,17 +160,4 @@ check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *
 		else if (check_type(problems, action, VALUE_STRING, "an action", place))
 			find_choice(problems, status_actions, "action", json_object_get_string(action), place);
 	}
-}
-
-/* {enabled: false} is what happens anyway. */
-void
-read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-			  const char *pointer, void *target)
-{
-	struct json_object *enabled;
-
-	if (!jsonc_get(value, "enabled", &enabled) || json_object_get_boolean(enabled))
-		problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, pointer, NULL,
-					"\"%s\" is not supported yet", rule->name);
-	read_object(problems, value, pointer, parallel_rules, ~0U, NULL, NULL);
 }

@@ -52,8 +52,8 @@ static void read_transform(ProblemList *problems, const KeyRule *rule, struct js
 						   const char *pointer, void *target);
 static void check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target);
-static void check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-							 const char *pointer, void *target);
+static void read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							const char *pointer, void *target);
 
 static const KeyRule job_rules[] = {
 	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobReading, job.id)},
@@ -68,13 +68,13 @@ static const KeyRule job_rules[] = {
 	FIELD(JobReading, step.transform)},
 	{.name = "validation", .types = VALUE_OBJECT, .parse = read_validation, .variants = ONE_STEP,
 	FIELD(JobReading, step.validation)},
-	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .flags = KEY_UNSUPPORTED, .variants = STEPS,
+	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .variants = STEPS,
 	FIELD(JobReading, job.steps)},
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
 	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
 	/* Not unsupported as a whole: it may say what happens anyway. */
 	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_members, .members = error_handling_rules},
-	{.name = "performance", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = performance_rules},
+	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
 	{NULL}
@@ -82,7 +82,7 @@ static const KeyRule job_rules[] = {
 
 static const KeyRule step_rules[] = {
 	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobStep, id)},
-	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = check_depends_on},
+	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = read_depends_on, FIELD(JobStep, depends_on)},
 	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, FIELD(JobStep, source)},
 	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, FIELD(JobStep, destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, FIELD(JobStep, transform)},
@@ -111,6 +111,7 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 
 	reading = palloc0(sizeof(JobReading));
 	reading->job.enabled = true;
+	reading->job.concurrency = DEFAULT_CONCURRENCY;
 	has_steps = json_object_object_get_ex(root, "steps", NULL);
 
 	read_object(problems, root, "", job_rules, has_steps ? STEPS : ONE_STEP, "\"steps\"", reading);
@@ -222,6 +223,7 @@ read_steps(ProblemList *problems, const KeyRule *rule, struct json_object *value
 		finish_step(object, place, place, step);
 		*steps = lappend(*steps, step);
 	}
+	*steps = steps_in_order(*steps, pointer, problems);
 }
 
 static void
@@ -259,10 +261,12 @@ read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *v
 }
 
 static void
-check_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-				 const char *pointer, void *target)
+read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				const char *pointer, void *target)
 {
-	read_names(problems, value, "a step of \"dependsOn\"", pointer);
+	List	  **names = rule_field(rule, target);
+
+	*names = read_names(problems, value, "a step of \"dependsOn\"", pointer);
 }
 
 /* A default for all jobs: read, but not kept yet. */

@@ -94,6 +94,7 @@ typedef struct JobPagination
 	char	   *restart_param;	/* restart.param: where the value goes (as cursor_place says), or NULL: templates only */
 	bool		drop_other_query;	/* the next request carries the cursor (and size) only */
 	int			max_pages;		/* 10000 */
+	bool		implied;		/* by parallel.enabled: a first page of more items than limit is the whole list */
 } JobPagination;
 
 typedef enum BackoffKind

@@ -22,6 +22,12 @@ extern void read_method(ProblemList *problems, const KeyRule *rule, struct json_
 extern void read_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_tls(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
+/*
+ * steps_definition.c: the steps, each after those it depends on, with their
+ * parents; as they were where a problem was added.
+ */
+extern List *steps_in_order(List *steps, const char *pointer, ProblemList *problems);
+
 /* request_definition.c; KeyParsers of the keys headers, query and body, target is the JobSource. */
 extern void read_headers(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_query(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
@@ -31,9 +37,17 @@ extern void read_body(ProblemList *problems, const KeyRule *rule, struct json_ob
 extern bool is_header_name(const char *name);
 
 /* pagination_definition.c */
-extern void pagination_definition_default(JobPagination *pagination, int batch_size);
+extern void pagination_definition_default(JobPagination *pagination, int size);
 extern void pagination_definition_parse(ProblemList *problems, struct json_object *object,
-										const char *pointer, int batch_size, JobPagination *pagination);
+										const char *pointer, int size, JobPagination *pagination);
+
+/* Makes default pagination that of parallel.enabled: by offset, with the usual names. */
+extern void pagination_definition_imply(JobPagination *pagination);
+
+/* concurrency_definition.c; KeyParsers of parallel and performance, targets are the JobSource and the Job. */
+extern void read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_performance(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+#define DEFAULT_CONCURRENCY	4
 
 /* retry_definition.c */
 extern void retry_definition_default(JobRetry *retry);
@@ -50,7 +64,6 @@ extern void read_validation(ProblemList *problems, const KeyRule *rule, struct j
 
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
 extern const KeyRule error_handling_rules[];
-extern const KeyRule performance_rules[];
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
 extern const KeyRule rate_limit_rules[];
@@ -60,6 +73,5 @@ extern const KeyRule deletes_rules[];
 extern const KeyRule connection_pool_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
-extern void read_parallel(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

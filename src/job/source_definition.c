@@ -54,6 +54,7 @@ static void read_items(ProblemList *problems, const KeyRule *rule, struct json_o
 					   const char *pointer, void *target);
 static void read_pagination(ProblemList *problems, struct json_object *object,
 							const char *pointer, JobSource *source);
+static const char *position_name(PaginationType type);
 static void check_body(ProblemList *problems, const char *pointer, const JobSource *source);
 
 static const KeyRule source_rules[] = {
@@ -186,18 +187,25 @@ read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	source->inline_items = json_print(value);
 }
 
-/* The page size falls back on the batch size, so this comes after all other keys. */
+/*
+ * The page size falls back on the size of a chunk or of a batch, so this comes
+ * after all other keys.  Who wants requests at the same time and says nothing of
+ * pages has a list in mind that is cut by offset.
+ */
 static void
 read_pagination(ProblemList *problems, struct json_object *object,
 				const char *pointer, JobSource *source)
 {
 	struct json_object *pagination;
+	int			size = source->chunk_size > 0 ? source->chunk_size : source->batch_size;
 
 	if (jsonc_get(object, "pagination", &pagination) && value_is(pagination, VALUE_OBJECT))
 		pagination_definition_parse(problems, pagination, pointer_key(pointer, "pagination"),
-									source->batch_size, &source->pagination);
+									size, &source->pagination);
 	else
-		pagination_definition_default(&source->pagination, source->batch_size);
+		pagination_definition_default(&source->pagination, source->parallel ? source->chunk_size : size);
+	if (source->parallel && !json_object_object_get_ex(object, "pagination", NULL))
+		pagination_definition_imply(&source->pagination);
 }
 
 /* A GET request has no body, so nothing may be meant to go there. */
@@ -205,22 +213,39 @@ static void
 check_body(ProblemList *problems, const char *pointer, const JobSource *source)
 {
 	const JobPagination *pagination = &source->pagination;
-	bool		cursor_in_body = pagination->type == PAGINATION_CURSOR &&
-		pagination->cursor_place == CURSOR_IN_BODY;
+	const char *position = position_name(pagination->type);
 
 	if (strcmp(source->method, "GET") == 0 && source->body_kind != BODY_NONE)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "body"),
 					"Set \"method\" to \"POST\".",
 					"a GET request has no body");
-	if (!cursor_in_body)
+	if (position == NULL || pagination->cursor_place != CURSOR_IN_BODY)
 		return;
 
 	if (strcmp(source->method, "GET") == 0)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer_key(pointer, "pagination"), "in"),
 					"Set \"method\" to \"POST\".",
-					"a GET request has no body that could carry the cursor");
+					"a GET request has no body that could carry the %s", position);
 	else if (source->body_kind == BODY_TEXT || source->body_kind == BODY_FORM ||
 			 (source->body_kind == BODY_JSON && source->body.text[0] != '{'))
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "body"), NULL,
-					"a cursor can be put only into a body that is a JSON object");
+					"the %s can be put only into a body that is a JSON object", position);
+}
+
+/* What of a page goes into the request, in messages; NULL where nothing does. */
+static const char *
+position_name(PaginationType type)
+{
+	switch (type)
+	{
+		case PAGINATION_OFFSET:
+			return "offset";
+		case PAGINATION_PAGE:
+			return "page number";
+		case PAGINATION_CURSOR:
+		case PAGINATION_KEYSET:
+			return "cursor";
+		default:
+			return NULL;
+	}
 }

@@ -7,20 +7,18 @@
  */
 #include "postgres.h"
 
-#include "catalog/state_catalog.h"
 #include "destination/item_filter.h"
 #include "destination/rules.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
 #include "miscadmin.h"
-#include "run/context.h"
 #include "run/inspect.h"
 #include "run/request_plan.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
-#include "run/step.h"
-#include "source/pagination.h"
+#include "run/step_data.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -35,6 +33,7 @@ typedef struct Preview
 	int			max_items;
 	PreviewReceiver receive;
 	void	   *arg;
+	List	   *firsts;			/* of JSON texts: the first row of each step so far, of which later ones make requests */
 } Preview;
 
 /* What a request's templates are in. */
@@ -48,6 +47,7 @@ static const char *const target_parts[] = {
 	"destination/type", "destination/table", "destination/schema", "destination/mode", "destination/key", NULL
 };
 
+static void inspect_source(const JobStep *step, ProblemList *problems);
 static bool parts_are_right(const JobStep *step, const char *const *parts, const ProblemList *problems);
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
@@ -59,10 +59,16 @@ static List *explain_request(RunContext *run, const JobStep *step, List *lines);
 static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
 static WritePlan *check_plan(const JobStep *step);
-static HttpRequest *render(RunContext *run, const JobStep *step, bool masked);
 static Jsonb *scopes_now(RunContext *run, const JobStep *step);
-static ItemBatch *fetch_items(RunContext *run, const JobStep *step, int max_items);
-static void read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch);
+static char *parent_placeholder(const RunContext *run, const JobStep *step);
+static SqlSource *make_sql_source(const JobStep *step);
+static char *first_parent_row(const RunContext *run, const JobStep *step, const Preview *preview);
+static void keep_first_row(Preview *preview, Jsonb *const *rows, int nrows);
+static ItemBatch *fetch_items(Listing *listing, int max_items);
+static bool take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch);
+static void read_rows(Listing *listing, ItemBatch *batch);
+static void read_page(Listing *listing, ItemBatch *batch);
+static void begin_page(Listing *listing);
 static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
 					  Jsonb *row, char *error);
 static const BadItem *bad_item(const ItemBatch *items, int position);
@@ -83,13 +89,13 @@ inspect_check(const Job *job, ProblemList *problems)
 		bool		has_target = has_transform && parts_are_right(step, target_parts, problems);
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
-			(void) request_plan_create(&step->source, problems, problems->context);
+			inspect_source(step, problems);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else
 		{
 			if (part_is_right(step, "source/where", problems))
-				(void) item_filter_create(&step->source, problems);
+				(void) item_filter_create(step, problems);
 			if (has_transform)
 			{
 				columns_check(step, problems);
@@ -97,6 +103,15 @@ inspect_check(const Job *job, ProblemList *problems)
 			}
 		}
 	}
+}
+
+/* What the step asks its source with. */
+static void
+inspect_source(const JobStep *step, ProblemList *problems)
+{
+	(void) request_plan_create(step, problems, problems->context);
+	(void) auth_session_create(&step->source, problems, problems->context);
+	(void) response_rules_create(&step->source, problems, problems->context);
 }
 
 /* As part_is_right, of every one. */
@@ -220,14 +235,19 @@ explain_plan(const List *plan, List *lines)
 static List *
 explain_request(RunContext *run, const JobStep *step, List *lines)
 {
+	Listing    *listing;
 	HttpRequest *request;
 	ListCell   *lc;
 
 	if (step->source.type == SOURCE_INLINE)
 		return lappend(lines, pstrdup("  items of the definition"));
+	if (step->source.type == SOURCE_SQL)
+		return explain_sql(sql_source_text(make_sql_source(step)), lines);
 
-	request = pager_request(pager_create(&step->source.pagination, render(run, step, true), NULL,
-										 CurrentMemoryContext));
+	listing = step_sketch(run, step, parent_placeholder(run, step), true);
+	request = listing_request(listing);
+	if (listing->parent != NULL)
+		lines = lappend(lines, psprintf("  for each row of step %s", request_plan_parent(listing->sr->request_plan)->id));
 	lines = lappend(lines, psprintf("  %s %s", request->method, request->url));
 	foreach(lc, request->headers)
 	{
@@ -238,6 +258,40 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 	if (request->body)
 		lines = lappend(lines, psprintf("  %s", request->body));
 	return lines;
+}
+
+/* {"id": "(id)"}: what stands for the rows of the step that the requests are made of. */
+static char *
+parent_placeholder(const RunContext *run, const JobStep *step)
+{
+	StringInfoData json;
+	ListCell   *lc;
+	ListCell   *name;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	foreach(lc, step->parents)
+	{
+		foreach(name, parents_wanted(run->job, lfirst(lc)))
+		{
+			appendStringInfoString(&json, json.len > 1 ? ", " : "");
+			escape_json(&json, lfirst(name));
+			appendStringInfoString(&json, ": ");
+			escape_json(&json, psprintf("(%s)", (char *) lfirst(name)));
+		}
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static SqlSource *
+make_sql_source(const JobStep *step)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	SqlSource  *source = sql_source_create(&step->source, problems, CurrentMemoryContext);
+
+	problem_raise_first(problems);
+	return source;
 }
 
 static void
@@ -254,8 +308,9 @@ static void
 preview_step(RunContext *run, const JobStep *step, Preview *preview)
 {
 	WritePlan  *plan = check_plan(step);
-	Jsonb	   *scopes = scopes_now(run, step);
-	ItemBatch  *items = fetch_items(run, step, preview->max_items);
+	Listing    *listing = step_sketch(run, step, first_parent_row(run, step, preview), false);
+	Jsonb	   *scopes = listing->sr->scopes;
+	ItemBatch  *items = fetch_items(listing, preview->max_items);
 	ItemBatch  *batch;
 	const JsonPath *const *paths;
 	int			npaths;
@@ -273,6 +328,34 @@ preview_step(RunContext *run, const JobStep *step, Preview *preview)
 	write_plan_preview(plan, batch, scopes, rows, errors);
 	for (int i = 0; i < items->nitems; i++)
 		show_item(preview, step, items, i, rows[i], errors[i]);
+	keep_first_row(preview, rows, items->nitems);
+}
+
+/* The row of the step before that the requests are made of, as far as the preview has seen one. */
+static char *
+first_parent_row(const RunContext *run, const JobStep *step, const Preview *preview)
+{
+	for (int i = list_length(preview->firsts) - 1; i >= 0; i--)
+	{
+		char	   *row = list_nth(preview->firsts, i);
+
+		if (list_member_ptr(step->parents, list_nth(run->job->steps, i)) && row != NULL)
+			return row;
+	}
+	return "{}";
+}
+
+static void
+keep_first_row(Preview *preview, Jsonb *const *rows, int nrows)
+{
+	char	   *first = NULL;
+
+	for (int i = 0; i < nrows && first == NULL; i++)
+	{
+		if (rows[i] != NULL)
+			first = JsonbToCString(NULL, &rows[i]->root, VARSIZE(rows[i]));
+	}
+	preview->firsts = lappend(preview->firsts, first);
 }
 
 static WritePlan *
@@ -285,84 +368,117 @@ check_plan(const JobStep *step)
 	return plan;
 }
 
-static HttpRequest *
-render(RunContext *run, const JobStep *step, bool masked)
-{
-	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	RequestPlan *plan = request_plan_create(&step->source, problems, CurrentMemoryContext);
-
-	problem_raise_first(problems);
-	return request_plan_render(plan, run->record->owner, scopes_now(run, step), masked);
-}
-
 static Jsonb *
 scopes_now(RunContext *run, const JobStep *step)
 {
-	StepState	state;
-
-	state_catalog_get(run->record->id, step->id, &state);
-	return step_scopes(run, state.has_last_sync_time, state.last_sync_time);
+	return step_sketch(run, step, parent_placeholder(run, step), true)->sr->scopes;
 }
 
 /* Up to max_items whole items of the first page. */
 static ItemBatch *
-fetch_items(RunContext *run, const JobStep *step, int max_items)
+fetch_items(Listing *listing, int max_items)
 {
+	RunContext *run = listing->sr->run;
+	const JobSource *source = &listing->sr->step->source;
 	JsonPath	root = {0};
 	const JsonPath *paths[] = {&root};
-	ItemReader *reader = step_reader(&step->source, 1, paths, run->memory);
 	ItemBatch  *batch = item_batch_create(1, max_items, MaxAllocHugeSize, run->memory);
 
-	item_reader_begin(reader, 0);
-	if (step->source.type == SOURCE_INLINE)
+	listing->reader = step_reader(source, 1, paths, run->memory);
+	item_reader_begin(listing->reader, 0);
+	switch (source->type)
 	{
-		size_t		taken;
-
-		if (item_reader_push(reader, step->source.inline_items, strlen(step->source.inline_items),
-							 &taken, batch) == ITEMS_ERROR)
-			step_raise_reader_error(reader, &step->source, NULL);
+		case SOURCE_INLINE:
+			(void) take_items(listing, source->inline_items, strlen(source->inline_items), batch);
+			break;
+		case SOURCE_SQL:
+			read_rows(listing, batch);
+			break;
+		case SOURCE_API:
+			read_page(listing, batch);
+			break;
 	}
-	else
-		read_until_full(run, step, reader, batch);
 	return batch;
 }
 
-static void
-read_until_full(RunContext *run, const JobStep *step, ItemReader *reader, ItemBatch *batch)
+/* True where the batch is full. */
+static bool
+take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch)
 {
-	Pager	   *pager = pager_create(&step->source.pagination, render(run, step, false), NULL, run->memory);
-	Fetch	   *fetch = fetch_start(run->client, pager_request(pager), &(FetchPolicy) {.retry = &step->source.retry});
-	ItemReaderStatus status = ITEMS_MORE;
+	size_t		taken;
+	ItemReaderStatus status = item_reader_push(listing->reader, data, len, &taken, batch);
+
+	if (status == ITEMS_ERROR)
+		step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
+	return status == ITEMS_BATCH_FULL;
+}
+
+static void
+read_rows(Listing *listing, ItemBatch *batch)
+{
+	SqlSource  *source = make_sql_source(listing->sr->step);
+	const char *before = "[";
+	bool		full = false;
+	char	   *row;
+	size_t		len;
+
+	sql_source_execute(source, listing->sr->scopes);
+	while (!full && (row = sql_source_next(source, &len)) != NULL)
+	{
+		full = take_items(listing, before, 1, batch) || take_items(listing, row, len, batch);
+		before = ",";
+	}
+	if (!full && before[0] == ',')
+		(void) take_items(listing, "]", 1, batch);
+}
+
+static void
+read_page(Listing *listing, ItemBatch *batch)
+{
+	const StepRun *sr = listing->sr;
+	FetchPolicy policy = {.retry = &sr->step->source.retry};
+	Fetch	   *fetch = fetch_start(sr->run->client, listing_request(listing), &policy);
 	const char *data;
 	size_t		len;
-	size_t		taken;
+	bool		full = false;
+	bool		ended = false;
 
-	while (status == ITEMS_MORE)
+	listing->fetch = fetch;
+	while (!full && !ended)
 	{
 		switch (fetch_read(fetch, &data, &len))
 		{
 			case FETCH_DATA:
-				status = item_reader_push(reader, data, len, &taken, batch);
+				begin_page(listing);
+				full = take_items(listing, data, len, batch);
 				break;
 			case FETCH_RESTARTED:
-				item_reader_restart(reader);
+				item_reader_restart(listing->reader);
+				listing->reading = false;
 				break;
 			case FETCH_END:
-				status = item_reader_finish(reader, batch);
-				if (status == ITEMS_MORE)
-				{
-					fetch_close(fetch);
-					return;
-				}
+				begin_page(listing);
+				if (item_reader_finish(listing->reader, batch) == ITEMS_ERROR)
+					step_raise_reader_error(listing->reader, &sr->step->source, fetch);
+				ended = true;
 				break;
 			case FETCH_JUDGE:	/* not asked for */
 			case FETCH_FAILED:
 				run_raise_source_error(fetch_error(fetch));
 		}
 	}
-	if (status == ITEMS_ERROR)
-		step_raise_reader_error(reader, &step->source, fetch);
 	fetch_close(fetch);
+}
+
+/* Tells the reader what kind of body comes. */
+static void
+begin_page(Listing *listing)
+{
+	if (listing->reading)
+		return;
+	listing->reading = true;
+	if (!item_reader_set_content_type(listing->reader, http_header(fetch_response(listing->fetch), "Content-Type")))
+		step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "nodes/params.h"
+#include "run/parents.h"
 #include "run/request_plan.h"
 #include "run/secret_mask.h"
 #include "template/template.h"
@@ -46,6 +47,8 @@ struct RequestPlan
 	const JobSource *source;
 	List	   *columns;		/* of RequestColumn * */
 	char	   *sql;
+	int			uses;
+	const JobStep *parent;		/* or NULL */
 };
 
 static void make_key(char *key);
@@ -77,26 +80,43 @@ typedef struct Rendering
 static const Rendering *rendering = NULL;
 
 RequestPlan *
-request_plan_create(const JobSource *source, ProblemList *problems, MemoryContext context)
+request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext context)
 {
+	const JobSource *source = &step->source;
 	MemoryContext old = MemoryContextSwitchTo(context);
 	RequestPlan *plan = palloc0(sizeof(RequestPlan));
 	int			before = list_length(problems->problems);
 	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_SECRETS | TEMPLATE_SCOPE_SYNC |
-														  TEMPLATE_SCOPE_PAYLOAD,
+														  TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_PAGE |
+														  TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPE_AUTH,
 														  problems);
 
+	compiler->parents = step->parents;
 	plan->source = source;
 	add_column(plan, PART_URL, "url", template_compile_url(compiler, &source->url));
 	add_values(plan, compiler, PART_HEADER, source->headers);
 	add_values(plan, compiler, PART_QUERY, source->query);
 	add_body(plan, compiler, source);
+	plan->uses = compiler->inputs->used;
+	plan->parent = parents_of_request(step, compiler->inputs->parent_fields, problems);
 	if (list_length(problems->problems) > before)
 		plan = NULL;
 	else
 		plan->sql = select_statement(plan->columns);
 	MemoryContextSwitchTo(old);
 	return plan;
+}
+
+int
+request_plan_uses(const RequestPlan *plan)
+{
+	return plan->uses;
+}
+
+const JobStep *
+request_plan_parent(const RequestPlan *plan)
+{
+	return plan != NULL ? plan->parent : NULL;
 }
 
 HttpRequest *

@@ -13,7 +13,13 @@
 typedef struct RequestPlan RequestPlan;
 
 /* Compiles; problems are added, the result is NULL then. */
-extern RequestPlan *request_plan_create(const JobSource *source, ProblemList *problems, MemoryContext context);
+extern RequestPlan *request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext context);
+
+/* TEMPLATE_SCOPE_ of the scopes that its templates name, TEMPLATE_USES_PARENT. */
+extern int	request_plan_uses(const RequestPlan *plan);
+
+/* The step whose rows the requests are made of: one for each combination of values; NULL: none.  plan may be NULL. */
+extern const JobStep *request_plan_parent(const RequestPlan *plan);
 
 /*
  * Renders in the current transaction, with the tokens of owner; scopes is $1 of

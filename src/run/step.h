@@ -23,9 +23,6 @@
  */
 extern void step_run(RunContext *run, const JobStep *step);
 
-/* {"last_sync_time", "run": {"id", "started_at"}, "payload"}: $1 of the compiled templates. */
-extern Jsonb *step_scopes(const RunContext *run, bool has_last_sync_time, TimestampTz last_sync_time);
-
 extern ItemReader *step_reader(const JobSource *source, int npaths, const JsonPath *const *paths,
 							   MemoryContext context);
 

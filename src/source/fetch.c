@@ -462,6 +462,8 @@ redirected_request(Fetch *fetch, const char *location, char **problem)
 	next->body = from->body;
 	next->body_len = from->body_len;
 	next->headers = same_origin ? from->headers : NIL;
+	next->signer = same_origin ? from->signer : NULL;
+	next->tls = same_origin ? from->tls : NULL;
 
 	/* RFC 9110 section 15.4: these turn the request into a GET, as all browsers do */
 	if ((status == 303 && strcmp(from->method, "HEAD") != 0) ||

@@ -15,50 +15,16 @@
 
 #include "base/jsonc.h"
 #include "lib/stringinfo.h"
-#include "source/envelope.h"
-#include "source/link_header.h"
-#include "source/pagination.h"
+#include "source/pager.h"
 #include "source/request_edit.h"
-#include "source/seen_set.h"
 #include "utils/memutils.h"
 
-/* Longest cursor or URL that is followed; servers take a request line of 8 to 16 kB. */
-#define MAX_POSITION_BYTES 65536
-
-/* Deepest JSON of an envelope. */
-#define MAX_JSON_DEPTH 512
-
-struct Pager
-{
-	MemoryContext context;
-	const JobPagination *pagination;
-	HttpRequest *base;
-
-	int64		page_number;	/* from 1 */
-	int64		offset;			/* offset: of the current page */
-	char	   *cursor;			/* cursor: of the current page, NULL on the first */
-	bool		cursor_is_number;	/* it was a JSON number, and is one again in a body */
-	char	   *url;			/* link, next_url: of the current page, NULL on the first */
-
-	int64		total_items;	/* -1: not told */
-	SeenSet    *seen;			/* cursors or URLs */
-	char	   *error;
-	const char *hint;
-};
-
-static void restore_state(Pager *pager, const char *state);
-static HttpRequest *request_with_cursor(Pager *pager, HttpRequest *request);
-static void set_parameter(HttpRequest *request, const char *name, const char *value);
-static void add_limit(Pager *pager, HttpRequest *request);
-static PagerStatus advance(Pager *pager, const PageResult *result, struct json_object *envelope);
-static PagerStatus next_offset(Pager *pager, const PageResult *result, struct json_object *envelope);
-static PagerStatus next_page(Pager *pager, const PageResult *result, struct json_object *envelope);
-static PagerStatus next_cursor(Pager *pager, const PageResult *result, struct json_object *envelope, bool more);
-static PagerStatus next_link(Pager *pager, const PageResult *result, bool more);
-static PagerStatus next_url(Pager *pager, const PageResult *result, struct json_object *envelope, bool more);
-static PagerStatus follow_url(Pager *pager, const PageResult *result, const char *reference);
-static PagerStatus no_position(Pager *pager, bool more, const char *what);
-static PagerStatus fail(Pager *pager, const char *hint, const char *fmt,...) pg_attribute_printf(3, 4);
+static void copy_base(Pager *pager, const HttpRequest *base);
+static bool at_beginning(const Pager *pager);
+static HttpRequest *request_of_url(const Pager *pager);
+static void put_number(const Pager *pager, HttpRequest *request, const char *name, int64 number);
+static void put(const Pager *pager, HttpRequest *request, const char *name, const char *value, bool is_number);
+static int	halved_page_size(const Pager *pager);
 
 Pager *
 pager_create(const JobPagination *pagination, const HttpRequest *base,
@@ -69,88 +35,123 @@ pager_create(const JobPagination *pagination, const HttpRequest *base,
 
 	pager->context = context;
 	pager->pagination = pagination;
-	pager->base = http_request_copy(base);
-	pager->page_number = 1;
-	pager->total_items = -1;
-	pager->seen = seen_set_create(context);
-
-	if (pagination->type == PAGINATION_CURSOR && pagination->cursor_place == CURSOR_IN_BODY &&
-		!edit_body_is_object(base))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("request body is not a JSON object, so it cannot carry the cursor"),
-				 errhint("Set pagination.in to \"query\" or \"header\", or make the body an object.")));
+	pager->limit = pagination->limit;
+	pager->positions = seen_set_create(context);
+	pager->contents = seen_set_create(context);
+	pager->afters = seen_set_create(context);
+	copy_base(pager, base);
+	pager_restart(pager);
 	if (state != NULL)
-		restore_state(pager, state);
+		pager_restore(pager, state);
 
-	/* the position of the first page counts as seen */
+	/* the position of the page it begins with counts as seen */
 	if (pager->cursor != NULL)
-		seen_set_add(pager->seen, pager->cursor);
-	else
-		seen_set_add(pager->seen, pager->url != NULL ? pager->url : pager->base->url);
+		seen_set_add(pager->positions, pager->cursor);
+	if (pager->url != NULL)
+		seen_set_add(pager->positions, pager->url);
+	if (pager->after != NULL)
+		seen_set_add(pager->afters, pager->after);
 
 	MemoryContextSwitchTo(old);
 	return pager;
+}
+
+void
+pager_set_base(Pager *pager, const HttpRequest *base)
+{
+	MemoryContext before = pager->base_context;
+
+	copy_base(pager, base);
+	MemoryContextDelete(before);
+}
+
+void
+pager_position(const Pager *pager, PagePosition *position)
+{
+	bool		by_page = pager->pagination->type == PAGINATION_PAGE;
+
+	position->number = by_page ? pager->pagination->start_page + pager->index : pager->page_number;
+	position->offset = by_page ? pager->index * pager->limit : pager->offset;
+	position->limit = pager_asked(pager);
+	position->cursor = pager->cursor;
+	position->cursor_is_number = pager->cursor_is_number;
+	position->after = pager->after;
+	position->after_is_number = pager->after_is_number;
 }
 
 HttpRequest *
 pager_request(Pager *pager)
 {
 	const JobPagination *pagination = pager->pagination;
-	HttpRequest *request = http_request_copy(pager->base);
+	HttpRequest *request;
 
-	if (pagination->drop_other_query && pager->page_number > 1)
+	if (pager->url != NULL)
+		return request_of_url(pager);
+
+	request = http_request_copy(pager->base);
+	if (pagination->drop_other_query && !at_beginning(pager))
 		request->url = url_without_query(request->url);
 
-	switch (pagination->type)
-	{
-		case PAGINATION_NONE:
-			break;
-		case PAGINATION_OFFSET:
-			set_parameter(request, pagination->offset_param, psprintf(INT64_FORMAT, pager->offset));
-			add_limit(pager, request);
-			break;
-		case PAGINATION_PAGE:
-			set_parameter(request, pagination->page_param,
-						 psprintf(INT64_FORMAT, pagination->start_page + pager->page_number - 1));
-			add_limit(pager, request);
-			break;
-		case PAGINATION_CURSOR:
-		case PAGINATION_KEYSET:
-			return request_with_cursor(pager, request);
-		case PAGINATION_LINK:
-		case PAGINATION_NEXT_URL:
-			if (pager->url != NULL)
-				request->url = pstrdup(pager->url);
-			break;
-	}
+	if (pagination->type == PAGINATION_OFFSET)
+		put_number(pager, request, pagination->offset_param, pager->offset);
+	else if (pagination->type == PAGINATION_PAGE)
+		put_number(pager, request, pagination->page_param, pagination->start_page + pager->index);
+	else if (pager->cursor != NULL)
+		put(pager, request, pagination->cursor_param, pager->cursor, pager->cursor_is_number);
+
+	if (pager_sends_size(pager))
+		put_number(pager, request, pagination->limit_param, pager_asked(pager));
+
+	/* a cursor that goes alone stands for the whole query, this too */
+	if (pager->after != NULL && pagination->restart_param != NULL &&
+		!(pagination->drop_other_query && pager->cursor != NULL))
+		put(pager, request, pagination->restart_param, pager->after, pager->after_is_number);
 	return request;
 }
 
-PagerStatus
-pager_advance(Pager *pager, const PageResult *result)
+bool
+pager_halve(Pager *pager)
 {
-	MemoryContext page_context = AllocSetContextCreate(CurrentMemoryContext,
-													   "databite page", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(page_context);
-	struct json_object *envelope = NULL;
-	char	   *error = NULL;
-	PagerStatus status;
+	int			limit = pager->limit / 2;
 
-	if (!pagination_needs_envelope(pager->pagination))
-		status = advance(pager, result, NULL);
-	else if (result->envelope == NULL)
-		status = fail(pager, "Ask for smaller responses.",
-					  "the response is too large, apart from its items, to find the next page in it");
-	else if (!jsonc_parse(result->envelope, result->envelope_len, MAX_JSON_DEPTH,
-						  page_context, &envelope, &error))
-		status = fail(pager, NULL, "the next page cannot be found in the response: %s", error);
-	else
-		status = advance(pager, result, envelope);
+	if (!pager_sends_size(pager) || limit < 1)
+		return false;
 
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(page_context);
-	return status;
+	if (pager->pagination->type == PAGINATION_PAGE)
+	{
+		int64		times;
+
+		limit = halved_page_size(pager);
+		times = pager->limit / limit;
+		pager->index *= times;
+		pager->end *= times;
+		pager->known *= times;
+		pager->reached *= times;
+		pager->dead *= times;
+		if (pager->total_pages > 0)
+			pager->total_pages = (pager->total_pages * pager->limit + limit - 1) / limit;
+	}
+	pager->limit = limit;
+	pager->step = Min(pager->step, limit);
+	return true;
+}
+
+void
+pager_restart(Pager *pager)
+{
+	pager->page_number = 1;
+	pager->extra = 0;
+	pager->total_items = -1;
+	pager->total_pages = -1;
+	pager->after = NULL;
+	pager->step = 0;
+	pager->reached = 0;
+	pager->dead = 0;
+	pager->ended = false;
+	pager->ngaps = 0;
+	seen_set_clear(pager->contents);
+	seen_set_clear(pager->afters);
+	pager_begin(pager);
 }
 
 int64
@@ -165,47 +166,26 @@ pager_total_items(const Pager *pager)
 	return pager->total_items;
 }
 
-char *
-pager_state(const Pager *pager)
-{
-	struct json_object *state = json_object_new_object();
-	const char *text = NULL;
-	char	   *copy = NULL;
-	bool		ok;
-
-	/* no error in here, so that the object is released */
-	ok = state != NULL &&
-		json_object_object_add(state, "page", json_object_new_int64(pager->page_number)) == 0;
-	if (pager->pagination->type == PAGINATION_OFFSET)
-		ok = ok && json_object_object_add(state, "offset", json_object_new_int64(pager->offset)) == 0;
-	if (pager->cursor != NULL)
-		ok = ok && json_object_object_add(state, "cursor", json_object_new_string(pager->cursor)) == 0;
-	if (pager->cursor_is_number)
-		ok = ok && json_object_object_add(state, "number", json_object_new_boolean(true)) == 0;
-	if (pager->url != NULL)
-		ok = ok && json_object_object_add(state, "url", json_object_new_string(pager->url)) == 0;
-	if (ok)
-		text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text != NULL)
-	{
-		copy = palloc_extended(strlen(text) + 1, MCXT_ALLOC_NO_OOM);
-		if (copy != NULL)
-			strcpy(copy, text);
-	}
-	json_object_put(state);
-	if (copy == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Failed to write down the position in a listing.")));
-	return copy;
-}
-
 const char *
 pager_error(const Pager *pager, const char **hint)
 {
 	*hint = pager->hint;
 	return pager->error;
+}
+
+const JsonPath *
+pagination_watched_path(const JobPagination *pagination)
+{
+	if (pagination->type == PAGINATION_KEYSET)
+		return pagination->keyset_field;
+	return pagination->restart_after > 0 ? pagination->restart_field : NULL;
+}
+
+bool
+pagination_needs_fingerprint(const JobPagination *pagination)
+{
+	return pagination->type == PAGINATION_OFFSET || pagination->type == PAGINATION_PAGE ||
+		pagination->type == PAGINATION_KEYSET;
 }
 
 bool
@@ -216,302 +196,56 @@ pagination_needs_envelope(const JobPagination *pagination)
 		pagination->next_url_path != NULL;
 }
 
-/* Takes up the position that pager_state wrote down. */
-static void
-restore_state(Pager *pager, const char *state)
-{
-	struct json_object *object;
-	struct json_object *value;
-	char	   *error;
-
-	if (!jsonc_parse(state, strlen(state), MAX_JSON_DEPTH, pager->context, &object, &error) ||
-		!jsonc_get(object, "page", &value) || json_object_get_int64(value) < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("checkpoint of the pagination is damaged"),
-				 errhint("Call databite.reset_job to begin the job anew.")));
-
-	pager->page_number = json_object_get_int64(value);
-	if (jsonc_get(object, "offset", &value))
-		pager->offset = json_object_get_int64(value);
-	if (jsonc_get(object, "cursor", &value) && value != NULL)
-		pager->cursor = pstrdup(json_object_get_string(value));
-	if (jsonc_get(object, "number", &value))
-		pager->cursor_is_number = json_object_get_boolean(value);
-	if (jsonc_get(object, "url", &value) && value != NULL)
-		pager->url = pstrdup(json_object_get_string(value));
-}
-
-/* Puts the cursor, if there is one yet, and the size into the request. */
-static HttpRequest *
-request_with_cursor(Pager *pager, HttpRequest *request)
+/* Does the source hear how many items are wanted?  Where templates say it, one that states the size is believed. */
+bool
+pager_sends_size(const Pager *pager)
 {
 	const JobPagination *pagination = pager->pagination;
 
-	if (pager->cursor != NULL)
-	{
-		switch (pagination->cursor_place)
-		{
-			case CURSOR_IN_QUERY:
-				set_parameter(request, pagination->cursor_param, pager->cursor);
-				break;
-			case CURSOR_IN_HEADER:
-				edit_header(request, pagination->cursor_param, pager->cursor);
-				break;
-			case CURSOR_IN_TEMPLATE:
-				break;
-			case CURSOR_IN_BODY:
-				/* a number's own text is kept: a serializer would change long ones */
-				edit_body(request, pagination->cursor_param,
-							pager->cursor_is_number ? json_object_new_double_s(0, pager->cursor) : json_object_new_string(pager->cursor));
-				break;
-		}
-	}
-	add_limit(pager, request);
-	return request;
+	return pagination->send_limit &&
+		(pagination->limit_param != NULL || pagination->cursor_place == CURSOR_IN_TEMPLATE);
 }
 
-/* Adds the page size where it is to be sent: in the body where the cursor goes there, else in the query. */
-static void
-add_limit(Pager *pager, HttpRequest *request)
+/* Items that are asked for: a part asks for no more than it has left. */
+int64
+pager_asked(const Pager *pager)
 {
-	const JobPagination *pagination = pager->pagination;
-
-	if (!pagination->send_limit || pagination->limit_param == NULL)
-		return;
-	if (pagination->type == PAGINATION_CURSOR && pagination->cursor_place == CURSOR_IN_BODY)
-		edit_body(request, pagination->limit_param, json_object_new_int(pagination->limit));
-	else
-		set_parameter(request, pagination->limit_param, psprintf("%d", pagination->limit));
+	if (pager->is_part && pager->pagination->type == PAGINATION_OFFSET)
+		return Min(pager->limit, pager->end - pager->offset);
+	return pager->limit;
 }
 
-/* Sets a parameter of the query; one that is there is replaced. */
-static void
-set_parameter(HttpRequest *request, const char *name, const char *value)
+/* To the first page of a listing. */
+void
+pager_begin(Pager *pager)
 {
-	request->url = url_add_parameter(request->url, name, value, true);
+	pager->offset = 0;
+	pager->index = 0;
+	pager->cursor = NULL;
+	pager->cursor_is_number = false;
+	pager->url = NULL;
+	seen_set_clear(pager->positions);
+	seen_set_add(pager->positions, pager->base->url);
 }
 
-/* pager_advance, with what the response said of itself. */
-static PagerStatus
-advance(Pager *pager, const PageResult *result, struct json_object *envelope)
-{
-	const JobPagination *pagination = pager->pagination;
-	struct json_object *value;
-	bool		more = false;	/* the source says so, in so many words */
-	PagerStatus status = PAGER_DONE;
-
-	if (pagination->total_path != NULL)
-		envelope_count(envelope, pagination->total_path, &pager->total_items);
-	if (pagination->has_more_path != NULL &&
-		envelope_find(envelope, pagination->has_more_path, &value) != FOUND_NOTHING)
-	{
-		if (envelope_is_false(value))
-			return PAGER_DONE;
-		more = true;
-	}
-
-	switch (pagination->type)
-	{
-		case PAGINATION_NONE:
-			return PAGER_DONE;
-		case PAGINATION_OFFSET:
-			status = next_offset(pager, result, envelope);
-			break;
-		case PAGINATION_PAGE:
-			status = next_page(pager, result, envelope);
-			break;
-		case PAGINATION_CURSOR:
-		case PAGINATION_KEYSET:
-			status = next_cursor(pager, result, envelope, more);
-			break;
-		case PAGINATION_LINK:
-			status = next_link(pager, result, more);
-			break;
-		case PAGINATION_NEXT_URL:
-			status = next_url(pager, result, envelope, more);
-			break;
-	}
-	if (status != PAGER_NEXT)
-		return status;
-
-	if (pager->page_number >= pagination->max_pages)
-		return fail(pager, "Raise pagination.maxPages, or ask the source for less at a time.",
-					"page limit reached: there are more than %d pages", pagination->max_pages);
-	pager->page_number++;
-	return PAGER_NEXT;
-}
-
-/*
- * By offset.  Where the source tells the total, that is the end, and a page
- * shorter than asked for is not: some cap the size they are asked for.
- */
-static PagerStatus
-next_offset(Pager *pager, const PageResult *result, struct json_object *envelope)
-{
-	const JobPagination *pagination = pager->pagination;
-
-	if (result->nitems == 0)
-		return PAGER_DONE;
-	if (pagination->total_path != NULL && pager->total_items >= 0)
-	{
-		if (pager->offset + result->nitems >= pager->total_items)
-			return PAGER_DONE;
-	}
-	else if (result->nitems < pagination->limit)
-		return PAGER_DONE;
-	pager->offset += result->nitems;
-	return PAGER_NEXT;
-}
-
-/* By page number.  A short page is the end only where we have said what is long. */
-static PagerStatus
-next_page(Pager *pager, const PageResult *result, struct json_object *envelope)
-{
-	const JobPagination *pagination = pager->pagination;
-	int64		total_pages;
-
-	if (result->nitems == 0)
-		return PAGER_DONE;
-	if (pagination->total_pages_path != NULL &&
-		envelope_count(envelope, pagination->total_pages_path, &total_pages))
-		return pager->page_number >= total_pages ? PAGER_DONE : PAGER_NEXT;
-	if (pagination->send_limit && pagination->limit_param != NULL &&
-		result->nitems < pagination->limit)
-		return PAGER_DONE;
-	return PAGER_NEXT;
-}
-
-/* By cursor, out of the body or a header.  An empty page is not the end: filters leave some. */
-static PagerStatus
-next_cursor(Pager *pager, const PageResult *result, struct json_object *envelope, bool more)
-{
-	const JobPagination *pagination = pager->pagination;
-	const char *cursor = NULL;
-	bool		is_number = false;
-
-	if (pagination->cursor_path != NULL)
-	{
-		struct json_object *value;
-
-		switch (envelope_find(envelope, pagination->cursor_path, &value))
-		{
-			case FOUND_NOTHING:
-				break;
-			case FOUND_TEXT:
-				cursor = envelope_text(value);
-				is_number = !json_object_is_type(value, json_type_string);
-				if (cursor == NULL)
-					return fail(pager, NULL, "the next cursor holds a NUL character");
-				break;
-			case FOUND_OTHER:
-				return fail(pager, "Let pagination.cursorPath lead to a string or number.",
-							"the next cursor is neither a string nor a number");
-		}
-	}
-	else if (pagination->cursor_header != NULL)
-		cursor = http_header(result->response, pagination->cursor_header);
-
-	if (cursor == NULL || cursor[0] == '\0')
-		return no_position(pager, more, "cursor");
-	if (strlen(cursor) > MAX_POSITION_BYTES)
-		return fail(pager, NULL, "the next cursor is longer than %d bytes", MAX_POSITION_BYTES);
-	if (seen_set_add(pager->seen, cursor))
-		return fail(pager, "The source goes in a circle; check pagination.cursorParam.",
-					"the source gave the same cursor twice, after page " INT64_FORMAT, pager->page_number);
-
-	pager->cursor = MemoryContextStrdup(pager->context, cursor);
-	pager->cursor_is_number = is_number;
-	return PAGER_NEXT;
-}
-
-/* By the link with rel=next, which may be in any of several Link headers. */
-static PagerStatus
-next_link(Pager *pager, const PageResult *result, bool more)
+/* Is a URL at the origin of the request, or at one that is allowed beside it? */
+bool
+pager_may_go_to(const Pager *pager, const char *url)
 {
 	ListCell   *lc;
 
-	foreach(lc, result->response->headers)
+	if (url_same_origin(url, pager->base->url))
+		return true;
+	foreach(lc, pager->pagination->allowed_origins)
 	{
-		HttpHeader *header = lfirst(lc);
-		char	   *target;
-
-		if (pg_strcasecmp(header->name, "Link") != 0)
-			continue;
-		target = link_header_find(header->value, "next");
-		if (target != NULL)
-			return follow_url(pager, result, target);
+		if (url_same_origin(url, lfirst(lc)))
+			return true;
 	}
-	return no_position(pager, more, "link");
+	return false;
 }
 
-/* By a URL in the body. */
-static PagerStatus
-next_url(Pager *pager, const PageResult *result, struct json_object *envelope, bool more)
-{
-	struct json_object *value;
-	char	   *reference;
-
-	switch (envelope_find(envelope, pager->pagination->next_url_path, &value))
-	{
-		case FOUND_NOTHING:
-			break;
-		case FOUND_TEXT:
-			reference = envelope_text(value);
-			if (reference == NULL)
-				return fail(pager, NULL, "the next URL holds a NUL character");
-			return follow_url(pager, result, reference);
-		case FOUND_OTHER:
-			/* "next": false is how some say that there is none */
-			if (json_object_is_type(value, json_type_boolean) && envelope_is_false(value))
-				break;
-			return fail(pager, "Let pagination.nextUrlPath lead to a string.",
-						"the next URL is not a string");
-	}
-	return no_position(pager, more, "URL");
-}
-
-/* Goes to a URL that the response gave, relative to where it came from. */
-static PagerStatus
-follow_url(Pager *pager, const PageResult *result, const char *reference)
-{
-	const char *from = result->response->url;
-	const char *problem;
-	char	   *url;
-
-	if (from == NULL)
-		from = pager->url != NULL ? pager->url : pager->base->url;
-	if (strlen(reference) > MAX_POSITION_BYTES)
-		return fail(pager, NULL, "the next URL is longer than %d bytes", MAX_POSITION_BYTES);
-	url = url_resolve(from, reference);
-	problem = url == NULL ? "URL is malformed" : url_problem(url);
-	if (problem != NULL)
-		return fail(pager, NULL, "the URL of the next page cannot be used: %s", problem);
-
-	/* the request's headers and body would go there: they may hold secrets */
-	if (!url_same_origin(url, pager->base->url))
-		return fail(pager, "Scheme, host and port of the next page must be those of the source's url.",
-					"the URL of the next page leads to another origin: %s", url_masked(url));
-	if (seen_set_add(pager->seen, url))
-		return fail(pager, "The source goes in a circle.",
-					"the source gave the same URL twice, after page " INT64_FORMAT, pager->page_number);
-
-	pager->url = MemoryContextStrdup(pager->context, url);
-	return PAGER_NEXT;
-}
-
-/* No next position: the end, unless the source says that there is more. */
-static PagerStatus
-no_position(Pager *pager, bool more, const char *what)
-{
-	if (more)
-		return fail(pager, "Check where pagination looks for it, and pagination.hasMorePath.",
-					"the source says that there are more pages but gives no next %s", what);
-	return PAGER_DONE;
-}
-
-static PagerStatus
-fail(Pager *pager, const char *hint, const char *fmt,...)
+PagerStatus
+pager_fail(Pager *pager, const char *hint, const char *fmt,...)
 {
 	MemoryContext old = MemoryContextSwitchTo(pager->context);
 	StringInfoData buf;
@@ -533,4 +267,95 @@ fail(Pager *pager, const char *hint, const char *fmt,...)
 	pager->hint = hint;
 	MemoryContextSwitchTo(old);
 	return PAGER_FAILED;
+}
+
+/* Takes a base, which must have a body that can carry what is to go there. */
+static void
+copy_base(Pager *pager, const HttpRequest *base)
+{
+	MemoryContext old;
+
+	if (pager->pagination->cursor_place == CURSOR_IN_BODY && !edit_body_is_object(base))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("request body is not a JSON object, so it cannot carry where the listing stands"),
+				 errhint("Set pagination.in to \"query\", \"header\" or \"template\", or make the body an object.")));
+	pager->base_context = AllocSetContextCreate(pager->context, "databite request", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(pager->base_context);
+	pager->base = http_request_copy(base);
+	MemoryContextSwitchTo(old);
+}
+
+/* Is the current page the first of its listing? */
+static bool
+at_beginning(const Pager *pager)
+{
+	switch (pager->pagination->type)
+	{
+		case PAGINATION_OFFSET:
+			return pager->offset == 0;
+		case PAGINATION_PAGE:
+			return pager->index == 0;
+		default:
+			return pager->cursor == NULL && pager->url == NULL;
+	}
+}
+
+/* At another origin nothing of the request goes with it: headers, body and credentials are for the source alone. */
+static HttpRequest *
+request_of_url(const Pager *pager)
+{
+	HttpRequest *request;
+
+	if (url_same_origin(pager->url, pager->base->url))
+		request = http_request_copy(pager->base);
+	else
+	{
+		request = palloc0(sizeof(HttpRequest));
+		request->method = pstrdup("GET");
+		request->timeout_ms = pager->base->timeout_ms;
+	}
+	request->url = pstrdup(pager->url);
+	return request;
+}
+
+static void
+put_number(const Pager *pager, HttpRequest *request, const char *name, int64 number)
+{
+	put(pager, request, name, psprintf(INT64_FORMAT, number), true);
+}
+
+/* Puts a parameter where pagination.in says; one that is there is replaced. */
+static void
+put(const Pager *pager, HttpRequest *request, const char *name, const char *value, bool is_number)
+{
+	switch (pager->pagination->cursor_place)
+	{
+		case CURSOR_IN_QUERY:
+			request->url = url_add_parameter(request->url, name, value, true);
+			break;
+		case CURSOR_IN_HEADER:
+			edit_header(request, name, value);
+			break;
+		case CURSOR_IN_BODY:
+			/* a number's own text is kept: a serializer would change long ones */
+			edit_body(request, name,
+					  is_number ? json_object_new_double_s(0, value) : json_object_new_string(value));
+			break;
+		case CURSOR_IN_TEMPLATE:
+			break;
+	}
+}
+
+/* The greatest size of at most half at which a page begins where the current one does. */
+static int
+halved_page_size(const Pager *pager)
+{
+	int			size = pager->limit / 2;
+
+	if (pager->index == 0 && !pager->is_part)
+		return size;
+	while (pager->limit % size != 0)
+		size--;
+	return size;
 }

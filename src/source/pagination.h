@@ -17,7 +17,7 @@ typedef struct Pager Pager;
 /* Where a page stands: {{ page.number }} and its like. */
 typedef struct PagePosition
 {
-	int64		number;			/* from 1 */
+	int64		number;			/* from 1; of type page the number that is asked for, from startPage */
 	int64		offset;			/* items before it */
 	int64		limit;			/* items that are asked for at a time */
 	const char *cursor;			/* of cursor and keyset; NULL on the first page */
@@ -46,13 +46,19 @@ typedef enum PagerStatus
 	PAGER_FAILED				/* see pager_error */
 } PagerStatus;
 
-/* base is copied; state: NULL, or what pager_state gave (a resumed run). */
+/*
+ * base is copied; state: NULL, or what pager_state gave (a resumed run), of a
+ * listing or of a part.  A base has the credentials in it already: at another
+ * origin (allowedOrigins) nothing of it goes with the request.
+ * Raises ERRCODE_INVALID_PARAMETER_VALUE where positions go into a body that is
+ * no JSON object, ERRCODE_DATA_CORRUPTED for a state that it cannot be.
+ */
 extern Pager *pager_create(const JobPagination *pagination, const HttpRequest *base,
 						   const char *state, MemoryContext context);
 
 /*
  * The base anew, where it has templates that depend on the page (position, a token
- * that has changed).  Copied.
+ * that has changed).  Copied; raises as pager_create does.
  */
 extern void pager_set_base(Pager *pager, const HttpRequest *base);
 
@@ -62,40 +68,64 @@ extern void pager_position(const Pager *pager, PagePosition *position);
 /* The request of the current page, in the current memory context. */
 extern HttpRequest *pager_request(Pager *pager);
 
-/* Asks for half as many items from now on; false where that cannot be (one already, or no size is sent). */
+/*
+ * Asks for half as many items from now on, and lets parts that are forked from it
+ * do so; false where that cannot be (one already, or no size is sent).  The
+ * position stays: page 3 of 100 items is page 5 of 50.  Where half of the size
+ * does not divide it, the greatest divisor below is taken.
+ */
 extern bool pager_halve(Pager *pager);
 
-/* Begins the listing anew at its first page. */
+/* Begins the listing anew at its first page; all that was learned of it is forgotten, but not a halved size. */
 extern void pager_restart(Pager *pager);
 
 /*
  * Pages that can be asked for before the one in front of them has come: by
  * offset or number, once a page has told the total, or else with ahead
- * (parallel.enabled).  The listing's pager is then only asked for parts of it:
- * pager_fork takes the next page off it, as a pager of its own that ends with
- * that page (and asks for the rest of it, where the server gives less); NULL
- * where there is no more.  pager_join tells the listing's pager what a part that
- * has ended has learned: a total, or, ahead, that the source has no more.
+ * (parallel.enabled).  The first page is always the listing's own, and so are all
+ * where stopWhen or restart look at each.  Once parts were forked, the listing's
+ * pager is only asked for more of them.
+ *
+ * pager_fork takes the next page off the listing, as a pager of its own in
+ * context, which must not outlive the listing's; it ends with that page (and
+ * asks for the rest of it, where the server gives less: it keeps its page number
+ * then).  NULL where there is no more, as far as is known: ask again after each
+ * pager_join; the listing is at its end where there is none and all parts have
+ * joined.  NULL too where maxPages is reached: pager_error is not NULL then.
+ *
+ * pager_join tells the listing's pager what a part that has ended (PAGER_DONE)
+ * has learned: a total, the end of the list, or offsets it had left at an end
+ * which turned out to be none.  A part restored from its state is joined likewise.
+ *
+ * pager_is_behind_end tells of a part that was asked for ahead, and whose request
+ * the source has refused, that the list ends before it by what the others have learned.
  */
+extern bool pager_is_behind_end(const Pager *pager, const Pager *part);
 extern bool pager_can_fork(const Pager *pager, bool ahead);
 extern Pager *pager_fork(Pager *pager, MemoryContext context);
 extern void pager_join(Pager *pager, const Pager *part);
 
 /*
  * Goes to the next page.  The same page, cursor or next URL twice, a next URL
- * that is not http(s) or of another origin, and maxPages are failures.
+ * that is not http(s), of another origin that is not allowed, or http after
+ * https, and maxPages are failures.  To be called once for each page.
  */
 extern PagerStatus pager_advance(Pager *pager, const PageResult *result);
 
-/* Number of the current page in this run, from 1. */
+/* Number of the current page in this run, from 1; it goes on where the listing begins anew behind an item. */
 extern int64 pager_page_number(const Pager *pager);
 
 /* Total items where the source told, else -1; for progress. */
 extern int64 pager_total_items(const Pager *pager);
 
-/* The current page as a checkpoint: JSON text in the current memory context. */
+/*
+ * The current page as a checkpoint: JSON text in the current memory context.  Of a
+ * listing that is read in parts: what no part has yet, so that a checkpoint is
+ * this and the states of the parts that have not joined.
+ */
 extern char *pager_state(const Pager *pager);
 
+/* What failed, errmsg style, and a hint or NULL; NULL where nothing has. */
 extern const char *pager_error(const Pager *pager, const char **hint);
 
 /* What it wants to know of the last item of each page (keyset.field, restart.field), or NULL. */

@@ -18,9 +18,11 @@
 #include "lib/stringinfo.h"
 #include "source/request.h"
 
+static char *copy_text(const char *text);
 static CURLU *url_parse(const char *url);
 static char *url_part(CURLU *parsed, CURLUPart part, unsigned int flags);
 static char *finish_part(CURLU *parsed, char *part);
+static bool copy_url(StringInfo buf, const char *url, const char *without);
 static void append_encoded(StringInfo buf, const char *text);
 static bool parameter_is(const char *parameter, size_t len, const char *name);
 pg_noreturn static void out_of_memory(void);
@@ -68,19 +70,66 @@ http_request_copy(const HttpRequest *request)
 		copy->body_len = request->body_len;
 	}
 	copy->timeout_ms = request->timeout_ms;
+	if (request->signer != NULL)
+	{
+		copy->signer = palloc(sizeof(HttpSigner));
+		copy->signer->access_key_id = pstrdup(request->signer->access_key_id);
+		copy->signer->secret_access_key = pstrdup(request->signer->secret_access_key);
+		copy->signer->session_token = copy_text(request->signer->session_token);
+		copy->signer->region = pstrdup(request->signer->region);
+		copy->signer->service = pstrdup(request->signer->service);
+	}
+	if (request->tls != NULL)
+	{
+		copy->tls = palloc(sizeof(HttpTls));
+		copy->tls->certificate = copy_text(request->tls->certificate);
+		copy->tls->key = copy_text(request->tls->key);
+		copy->tls->ca = copy_text(request->tls->ca);
+	}
 	return copy;
+}
+
+/* NULL stays NULL. */
+static char *
+copy_text(const char *text)
+{
+	return text != NULL ? pstrdup(text) : NULL;
 }
 
 char *
 url_add_parameter(const char *url, const char *name, const char *value, bool replace)
 {
 	StringInfoData buf;
+	bool		has_query = copy_url(&buf, url, replace ? name : NULL);
+
+	appendStringInfoChar(&buf, has_query ? '&' : '?');
+	append_encoded(&buf, name);
+	appendStringInfoChar(&buf, '=');
+	append_encoded(&buf, value);
+	appendStringInfoString(&buf, url + strcspn(url, "#"));
+	return buf.data;
+}
+
+char *
+url_remove_parameter(const char *url, const char *name)
+{
+	StringInfoData buf;
+
+	(void) copy_url(&buf, url, name);
+	appendStringInfoString(&buf, url + strcspn(url, "#"));
+	return buf.data;
+}
+
+/* Begins buf with the URL, without its fragment and the parameters of that name (NULL: none); true where a query is left. */
+static bool
+copy_url(StringInfo buf, const char *url, const char *without)
+{
 	size_t		end = strcspn(url, "#");
 	size_t		path = strcspn(url, "?#");
 	bool		has_query = false;
 
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, url, path);
+	initStringInfo(buf);
+	appendBinaryStringInfo(buf, url, path);
 
 	/* the parameters that stay, as they were written */
 	while (path < end)
@@ -88,21 +137,15 @@ url_add_parameter(const char *url, const char *name, const char *value, bool rep
 		const char *parameter = url + path + 1;
 		size_t		len = strcspn(parameter, "&#");
 
-		if (len > 0 && !(replace && parameter_is(parameter, len, name)))
+		if (len > 0 && !(without != NULL && parameter_is(parameter, len, without)))
 		{
-			appendStringInfoChar(&buf, has_query ? '&' : '?');
-			appendBinaryStringInfo(&buf, parameter, len);
+			appendStringInfoChar(buf, has_query ? '&' : '?');
+			appendBinaryStringInfo(buf, parameter, len);
 			has_query = true;
 		}
 		path += 1 + len;
 	}
-
-	appendStringInfoChar(&buf, has_query ? '&' : '?');
-	append_encoded(&buf, name);
-	appendStringInfoChar(&buf, '=');
-	append_encoded(&buf, value);
-	appendStringInfoString(&buf, url + end);
-	return buf.data;
+	return has_query;
 }
 
 char *

@@ -1,6 +1,6 @@
 /*
  * request_edit.c
- *	  Puts a cursor or a page size into the header or body of a request.
+ *	  Puts a position or a page size into the header or body of a request.
  */
 #include "postgres.h"
 

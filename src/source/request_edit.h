@@ -1,6 +1,6 @@
 /*
  * request_edit.h
- *	  Puts a cursor or a page size into the header or body of a request.
+ *	  Puts a position or a page size into the header or body of a request.
  *
  * All of these change the request in place; what they add is allocated in the
  * current memory context.

@@ -60,6 +60,13 @@ seen_set_add(SeenSet *set, const char *text)
 	return false;
 }
 
+void
+seen_set_clear(SeenSet *set)
+{
+	memset(set->slots, 0, set->size * sizeof(SeenHash));
+	set->used = 0;
+}
+
 /* The slot that holds the hash, or the free one where it belongs. */
 static SeenHash *
 find_slot(SeenHash *slots, uint64 size, SeenHash hash)

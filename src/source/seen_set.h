@@ -12,4 +12,7 @@ extern SeenSet *seen_set_create(MemoryContext context);
 /* Adds a text; true where it was there already. */
 extern bool seen_set_add(SeenSet *set, const char *text);
 
+/* Forgets all. */
+extern void seen_set_clear(SeenSet *set);
+
 #endif

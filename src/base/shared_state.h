@@ -1,0 +1,49 @@
+/*
+ * shared_state.h
+ *	  The one struct of databite's shared memory; for base/shared*.c only.
+ *
+ * Each section belongs to the file that its comment names, which alone reads
+ * and writes it and says how it is guarded.  The memory is made at server start
+ * and again after a crash, and starts as zeros: a section for which that is not
+ * yet its initial state has a function that shared.c calls at that time.
+ * Nothing here is a pointer.
+ */
+#ifndef DATABITE_SHARED_STATE_H
+#define DATABITE_SHARED_STATE_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "base/shared.h"
+#include "base/shared_progress.h"
+
+/* shared.c: who runs where.  Guarded by the lock "databite". */
+typedef struct SharedWorkers
+{
+	int			launcher;		/* pid, or 0 */
+	bool		scan_requested; /* the set of databases may have changed */
+	SharedDatabase databases[SHARED_MAX_DATABASES];
+} SharedWorkers;
+
+/* shared_progress.c: one for each backend, written by that backend only. */
+typedef struct SharedProgressSlot
+{
+	int			change_count;	/* odd while the slot is being written */
+	int			pid;			/* 0: nothing runs here */
+	Oid			database;
+	RunProgress progress;
+} SharedProgressSlot;
+
+typedef struct SharedState
+{
+	SharedWorkers workers;
+	SharedProgressSlot progress[FLEXIBLE_ARRAY_MEMBER]; /* progress_slot_count(); so these stay last */
+} SharedState;
+
+/* NULL where databite is not preloaded.  In shared.c. */
+extern SharedState *shared_state;
+
+/* How many backends the server can have; from shmem_request_hook on.  In shared_progress.c. */
+extern int	progress_slot_count(void);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * parent_catalog.c
+ *	  Table databite.parent_row: what a step delivered, for the requests of steps that depend on it.
+ */
+#include "postgres.h"
+
+#include "catalog/parent_catalog.h"
+#include "catalog/pg_type.h"
+#include "catalog/row.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+static Datum names_array(const List *names);
+
+void
+parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	Datum	   *values = palloc(sizeof(Datum) * Max(nrows, 1));
+
+	for (int i = 0; i < nrows; i++)
+		values[i] = JsonbPGetDatum(rows[i]);
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	arg_datum(&args, JSONBARRAYOID, PointerGetDatum(construct_array(values, nrows, JSONBOID, -1, false, TYPALIGN_INT)));
+	arg_datum(&args, TEXTARRAYOID, names_array(names));
+	catalog_run_prepared(&plan,
+						 "INSERT INTO databite.parent_row (job_id, step_id, hash, value)"
+						 " SELECT $1, $2, pg_catalog.sha256(pg_catalog.convert_to(v.value::pg_catalog.text, 'UTF8')), v.value"
+						 " FROM ROWS FROM (pg_catalog.unnest($3::pg_catalog.jsonb[])) WITH ORDINALITY AS r(value, number)"
+						 " CROSS JOIN LATERAL (SELECT pg_catalog.jsonb_object_agg(n.name, r.value OPERATOR(pg_catalog.->) n.name) AS value"
+						 " FROM pg_catalog.unnest($4::pg_catalog.text[]) AS n(name)) AS v"
+						 " ORDER BY r.number"
+						 " ON CONFLICT (job_id, step_id, hash) DO NOTHING",
+						 &args, SPI_OK_INSERT);
+	catalog_leave(&scope);
+}
+
+List *
+parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *rows = NIL;
+	MemoryContext old;
+	int			n;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	arg_int8(&args, after);
+	arg_int4(&args, max);
+	n = catalog_run_prepared(&plan,
+							 "SELECT number, value::pg_catalog.text FROM databite.parent_row"
+							 " WHERE job_id = $1 AND step_id = $2 AND number > $3"
+							 " ORDER BY number LIMIT $4",
+							 &args, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(scope.caller);
+	for (int i = 0; i < n; i++)
+	{
+		ParentRow  *row = palloc(sizeof(ParentRow));
+
+		row->number = row_int8(i, 1, 0);
+		row->json = row_text(i, 2, scope.caller);
+		rows = lappend(rows, row);
+	}
+	MemoryContextSwitchTo(old);
+	catalog_leave(&scope);
+	return rows;
+}
+
+void
+parent_catalog_clear(const char *job_id, const char *step_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)", &args, SPI_OK_DELETE);
+	catalog_leave(&scope);
+}
+
+static Datum
+names_array(const List *names)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(names), 1));
+	ListCell   *lc;
+
+	foreach(lc, names)
+		values[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(values, list_length(names), TEXTOID, -1, false, TYPALIGN_INT));
+}

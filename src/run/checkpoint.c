@@ -1,0 +1,222 @@
+/*
+ * checkpoint.c
+ *	  Where a pass stands, as JSON.
+ *
+ * {"started_at": text, "position": n, "rejected": n, "taken": n, "seen": text,
+ *  "sync_token", "etag", "last_modified", "validators_for": text,
+ *  "next_window": text, "next_parent": n,
+ *  "listings": [{"page": state of its pager, "items": n, "last": value,
+ *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}},
+ *				  "split": true, "whole": n}]}
+ *
+ * The open listings are all that is unfinished before next_window and
+ * next_parent; "items" of a listing's page are in the table.  "whole" is the
+ * place of the listing that this one is a part of.  {"done": true} stands for a
+ * step that is complete while the run that it belongs to is not.
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+#include "mb/pg_wchar.h"
+#include "run/step_data.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define CHECKPOINT_DEPTH 512
+
+static void append_listing(StringInfo json, const StepRun *sr, const Listing *listing);
+static void append_member(StringInfo json, const char *name, const char *value);
+static void read_listing(StepRun *sr, struct json_object *object);
+static char *text_of(struct json_object *object, const char *name);
+static int64 number_of(struct json_object *object, const char *name);
+static bool flag_of(struct json_object *object, const char *name);
+static char *print(struct json_object *value);
+
+bool
+checkpoint_is_done(const char *checkpoint)
+{
+	struct json_object *root;
+	char	   *error;
+
+	return checkpoint != NULL &&
+		jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) &&
+		flag_of(root, "done");
+}
+
+/* Needs the step's plans: listings are rendered. */
+void
+checkpoint_read(StepRun *sr)
+{
+	const char *text = sr->state.checkpoint;
+	struct json_object *root;
+	struct json_object *list;
+	char	   *error;
+	char	   *started_at;
+
+	if (!jsonc_parse(text, strlen(text), CHECKPOINT_DEPTH, sr->memory, &root, &error) ||
+		(started_at = text_of(root, "started_at")) == NULL ||
+		!jsonc_get(root, "listings", &list) || !json_object_is_type(list, json_type_array))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the checkpoint of the step cannot be read"),
+				 errhint("Forget it with databite.reset_job.")));
+	sr->pass_started = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
+															   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	sr->position = number_of(root, "position");
+	sr->rejected = number_of(root, "rejected");
+	sr->taken = number_of(root, "taken");
+	cursor_see(sr->cursor, text_of(root, "seen"));
+	sr->sync_token = text_of(root, "sync_token");
+	sr->etag = text_of(root, "etag");
+	sr->last_modified = text_of(root, "last_modified");
+	sr->validators_for = text_of(root, "validators_for");
+	sr->next_window = text_of(root, "next_window");
+	sr->next_parent = number_of(root, "next_parent");
+	sr->opened_first = true;
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		read_listing(sr, json_object_array_get_idx(list, i));
+}
+
+char *
+checkpoint_write(StepRun *sr)
+{
+	StringInfoData json;
+	ListCell   *lc;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"started_at\": ");
+	escape_json(&json, timestamptz_to_str(sr->pass_started));
+	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
+					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
+	append_member(&json, "seen", cursor_seen(sr->cursor));
+	append_member(&json, "sync_token", sr->sync_token);
+	append_member(&json, "etag", sr->etag);
+	append_member(&json, "last_modified", sr->last_modified);
+	append_member(&json, "validators_for", sr->validators_for);
+	append_member(&json, "next_window", sr->next_window);
+	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT ", \"listings\": [", sr->next_parent);
+	foreach(lc, sr->listings)
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(&json, ", ");
+		append_listing(&json, sr, lfirst(lc));
+	}
+	appendStringInfoString(&json, "]}");
+	return json.data;
+}
+
+static void
+append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
+{
+	appendStringInfo(json, "{\"page\": %s, \"items\": " INT64_FORMAT,
+					 listing->pager ? pager_state(listing->pager) : "null", items_delivered(listing));
+	append_member(json, "last", listing->last_value);
+	if (listing->last_is_number)
+		appendStringInfoString(json, ", \"last_is_number\": true");
+	if (listing->window.from != NULL)
+	{
+		appendStringInfoString(json, ", \"window\": {\"from\": ");
+		escape_json(json, listing->window.from);
+		append_member(json, "to", listing->window.to);
+		appendStringInfoChar(json, '}');
+	}
+	if (listing->parent != NULL)
+		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s}",
+						 listing->parent->number, listing->parent->json);
+	if (listing->split)
+		appendStringInfoString(json, ", \"split\": true");
+	if (listing->whole != NULL)
+	{
+		int			place = 0;
+
+		while (list_nth(sr->listings, place) != listing->whole)
+			place++;
+		appendStringInfo(json, ", \"whole\": %d", place);
+	}
+	appendStringInfoChar(json, '}');
+}
+
+/* What servers gave is UTF-8. */
+static void
+append_member(StringInfo json, const char *name, const char *value)
+{
+	if (value == NULL)
+		return;
+	appendStringInfoString(json, ", ");
+	escape_json(json, name);
+	appendStringInfoString(json, ": ");
+	escape_json(json, pg_any_to_server(value, strlen(value), PG_UTF8));
+}
+
+static void
+read_listing(StepRun *sr, struct json_object *object)
+{
+	CursorWindow window = {NULL, NULL};
+	ParentRow	parent;
+	bool		has_parent;
+	struct json_object *value;
+	char	   *page = NULL;
+	Listing    *whole = NULL;
+	Listing    *listing;
+
+	if (jsonc_get(object, "page", &value) && value != NULL)
+		page = print(value);
+	if (jsonc_get(object, "window", &value))
+	{
+		window.from = text_of(value, "from");
+		window.to = text_of(value, "to");
+	}
+	has_parent = jsonc_get(object, "parent", &value);
+	if (has_parent)
+	{
+		struct json_object *row;
+
+		parent.number = number_of(value, "number");
+		(void) jsonc_get(value, "row", &row);
+		parent.json = print(row);
+	}
+	if (jsonc_get(object, "whole", &value))
+		whole = list_nth(sr->listings, json_object_get_int(value));
+
+	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, whole, page);
+	listing->skip = number_of(object, "items");
+	listing->split = flag_of(object, "split");
+	listing->last_value = text_of(object, "last");
+	listing->last_is_number = flag_of(object, "last_is_number");
+	if (listing->last_value != NULL)
+		listing->last_value = MemoryContextStrdup(listing->memory, listing->last_value);
+}
+
+/* A text member in the current context, or NULL. */
+static char *
+text_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	if (!jsonc_get(object, name, &value) || !json_object_is_type(value, json_type_string))
+		return NULL;
+	return pstrdup(json_object_get_string(value));
+}
+
+static int64
+number_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	return jsonc_get(object, name, &value) ? json_object_get_int64(value) : 0;
+}
+
+static bool
+flag_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+
+	return jsonc_get(object, name, &value) && json_object_get_boolean(value);
+}
+
+static char *
+print(struct json_object *value)
+{
+	return pstrdup(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}

@@ -1,0 +1,658 @@
+/*
+ * listing.c
+ *	  One listing: its pages, and what responses lead to.
+ *
+ * A listing goes from page to page: a request is sent, its body read, and what it
+ * said of the next page is asked of the pager.  When pages can be told
+ * beforehand it becomes a split one, whose parts are read instead (supply.c).
+ * It ends with its last page, and with it the Listing.
+ *
+ * What a response means is decided in this order: a success is read, then judged
+ * by errorWhen; what is no success is judged by what the step knows of itself
+ * (an access token that has expired, a sync token that the source has
+ * forgotten), by onStatus, and else by its status (source/retry.c).
+ */
+#include "postgres.h"
+
+#include "base/jsonc.h"
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "run/run_error.h"
+#include "run/step_data.h"
+#include "source/envelope.h"
+#include "source/request_edit.h"
+#include "template/template.h"
+#include "utils/memutils.h"
+
+/* Pages left out by a rule are written down one by one up to this number. */
+#define MAX_NOTED	20
+
+#define HTTP_NOT_MODIFIED	304
+#define HTTP_UNAUTHORIZED	401
+
+static void prepare_request(Listing *listing);
+static void render(RunContext *run, void *arg);
+static bool may_carry_credentials(const Listing *listing, const HttpRequest *request);
+static void add_sync_token(const Listing *listing, HttpRequest *request);
+static bool sends_sync_token(const Listing *listing);
+static void add_validators(Listing *listing, HttpRequest *request);
+static char *request_identity(const HttpRequest *request);
+static bool is_first_page(const Listing *listing);
+static void begin_body(Listing *listing);
+static void page_ended(Listing *listing);
+static bool judge_success(Listing *listing, bool readable);
+static void judge_error(Listing *listing);
+static void act(Listing *listing, ResponseAction action, const char *message);
+static void replace_token(Listing *listing, const char *message);
+static void begin_anew(Listing *listing, const char *message);
+static void leave_out(Listing *listing, bool noted);
+static void not_modified(Listing *listing);
+static void keep_page_state(Listing *listing);
+static void keep_validators(Listing *listing);
+static void keep_sync_token(Listing *listing, const char *envelope, size_t len);
+static void complete_context(Listing *listing, const char *envelope, size_t len);
+static void advance(Listing *listing);
+static const char *key_into_list(const Listing *listing);
+static void close_page(Listing *listing);
+static void go_on(Listing *listing);
+static void listing_ended(Listing *listing);
+static bool next_window(Listing *listing);
+static void part_ended(Listing *part);
+static void failed(Listing *listing);
+static bool is_behind_end(const Listing *part);
+static bool has_earlier_part(const Listing *part);
+pg_noreturn static void raise_page_error(const Listing *listing, int sqlstate, const char *message, const char *hint);
+
+void
+listing_begin_page(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old;
+
+	sr->run->page = pager_page_number(listing->pager);
+	listing->token_replaced = false;
+	listing->reading = false;
+	listing->at_page_begin = true;
+	prepare_request(listing);
+	old = MemoryContextSwitchTo(listing->page_memory);
+	listing->fetch = fetch_start(sr->run->client, listing_request(listing), &sr->policy);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(listing->page_memory);
+}
+
+void
+listing_read(Listing *listing)
+{
+	const char *data;
+	size_t		len;
+
+	listing->sr->run->page = pager_page_number(listing->pager);
+	switch (fetch_read(listing->fetch, &data, &len))
+	{
+		case FETCH_DATA:
+			begin_body(listing);
+			items_push(listing, data, len);
+			break;
+		case FETCH_RESTARTED:
+			/* Items that were taken stay; the new body gives them again. */
+			listing->skip = items_delivered(listing);
+			listing->reading = false;
+			break;
+		case FETCH_END:
+			page_ended(listing);
+			break;
+		case FETCH_JUDGE:
+			judge_error(listing);
+			break;
+		case FETCH_FAILED:
+			failed(listing);
+			break;
+	}
+}
+
+void
+listing_close(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	close_page(listing);
+	if (listing->reader != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(sr->memory);
+
+		sr->idle_readers = lappend(sr->idle_readers, listing->reader);
+		MemoryContextSwitchTo(old);
+	}
+	sr->listings = list_delete_ptr(sr->listings, listing);
+	MemoryContextDelete(listing->memory);
+}
+
+/* Credentials that are about to expire are renewed, and a base that depends on them or on the page is rendered. */
+static void
+prepare_request(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	int			used = request_plan_uses(sr->request_plan);
+
+	if (auth_session_refresh(sr->auth, sr->run, sr->scopes) && (used & TEMPLATE_SCOPE_AUTH) != 0)
+		sr->renderings++;
+	if (listing->rendered != sr->renderings ||
+		((used & TEMPLATE_SCOPE_PAGE) != 0 && pager_page_number(listing->pager) > 1))
+	{
+		run_in_transaction(sr->run, render, listing);
+		pager_set_base(listing->pager, listing->base);
+	}
+}
+
+static void
+render(RunContext *run, void *arg)
+{
+	step_render(arg);
+}
+
+HttpRequest *
+listing_request(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	HttpRequest *request = pager_request(listing->pager);
+
+	listing->conditional = false;
+	if (!may_carry_credentials(listing, request))
+		return request;
+	if (sends_sync_token(listing))
+		add_sync_token(listing, request);
+	if (sr->step->source.conditional)
+		add_validators(listing, request);
+	auth_session_apply(sr->auth, request, sr->masked);
+	return request;
+}
+
+/* A next URL may lead to another origin, if the definition allows that; nothing that is secret goes there. */
+static bool
+may_carry_credentials(const Listing *listing, const HttpRequest *request)
+{
+	return url_same_origin(request->url, listing->base->url);
+}
+
+static bool
+sends_sync_token(const Listing *listing)
+{
+	const StepRun *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+
+	return incremental != NULL && incremental->sync_token_param != NULL &&
+		sr->state.sync_token != NULL && !sr->sync_token_expired;
+}
+
+static void
+add_sync_token(const Listing *listing, HttpRequest *request)
+{
+	const StepRun *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+	ListCell   *lc;
+
+	foreach(lc, incremental->sync_token_drops)
+		request->url = url_remove_parameter(request->url, lfirst(lc));
+	request->url = url_add_parameter(request->url, incremental->sync_token_param, sr->state.sync_token, true);
+}
+
+/*
+ * Asks for the first page only if it has changed (RFC 9110 section 13.1), if it
+ * is the very request whose answer gave the validators.
+ */
+static void
+add_validators(Listing *listing, HttpRequest *request)
+{
+	const StepRun *sr = listing->sr;
+
+	if (!is_first_page(listing))
+		return;
+	if (sr->state.validators_for == NULL || strcmp(sr->state.validators_for, request_identity(request)) != 0)
+		return;
+	if (sr->state.etag != NULL)
+		edit_header(request, "If-None-Match", sr->state.etag);
+	if (sr->state.last_modified != NULL)
+		edit_header(request, "If-Modified-Since", sr->state.last_modified);
+	listing->conditional = true;
+}
+
+static bool
+is_first_page(const Listing *listing)
+{
+	return listing->whole == NULL && listing->parent == NULL && listing->window.from == NULL &&
+		pager_page_number(listing->pager) == 1;
+}
+
+/* Method, URL and body as hexadecimal digits of a hash. */
+static char *
+request_identity(const HttpRequest *request)
+{
+	StringInfoData text;
+	uint64		hash;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s %s\n", request->method, request->url);
+	if (request->body != NULL)
+		appendBinaryStringInfo(&text, request->body, request->body_len);
+	hash = hash_bytes_extended((unsigned char *) text.data, text.len, 0);
+	pfree(text.data);
+	return psprintf(UINT64_FORMAT, hash);
+}
+
+/* The first bytes of a body, or its end where it has none. */
+static void
+begin_body(Listing *listing)
+{
+	if (!listing->reading)
+		items_begin(listing, http_header(fetch_response(listing->fetch), "Content-Type"));
+}
+
+/* The whole body has come. */
+static void
+page_ended(Listing *listing)
+{
+	bool		readable;
+
+	if (fetch_response(listing->fetch)->status == HTTP_NOT_MODIFIED)
+	{
+		not_modified(listing);
+		return;
+	}
+	begin_body(listing);
+	readable = items_finish(listing);
+	if (judge_success(listing, readable))
+	{
+		items_check(listing, readable);
+		keep_page_state(listing);
+		advance(listing);
+	}
+}
+
+/* By errorWhen.  False where the page is no page: what comes then is under way. */
+static bool
+judge_success(Listing *listing, bool readable)
+{
+	StepRun    *sr = listing->sr;
+	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
+	const char *envelope;
+	size_t		len;
+
+	if (sr->rules == NULL || !response_rules_for_successes(sr->rules))
+		return true;
+	envelope = item_reader_envelope(listing->reader, &len);
+	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), envelope, len, &verdict);
+	if (verdict.action == ACTION_DEFAULT)
+		return true;
+	act(listing, verdict.action, verdict.message);
+	return false;
+}
+
+/* A response that is no success. */
+static void
+judge_error(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	const HttpResponse *response = fetch_response(listing->fetch);
+	const JobIncremental *incremental = sr->step->source.incremental;
+	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
+	const char *body;
+	size_t		len;
+
+	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
+	{
+		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
+		sr->sync_token_expired = true;
+		begin_anew(listing, NULL);
+		return;
+	}
+	if (sr->rules != NULL && response_rules_for_errors(sr->rules))
+	{
+		body = fetch_error_body(listing->fetch, &len);
+		response_rules_judge(sr->rules, sr->run, response, body, len, &verdict);
+	}
+	if (verdict.action == ACTION_DEFAULT && response->status == HTTP_UNAUTHORIZED && !listing->token_replaced)
+		verdict.action = ACTION_REFRESH_TOKEN;
+	act(listing, verdict.action, verdict.message);
+}
+
+/* Does what a rule says.  The listing may be gone when this returns. */
+static void
+act(Listing *listing, ResponseAction action, const char *message)
+{
+	switch (action)
+	{
+		case ACTION_DEFAULT:
+			fetch_judge(listing->fetch, VERDICT_DEFAULT, NULL, message);
+			break;
+		case ACTION_FAIL:
+			fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
+			break;
+		case ACTION_RETRY:
+			fetch_judge(listing->fetch, VERDICT_RETRY, NULL, message);
+			break;
+		case ACTION_EMPTY:
+			leave_out(listing, false);
+			break;
+		case ACTION_SKIP:
+			leave_out(listing, true);
+			break;
+		case ACTION_REFRESH_TOKEN:
+			replace_token(listing, message);
+			break;
+		case ACTION_RESTART:
+			begin_anew(listing, message);
+			break;
+		case ACTION_HALVE_PAGE:
+			if (!pager_halve(listing->pager))
+			{
+				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
+				break;
+			}
+			listing->skip = items_delivered(listing);
+			close_page(listing);
+			listing_begin_page(listing);
+			break;
+	}
+}
+
+/* The same request with a new access token, once. */
+static void
+replace_token(Listing *listing, const char *message)
+{
+	StepRun    *sr = listing->sr;
+
+	if (listing->token_replaced || !auth_session_expired(sr->auth))
+	{
+		fetch_judge(listing->fetch, VERDICT_DEFAULT, NULL, message);
+		return;
+	}
+	listing->token_replaced = true;
+	prepare_request(listing);
+	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
+}
+
+/* The listing from its first page, as often as a request may be tried. */
+static void
+begin_anew(Listing *listing, const char *message)
+{
+	StepRun    *sr = listing->sr;
+
+	if (++listing->restarts >= sr->step->source.retry.attempts)
+	{
+		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
+		return;
+	}
+	if (!write_plan_is_upsert(sr->plan) && (items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
+		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+						 "the listing would have to begin anew, but its items cannot be written twice",
+						 "Write them with a key (mode \"upsert\").");
+	close_page(listing);
+	listing->skip = 0;
+	pager_restart(listing->pager);
+	listing_begin_page(listing);
+}
+
+/* The page has no items, and the listing ends with it. */
+static void
+leave_out(Listing *listing, bool noted)
+{
+	StepRun    *sr = listing->sr;
+
+	if (noted && ++sr->left_out <= MAX_NOTED)
+		run_note(sr->run, psprintf("step \"%s\": page " INT64_FORMAT " was left out: the source answered with status %d (%s)",
+								   sr->step->id, pager_page_number(listing->pager),
+								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
+	sr->pages_done++;
+	listing_ended(listing);
+}
+
+/* RFC 9110 section 15.4.5: the source has nothing that is new. */
+static void
+not_modified(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	sr->unchanged = listing->conditional;
+	sr->pages_done++;
+	listing_ended(listing);
+}
+
+/* What the page said of itself that outlives it. */
+static void
+keep_page_state(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+	const char *envelope;
+	size_t		len;
+
+	envelope = item_reader_envelope(listing->reader, &len);
+	if (sr->step->source.conditional && is_first_page(listing))
+		keep_validators(listing);
+	if (incremental != NULL && incremental->sync_token_path != NULL)
+		keep_sync_token(listing, envelope, len);
+	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
+		complete_context(listing, envelope, len);
+}
+
+static void
+keep_validators(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old = MemoryContextSwitchTo(sr->memory);
+	const HttpResponse *response = fetch_response(listing->fetch);
+	const char *etag = http_header(response, "ETag");
+	const char *modified = http_header(response, "Last-Modified");
+
+	sr->etag = etag != NULL ? pstrdup(etag) : NULL;
+	sr->last_modified = modified != NULL ? pstrdup(modified) : NULL;
+	sr->validators_for = request_identity(pager_request(listing->pager));
+	MemoryContextSwitchTo(old);
+}
+
+/* The state that the source gives with its last page: the next run asks for what comes after it. */
+static void
+keep_sync_token(Listing *listing, const char *envelope, size_t len)
+{
+	StepRun    *sr = listing->sr;
+	struct json_object *root;
+	struct json_object *value;
+	char	   *error;
+	char	   *token;
+
+	if (envelope == NULL ||
+		!jsonc_parse(envelope, len, STEP_MAX_DEPTH, listing->page_memory, &root, &error) ||
+		envelope_find(root, sr->step->source.incremental->sync_token_path, &value) != FOUND_TEXT)
+		return;
+	token = envelope_text(value);
+	if (token != NULL)
+		sr->sync_token = MemoryContextStrdup(sr->memory, token);
+}
+
+/* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
+static void
+complete_context(Listing *listing, const char *envelope, size_t len)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old;
+
+	if (listing->context == NULL)
+		return;
+	old = MemoryContextSwitchTo(sr->context_memory);
+	listing->context->json = step_context_json(listing,
+											   response_scope_json(fetch_response(listing->fetch), envelope, len));
+	listing->context_complete = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* The page is complete and right: to the next one, if there is one. */
+static void
+advance(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old = MemoryContextSwitchTo(listing->page_memory);
+	PageResult	result = {
+		.response = fetch_response(listing->fetch),
+		.nitems = item_reader_count(listing->reader),
+		.fingerprint = item_reader_fingerprint(listing->reader),
+		.last_value = item_reader_count(listing->reader) > 0 ? listing->last_value : NULL,
+		.last_is_number = listing->last_is_number,
+	};
+	const char *hint;
+	const char *key = key_into_list(listing);
+	PagerStatus status;
+
+	if (key != NULL)
+		raise_page_error(listing, ERRCODE_INVALID_PARAMETER_VALUE,
+						 psprintf("\"%s\" leads into the list of items", key),
+						 "what tells of the next page must stand outside of the list");
+	result.envelope = item_reader_envelope(listing->reader, &result.envelope_len);
+	if (sr->rules != NULL)
+		result.stop = response_rules_stop(sr->rules, sr->run, result.response, result.envelope, result.envelope_len);
+	status = pager_advance(listing->pager, &result);
+	if (status == PAGER_FAILED)
+	{
+		const char *message = pager_error(listing->pager, &hint);
+
+		raise_page_error(listing, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint);
+	}
+	MemoryContextSwitchTo(old);
+
+	/* What broke in the middle may have given more items than this page has, where a smaller one was asked for since. */
+	listing->skip = Max(listing->skip - result.nitems, 0);
+	sr->pages_done++;
+	close_page(listing);
+	if (status == PAGER_NEXT)
+		go_on(listing);
+	else
+		listing_ended(listing);
+}
+
+/* The key of the pagination that looks for the next page where the items are, or NULL. */
+static const char *
+key_into_list(const Listing *listing)
+{
+	const char *list = item_reader_list_path(listing->reader);
+	JsonPath   *path;
+	char	   *error;
+
+	if (list == NULL)			/* null stood in its place */
+		return NULL;
+	path = json_path_parse(list, &error);
+	return path ? envelope_path_into_list(&listing->sr->step->source.pagination, path) : NULL;
+}
+
+static void
+close_page(Listing *listing)
+{
+	if (listing->fetch != NULL)
+		fetch_close(listing->fetch);
+	listing->fetch = NULL;
+	listing->reading = false;
+	listing->at_page_begin = true;
+	MemoryContextReset(listing->page_memory);
+}
+
+/* To the page that the pager stands at, or to all that are known by now. */
+static void
+go_on(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	if (listing->whole == NULL && sr->concurrency > 1 && pager_can_fork(listing->pager, sr->step->source.parallel))
+		listing->split = true;	/* supply.c opens its parts */
+	else
+		listing_begin_page(listing);
+}
+
+static void
+listing_ended(Listing *listing)
+{
+	if (listing->whole != NULL)
+		part_ended(listing);
+	else if (!next_window(listing))
+		listing_close(listing);
+}
+
+/* The windows of a parent's listing come one after another. */
+static bool
+next_window(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	CursorWindow next;
+
+	if (listing->parent == NULL || listing->window.to == NULL || !cursor_window(sr->cursor, listing->window.to, &next))
+		return false;
+	close_page(listing);
+	listing->window.from = MemoryContextStrdup(listing->memory, next.from);
+	listing->window.to = next.to != NULL ? MemoryContextStrdup(listing->memory, next.to) : NULL;
+	run_in_transaction(sr->run, render, listing);
+	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->memory);
+	listing_begin_page(listing);
+	return true;
+}
+
+/* The listing that it was a part of hears of what it has learned. */
+static void
+part_ended(Listing *part)
+{
+	Listing    *whole = part->whole;
+
+	pager_join(whole->pager, part->pager);
+	whole->open_parts--;
+	whole->ended = false;		/* there may be more, or less, than was known */
+	listing_close(part);
+}
+
+/*
+ * The request has failed.  Where parts are asked for ahead, one may be behind
+ * the end of the listing, and sources have many ways to say that; it is known
+ * when those before it have come.
+ */
+static void
+failed(Listing *listing)
+{
+	if (listing->whole != NULL && listing->sr->step->source.parallel)
+	{
+		if (is_behind_end(listing))
+		{
+			part_ended(listing);
+			return;
+		}
+		if (has_earlier_part(listing))
+		{
+			listing->held = true;
+			return;
+		}
+	}
+	run_raise_source_error(fetch_error(listing->fetch));
+}
+
+/* Nothing is left to be had of the whole listing, where this part was asked for ahead. */
+static bool
+is_behind_end(const Listing *part)
+{
+	return pager_is_behind_end(part->whole->pager, part->pager);
+}
+
+static bool
+has_earlier_part(const Listing *part)
+{
+	ListCell   *lc;
+
+	foreach(lc, part->sr->listings)
+	{
+		const Listing *other = lfirst(lc);
+
+		if (other->whole == part->whole && other != part &&
+			pager_page_number(other->pager) < pager_page_number(part->pager))
+			return true;
+	}
+	return false;
+}
+
+static void
+raise_page_error(const Listing *listing, int sqlstate, const char *message, const char *hint)
+{
+	run_raise_content_error(sqlstate, message, hint, listing->sr->step->source.method, fetch_response(listing->fetch));
+}

@@ -1,0 +1,227 @@
+/*
+ * step_data.h
+ *	  The inside of a step that runs, shared by the files that run it.
+ *
+ * A step reads listings: chains of pages, each of which follows from the one
+ * before.  There is one, or one for each window of time, or one for each row of a parent
+ * step; and a listing whose pages can be told beforehand is split into parts,
+ * which are listings too.  Every listing has at most one request in flight, so
+ * so many listings are read at once as there may be requests.  All of them
+ * deliver into one batch.
+ *
+ *	step.c			prepare, the loop, the end
+ *	supply.c		which listings are opened, and when
+ *	listing.c		one listing: its pages, what responses lead to
+ *	step_request.c	scopes and requests
+ *	step_items.c	bytes to items of the batch
+ *	step_write.c	the batch to the table, with counters and checkpoint
+ *	checkpoint.c	the checkpoint as JSON
+ */
+#ifndef DATABITE_STEP_DATA_H
+#define DATABITE_STEP_DATA_H
+
+#include "catalog/state_catalog.h"
+#include "destination/write_plan.h"
+#include "run/auth.h"
+#include "run/cursor.h"
+#include "run/parents.h"
+#include "run/request_plan.h"
+#include "run/response_rules.h"
+#include "run/sql_source.h"
+#include "run/step.h"
+#include "source/pagination.h"
+#include "source/rate_limit.h"
+
+typedef struct StepRun StepRun;
+
+typedef struct Listing
+{
+	StepRun    *sr;
+	MemoryContext memory;		/* lives as long as the listing */
+	MemoryContext page_memory;	/* reset at every page */
+	MemoryContext base_memory;	/* of base; reset when it is rendered anew */
+	struct Listing *whole;		/* the listing that this is a part of, or NULL */
+	bool		split;			/* it has no page of its own any more: its parts do */
+	bool		ended;			/* a split one: there are no more parts to be had just now */
+	int			open_parts;
+
+	CursorWindow window;		/* from NULL: none */
+	ParentRow  *parent;			/* NULL: none */
+
+	HttpRequest *base;			/* as it was rendered; NULL for items that are no answer to a request */
+	int			rendered;		/* sr->renderings at that time */
+	Pager	   *pager;
+	Fetch	   *fetch;			/* the page that is being read; NULL: none */
+	bool		token_replaced; /* of this request, after a 401 */
+	int			restarts;		/* of the listing, by a rule */
+	bool		conditional;	/* the request asks for what has changed only */
+	bool		held;			/* a part that failed while earlier ones are open: it may be behind the end */
+
+	ItemReader *reader;
+	bool		reading;		/* bytes of the page have come */
+	int64		skip;			/* items of the page that are in the table already */
+	bool		at_page_begin;	/* the checkpoint is the beginning of the pager's page */
+	char	   *last_value;		/* pagination_watched_path in the last item, or NULL */
+	bool		last_is_number;
+	ItemContext *context;		/* of the items of this page; NULL: no template asks for it, or none has come */
+	bool		context_complete;	/* it has the response, where the transform looks at that */
+} Listing;
+
+struct StepRun
+{
+	RunContext *run;
+	const JobStep *step;
+	MemoryContext memory;		/* lives as long as the step */
+	MemoryContext write_memory; /* reset after every batch */
+	MemoryContext loop_memory;	/* reset whenever something has come */
+
+	/* Known after prepare. */
+	StepState	state;
+	TimestampTz pass_started;	/* of the first run of this pass */
+	WritePlan  *plan;
+	int			scopes_used;	/* TEMPLATE_SCOPE_ of the transform's templates */
+	Jsonb	   *scopes;			/* $1 of the transform */
+	Cursor	   *cursor;
+	RequestPlan *request_plan;	/* api */
+	AuthSession *auth;
+	bool		masked;			/* requests are only shown */
+	ResponseRules *rules;		/* or NULL */
+	FetchPolicy policy;
+	SqlSource  *sql;			/* sql */
+	int			concurrency;
+	bool		windowed;		/* incremental.step */
+	bool		done;			/* complete, in an earlier run that this one goes on with */
+	List	   *wanted;			/* of char *: columns that later steps ask for in requests */
+
+	/* Where the pass stands: see checkpoint.c. */
+	List	   *listings;		/* of Listing *, open */
+	bool		opened_first;	/* the first listing has been opened, or the first window or parent looked for */
+	char	   *next_window;	/* where the next window begins; NULL: no more */
+	int64		next_parent;	/* the next parent's number */
+	bool		parents_done;
+	List	   *prepared;		/* of Listing *: of parents behind next_parent, rendered but not open */
+	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
+	int64		rejected;		/* items of this pass */
+	int64		taken;			/* items of this pass that were neither rejected nor skipped */
+	char	   *first_reason;	/* of an item of this run that was rejected, or NULL */
+	char	   *sync_token;		/* that the last page gave, or NULL */
+	bool		sync_token_expired;	/* the saved one is not sent any more */
+	char	   *etag;			/* of the first page, or NULL */
+	char	   *last_modified;
+	char	   *validators_for; /* the request that they belong to */
+	bool		unchanged;		/* 304: the source has nothing new */
+
+	/* While items are read. */
+	int			turn;			/* whose bytes are looked at first */
+	int			renderings;		/* goes up when requests must be rendered anew */
+	List	   *idle_readers;	/* of ItemReader * */
+	MemoryContext context_memory;	/* of ItemContexts; reset with the batch */
+	ItemBatch  *batch;
+	int			cursor_path;	/* cell of the batch's items that has cursorField, or -1 */
+	int			watched_path;	/* likewise what the pagination looks at */
+	bool		sampling;		/* readers read whole items */
+	bool		list_noticed;
+	int64		pages_done;
+	int			left_out;		/* pages that a rule has left out */
+	TimestampTz last_flush;
+	bool		finished;		/* this flush is the last */
+	bool		cancelled;
+	RunCounters counters;		/* of the run, with this batch */
+};
+
+/* More than performance.concurrency and parallel.maxConcurrency may be. */
+#define MAX_REQUESTS	256
+
+/* step.c */
+
+/* How many items the source told that there are, or -1. */
+extern int64 step_total_items(const StepRun *sr);
+
+/* step_watch.c */
+
+/* Tells those who watch how things stand before the next wait; waiting_for: NULL is whatever the requests wait for. */
+extern void step_watch(const StepRun *sr, const char *waiting_for);
+
+/* step_request.c */
+
+/*
+ * The first listing of a step as it would be opened now, in the current
+ * transaction, for those who look at what a job would do.  parent_row: a JSON object,
+ * where requests are made of rows of another step.  masked: secrets are "***"
+ * and no token is asked for.
+ */
+extern Listing *step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool masked);
+
+/* Sets the step's cursor, and $1 of its transform, from its state; in the current context. */
+extern void step_make_cursor(StepRun *sr);
+
+/* $1 of the transform's templates, in the current transaction and context. */
+extern Jsonb *step_transform_scopes(StepRun *sr);
+
+/* Renders the listing's base request, in the current transaction; its page is the pager's. */
+extern void step_render(Listing *listing);
+
+/* What templates of a transform see beside the item: page, window, parent; response NULL while it is not known. */
+extern char *step_context_json(const Listing *listing, const char *response);
+
+/* supply.c */
+
+/* Opens listings while there may be more requests in flight. */
+extern void supply_open(StepRun *sr);
+
+/* Takes up the listings of a checkpoint again. */
+extern Listing *supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, Listing *whole, const char *page);
+
+/* The lower bound behind which every window is complete; NULL where there are no windows. */
+extern const char *supply_finished_windows(const StepRun *sr);
+
+/* A listing, without a request yet. */
+extern Listing *listing_create(StepRun *sr);
+
+/* listing.c */
+
+/* Sends the request of the listing's page. */
+extern void listing_begin_page(Listing *listing);
+
+/* That request, in the current context; credentials are fresh and its base is rendered. */
+extern HttpRequest *listing_request(Listing *listing);
+
+/* Reads what has come of it; the listing may be gone when this returns. */
+extern void listing_read(Listing *listing);
+
+/* Closes it, whatever its state. */
+extern void listing_close(Listing *listing);
+
+/* step_items.c */
+
+/* Begins a document: the body of a page, or items of another source. */
+extern void items_begin(Listing *listing, const char *content_type);
+extern void items_push(Listing *listing, const char *data, size_t len);
+
+/* The document is complete; false where it is wrong, which items_check then raises (a rule may know better). */
+extern bool items_finish(Listing *listing);
+extern void items_check(Listing *listing, bool right);
+
+/* Items of the page that are in the batch or the table. */
+extern int64 items_delivered(const Listing *listing);
+
+/* Is it time to write what the batch holds, though it is not full? */
+extern bool items_flush_is_due(const StepRun *sr);
+
+/* step_write.c */
+
+/* Writes and commits what the batch holds, with counters and checkpoint. */
+extern void step_flush(StepRun *sr);
+
+/* checkpoint.c */
+
+#define CHECKPOINT_DONE "{\"done\": true}"
+
+/* Is it that of a step that is complete, in a run that is not? */
+extern bool checkpoint_is_done(const char *checkpoint);
+
+/* Both in the current memory context. */
+extern void checkpoint_read(StepRun *sr);
+extern char *checkpoint_write(StepRun *sr);
+
+#endif

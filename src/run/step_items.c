@@ -1,0 +1,280 @@
+/*
+ * step_items.c
+ *	  Bytes to items of the batch.
+ *
+ * Every listing reads its pages with a reader of its own; readers are handed on
+ * from a listing that has ended to one that begins.  All deliver into the
+ * step's batch.
+ *
+ * While the columns of the table are not known (no table, no schema), items are
+ * read whole, the first batch is the sample, and the items of that page are
+ * read a second time with the paths that came of it.  Nothing else is read meanwhile.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "run/run_error.h"
+#include "run/step_data.h"
+#include "template/template.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* A batch that is not full is written at the end of a page when this time has passed, so that rows show up. */
+#define FLUSH_INTERVAL_MS 500
+
+static void open_batch(StepRun *sr);
+static ItemReader *open_reader(StepRun *sr);
+static int	all_paths(StepRun *sr, const JsonPath *const **paths);
+static void look_at_items(Listing *listing, int first);
+static void look_at_cursor(Listing *listing, int first);
+static void keep_last_value(Listing *listing);
+static void set_context(Listing *listing);
+static void raise_reader_error(const Listing *listing);
+static void note_list_path(const Listing *listing);
+
+void
+items_begin(Listing *listing, const char *content_type)
+{
+	StepRun    *sr = listing->sr;
+
+	if (sr->batch == NULL || (sr->sampling && !write_plan_needs_sample(sr->plan)))
+		open_batch(sr);
+	if (listing->reader == NULL)
+		listing->reader = open_reader(sr);
+	item_reader_begin(listing->reader, listing->skip);
+	listing->reading = true;
+	listing->at_page_begin = false;
+	listing->context = NULL;
+	if (!item_reader_set_content_type(listing->reader, content_type))
+		raise_reader_error(listing);
+}
+
+void
+items_push(Listing *listing, const char *data, size_t len)
+{
+	StepRun    *sr = listing->sr;
+
+	while (len > 0)
+	{
+		size_t		taken;
+		int			before = sr->batch->nitems;
+		ItemReaderStatus status;
+
+		set_context(listing);
+		status = item_reader_push(listing->reader, data, len, &taken, sr->batch);
+		data += taken;
+		len -= taken;
+		look_at_items(listing, before);
+		if (status == ITEMS_ERROR)
+			raise_reader_error(listing);
+		if (status == ITEMS_BATCH_FULL)
+			step_flush(sr);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+bool
+items_finish(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	ItemReaderStatus status;
+	int			before;
+
+	do
+	{
+		before = sr->batch->nitems;
+		set_context(listing);
+		status = item_reader_finish(listing->reader, sr->batch);
+		look_at_items(listing, before);
+		if (status == ITEMS_BATCH_FULL)
+			step_flush(sr);
+	} while (status == ITEMS_BATCH_FULL);
+	return status != ITEMS_ERROR;
+}
+
+void
+items_check(Listing *listing, bool right)
+{
+	if (!right)
+		raise_reader_error(listing);
+	note_list_path(listing);
+}
+
+int64
+items_delivered(const Listing *listing)
+{
+	return listing->reading ? Max(item_reader_count(listing->reader), listing->skip) : listing->skip;
+}
+
+bool
+items_flush_is_due(const StepRun *sr)
+{
+	if (sr->batch == NULL || sr->batch->nitems == 0)
+		return false;
+	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
+		sr->batch->nitems * 2 >= sr->batch->max_items ||
+		TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+}
+
+/* Makes the batch for what the plan wants by now; readers for what it wanted before are of no use any more. */
+static void
+open_batch(StepRun *sr)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->memory);
+	const JsonPath *const *paths;
+	int			npaths;
+	int			batch_items = sr->step->destination.batch_size;
+	ListCell   *lc;
+
+	if (batch_items == 0)
+		batch_items = STEP_BATCH_ITEMS;
+	npaths = all_paths(sr, &paths);
+	sr->batch = item_batch_create(npaths, batch_items, STEP_BATCH_BYTES, sr->memory);
+	sr->sampling = write_plan_needs_sample(sr->plan);
+	sr->idle_readers = NIL;
+	foreach(lc, sr->listings)
+		((Listing *) lfirst(lc))->reader = NULL;
+	MemoryContextSwitchTo(old);
+}
+
+static ItemReader *
+open_reader(StepRun *sr)
+{
+	const JsonPath *const *paths;
+	int			npaths;
+	ItemReader *reader;
+	MemoryContext old;
+
+	if (sr->idle_readers != NIL)
+	{
+		reader = llast(sr->idle_readers);
+		sr->idle_readers = list_delete_last(sr->idle_readers);
+		return reader;
+	}
+	old = MemoryContextSwitchTo(sr->memory);
+	npaths = all_paths(sr, &paths);
+	reader = step_reader(&sr->step->source, npaths, paths, sr->memory);
+	MemoryContextSwitchTo(old);
+	return reader;
+}
+
+/* Those of the plan, and behind them what the cursor and the pagination look at. */
+static int
+all_paths(StepRun *sr, const JsonPath *const **paths)
+{
+	const JobSource *source = &sr->step->source;
+	const JsonPath *const *wanted;
+	int			npaths = write_plan_paths(sr->plan, &wanted);
+	const JsonPath **all = palloc(sizeof(JsonPath *) * (npaths + 2));
+	const JsonPath *watched = source->type == SOURCE_API ? pagination_watched_path(&source->pagination) : NULL;
+
+	memcpy(all, wanted, sizeof(JsonPath *) * npaths);
+	sr->cursor_path = sr->watched_path = -1;
+	if (source->incremental != NULL && source->incremental->cursor_field != NULL)
+	{
+		sr->cursor_path = npaths;
+		all[npaths++] = batch_utf8_path(source->incremental->cursor_field);
+	}
+	if (watched != NULL)
+	{
+		sr->watched_path = npaths;
+		all[npaths++] = batch_utf8_path(watched);
+	}
+	*paths = all;
+	return npaths;
+}
+
+/* What of the items that have just come the run itself wants to know. */
+static void
+look_at_items(Listing *listing, int first)
+{
+	StepRun    *sr = listing->sr;
+
+	if (sr->batch->nitems == first)
+		return;
+	if (sr->cursor_path >= 0)
+		look_at_cursor(listing, first);
+	if (sr->watched_path >= 0)
+		keep_last_value(listing);
+}
+
+static void
+look_at_cursor(Listing *listing, int first)
+{
+	StepRun    *sr = listing->sr;
+	CursorWindow window = listing->window;
+	MemoryContext old = MemoryContextSwitchTo(sr->batch->context);
+	int64		item;
+
+	if (window.from == NULL)
+		cursor_bounds(sr->cursor, &window);
+	if (!cursor_look(sr->cursor, sr->batch, sr->cursor_path, first, &window, &sr->batch->dropped, &item))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("item " INT64_FORMAT " has no usable value at \"%s\"", sr->position + item + 1,
+						json_path_print(sr->step->source.incremental->cursor_field)),
+				 errdetail("It is the cursor of an incremental sync."),
+				 errhint("Set incremental.missing to \"include\" or \"skip\" if that is right.")));
+	MemoryContextSwitchTo(old);
+}
+
+static void
+keep_last_value(Listing *listing)
+{
+	const StepRun *sr = listing->sr;
+	const ItemBatch *batch = sr->batch;
+	const Cell *cell = &batch->cells[(int64) (batch->nitems - 1) * batch->npaths + sr->watched_path];
+
+	if (listing->last_value != NULL)
+		pfree(listing->last_value);
+	listing->last_value = NULL;
+	if (cell->kind == CELL_NUMBER || cell->kind == CELL_STRING)
+	{
+		listing->last_value = MemoryContextStrdup(listing->memory, batch->arena + cell->offset);
+		listing->last_is_number = cell->kind == CELL_NUMBER;
+	}
+}
+
+/* The items that come now are of this listing's page. */
+static void
+set_context(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old;
+
+	if ((sr->scopes_used & (TEMPLATE_SCOPES_OF_CONTEXT | TEMPLATE_USES_PARENT)) == 0)
+		return;
+	if (listing->context == NULL)
+	{
+		old = MemoryContextSwitchTo(sr->context_memory);
+		listing->context = palloc(sizeof(ItemContext));
+		listing->context->json = step_context_json(listing, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	item_batch_set_context(sr->batch, listing->context);
+}
+
+static void
+raise_reader_error(const Listing *listing)
+{
+	step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
+}
+
+/* Where the definition does not say it, the user is told where the items were found. */
+static void
+note_list_path(const Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	const char *path = item_reader_list_path(listing->reader);
+	char	   *notice;
+
+	if (sr->list_noticed || path == NULL || strcmp(path, "$") == 0 ||
+		sr->step->source.data_path != NULL || sr->step->source.type != SOURCE_API)
+		return;
+	sr->list_noticed = true;
+	notice = psprintf("the items are at \"%s\" of the response", path);
+	ereport(NOTICE,
+			(errmsg_internal("%s", notice),
+			 errhint("Say so with \"dataPath\": \"%s\".", path)));
+	run_note(sr->run, notice);
+}

@@ -1,0 +1,64 @@
+/*
+ * step_watch.c
+ *	  What those who watch a step see of it before anything is committed.
+ */
+#include "postgres.h"
+
+#include "run/step_data.h"
+#include "run/watch.h"
+
+/* Waits in the order in which one hides another: bytes that are there, then what comes by itself, then time. */
+static const char *const wait_names[] = {
+	[WAIT_NOTHING] = "",
+	[WAIT_RESPONSE] = "response",
+	[WAIT_RETRY] = "retry",
+	[WAIT_RATE_LIMIT] = "rate limit",
+};
+
+static int	count_requests(const StepRun *sr, FetchWait *wait, TimestampTz *until);
+
+void
+step_watch(const StepRun *sr, const char *waiting_for)
+{
+	FetchWait	wait;
+	RunProgress progress = {
+		.page = sr->run->counters.pages + sr->pages_done,
+		.items = sr->run->counters.processed + (sr->batch ? sr->batch->nitems : 0),
+		.total_items = step_total_items(sr),
+	};
+
+	progress.in_flight = count_requests(sr, &wait, &progress.waiting_until);
+	if (progress.in_flight > 0)
+		progress.page++;
+	if (waiting_for == NULL)
+		waiting_for = wait_names[wait];
+	strlcpy(progress.waiting_for, waiting_for, sizeof(progress.waiting_for));
+	watch_report(sr->run, &progress);
+}
+
+/* How many there are in flight, and what holds all of them up. */
+static int
+count_requests(const StepRun *sr, FetchWait *wait, TimestampTz *until)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	*wait = WAIT_NOTHING;
+	*until = 0;
+	foreach(lc, sr->listings)
+	{
+		const Listing *listing = lfirst(lc);
+		TimestampTz its_until;
+		FetchWait	its;
+
+		if (listing->fetch == NULL || listing->held)
+			continue;
+		its = fetch_waiting(listing->fetch, &its_until);
+		if (n++ == 0 || its < *wait || (its == *wait && its_until < *until))
+		{
+			*wait = its;
+			*until = its_until;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,326 @@
+/*
+ * step_write.c
+ *	  The batch to the table, with counters and checkpoint, in one transaction.
+ *
+ * A flush ends with everything that was read so far in the table or undone.  The
+ * last one of a step also moves what the next run begins with (last_sync_time, the
+ * cursor, what the source gave to be asked with again), and the last one of the
+ * last step completes the run.
+ */
+#include "postgres.h"
+
+#include "catalog/rejected_catalog.h"
+#include "run/run_error.h"
+#include "run/secret_mask.h"
+#include "run/step_data.h"
+#include "template/template.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+static void check_responses(const StepRun *sr);
+static void write_batch(RunContext *run, void *arg);
+static void write_items(StepRun *sr, WriteCounts *counts);
+static void keep_parents(StepRun *sr, const ItemBatch *batch);
+static void keep_rejected(StepRun *sr, const List *items);
+static ErrorData *all_rejected(const StepRun *sr);
+static void raise_bad_item(const StepRun *sr);
+static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters);
+static void put_state(StepRun *sr);
+static void finish_state(StepRun *sr);
+static void forget_contexts(StepRun *sr);
+static bool is_last_step(const StepRun *sr);
+static void note_no_table(const StepRun *sr);
+static void write_notices(RunContext *run);
+
+void
+step_flush(StepRun *sr)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
+
+	check_responses(sr);
+	step_watch(sr, "database");
+	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
+	run_in_transaction(sr->run, write_batch, sr);
+	sr->run->more_to_come = false;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(sr->write_memory);
+
+	/* Only now is it committed: a deferred constraint may have undone it at the last moment. */
+	sr->run->counters = sr->counters;
+	sr->pages_done = 0;
+	if (sr->batch)
+	{
+		sr->position += sr->batch->nitems;
+		item_batch_reset(sr->batch);
+		forget_contexts(sr);
+	}
+	sr->last_flush = GetCurrentTimestamp();
+	if (sr->cancelled && !sr->finished)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the run was cancelled")));
+}
+
+/* A transform that looks at the response needs pages that fit into a batch: what follows the list is not known before. */
+static void
+check_responses(const StepRun *sr)
+{
+	ListCell   *lc;
+
+	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)
+		return;
+	foreach(lc, sr->listings)
+	{
+		const Listing *listing = lfirst(lc);
+
+		if (listing->context != NULL && !listing->context_complete)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a page has more items than a batch, and the transform looks at the response"),
+					 errdetail("The response is known when the page is complete, and its items are written with it."),
+					 errhint("Ask for smaller pages, or raise destination.batchSize.")));
+	}
+}
+
+static void
+write_batch(RunContext *run, void *arg)
+{
+	StepRun    *sr = arg;
+	WriteCounts counts = {0};
+
+	if (!OidIsValid(catalog_lock_extension()))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension databite was dropped while the job was running")));
+
+	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan))
+		raise_bad_item(sr);
+	if (sr->batch && sr->batch->nitems > 0)
+		write_items(sr, &counts);
+	count(run, &counts, sr->pages_done, &sr->counters);
+	sr->rejected += counts.rejected;
+	sr->taken += counts.processed - counts.rejected - counts.skipped;
+	if (sr->finished && sr->rejected > 0 && sr->taken == 0)
+		run->failure = all_rejected(sr);
+	else if (sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
+		note_no_table(sr);
+	if (sr->finished && sr->left_out > 0)
+		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
+	put_state(sr);
+	write_notices(run);
+	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
+	{
+		sr->cancelled = run_catalog_progress(run->run_id, sr->step->id, &sr->counters, step_total_items(sr));
+
+		/* With the rows that complete it: a run that was killed between the two would be done twice. */
+		if (run->failure != NULL)
+			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters, run_error_json(run->failure, sr->step->id));
+		else if (sr->finished && is_last_step(sr))
+			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
+	}
+}
+
+static void
+write_items(StepRun *sr, WriteCounts *counts)
+{
+	ItemBatch  *batch = sr->batch;
+
+	if (sr->sampling && write_plan_needs_sample(sr->plan))
+	{
+		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
+		sr->run->keep_checkpoint |= !write_plan_is_upsert(sr->plan);
+	}
+	if (sr->sampling && !write_plan_needs_sample(sr->plan))
+	{
+		const JsonPath *const *paths;
+		int			npaths = write_plan_paths(sr->plan, &paths);
+
+		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
+	}
+	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
+	if (sr->wanted != NIL)
+		keep_parents(sr, batch);
+}
+
+/* What later steps make requests of. */
+static void
+keep_parents(StepRun *sr, const ItemBatch *batch)
+{
+	Jsonb	  **rows;
+	int			nrows = write_plan_delivered(sr->plan, batch, sr->position, sr->scopes, &rows);
+
+	if (nrows > 0)
+		parent_catalog_add(sr->run->record->id, sr->step->id, sr->wanted, nrows, rows);
+}
+
+/* Writes what was rejected, in the transaction of its batch. */
+static void
+keep_rejected(StepRun *sr, const List *items)
+{
+	const JobRecord *job = sr->run->record;
+	RejectedRecord *records = palloc(sizeof(RejectedRecord) * Max(list_length(items), 1));
+	ListCell   *lc;
+
+	foreach(lc, items)
+	{
+		const RejectedItem *item = lfirst(lc);
+		RejectedRecord *record = &records[foreach_current_index(lc)];
+
+		record->item = item->item;
+		record->sqlstate = item->sqlstate;
+		record->message = secret_mask_text(item->message);
+		record->column = item->column;
+		record->constraint = item->constraint;
+	}
+	if (items == NIL)
+		return;
+	if (sr->first_reason == NULL)
+		sr->first_reason = MemoryContextStrdup(sr->memory, records[0].message);
+	if (sr->run->run_id != 0)
+		rejected_catalog_add(job->id, job->owner, sr->run->run_id, sr->step->id, list_length(items), records);
+}
+
+/* What a run failed with that wrote nothing but rejected items; in the run's memory. */
+static ErrorData *
+all_rejected(const StepRun *sr)
+{
+	MemoryContext old = MemoryContextSwitchTo(sr->run->memory);
+	ErrorData  *error = palloc0(sizeof(ErrorData));
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_CHECK_VIOLATION;
+	error->message = psprintf("every item was rejected");
+	if (sr->first_reason != NULL)
+		error->detail = psprintf("The first of them: %s.", sr->first_reason);
+	error->hint = pstrdup("The view databite.rejected_items has the items and the reasons.");
+	error->assoc_context = sr->run->memory;
+	MemoryContextSwitchTo(old);
+	return error;
+}
+
+static void
+raise_bad_item(const StepRun *sr)
+{
+	BadItem    *bad = linitial(sr->batch->bad);
+
+	ereport(ERROR,
+			(errcode(bad->sqlstate),
+			 errmsg("item " INT64_FORMAT " cannot be stored: %s", sr->position + bad->item + 1, bad->reason)));
+}
+
+static void
+count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters)
+{
+	*counters = run->counters;
+	counters->processed += counts->processed;
+	counters->inserted += counts->inserted;
+	counters->updated += counts->updated;
+	counters->unchanged += counts->unchanged;
+	counters->rejected += counts->rejected;
+	counters->skipped += counts->skipped;
+	counters->pages += pages;
+	if (run->client)
+	{
+		const SourceCounters *source = source_client_counters(run->client);
+
+		counters->requests = source->requests;
+		counters->retries = source->retries;
+		counters->bytes_received = source->bytes_received;
+	}
+}
+
+/*
+ * A pass that goes on leaves its checkpoint, one that ends moves what the next
+ * begins with, and one that has failed for its items leaves neither.
+ */
+static void
+put_state(StepRun *sr)
+{
+	const JobRecord *job = sr->run->record;
+	const char *finished;
+
+	if (sr->run->failure != NULL)
+		state_catalog_forget_checkpoints(job->id);
+	else if (sr->finished)
+		finish_state(sr);
+	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
+	{
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_write(sr));
+
+		/* A window that is complete is not asked for again, whatever becomes of those behind it. */
+		finished = sr->windowed ? supply_finished_windows(sr) : NULL;
+		if (finished != NULL && (sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) != 0))
+		{
+			state_catalog_save_cursor(job->id, job->state_epoch, sr->step->id, finished);
+			sr->state.cursor = MemoryContextStrdup(sr->memory, finished);
+		}
+	}
+}
+
+static void
+finish_state(StepRun *sr)
+{
+	const JobRecord *job = sr->run->record;
+	StepState	state = {.has_last_sync_time = true, .last_sync_time = sr->pass_started};
+	CursorWindow bounds;
+
+	cursor_bounds(sr->cursor, &bounds);
+	state.cursor = sr->windowed ? bounds.to : unconstify(char *, cursor_seen(sr->cursor));
+	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
+	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
+	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
+	state.validators_for = sr->unchanged ? sr->state.validators_for : sr->validators_for;
+	state_catalog_finish(job->id, job->state_epoch, sr->step->id, &state);
+	if (list_length(sr->run->job->steps) == 1)
+		return;
+
+	/* Where the run is taken up again after this, the step is not done a second time. */
+	if (is_last_step(sr))
+	{
+		state_catalog_forget_checkpoints(job->id);
+		parent_catalog_clear(job->id, NULL);
+	}
+	else if (sr->run->mode != RUN_IN_FUNCTION)
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, CHECKPOINT_DONE);
+}
+
+/* The contexts of the batch's items are gone with it; pages that go on get new ones. */
+static void
+forget_contexts(StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+		((Listing *) lfirst(lc))->context = NULL;
+	MemoryContextReset(sr->context_memory);
+}
+
+static bool
+is_last_step(const StepRun *sr)
+{
+	return sr->step == llast(sr->run->job->steps);
+}
+
+/* The columns of a table are taken from items, and there were none. */
+static void
+note_no_table(const StepRun *sr)
+{
+	bool		dropped = sr->position > 0 || (sr->batch != NULL && sr->batch->nitems > 0);
+	char	   *notice = psprintf("table \"%s\" was not created because %s", sr->step->destination.table,
+								  dropped ? "source.where dropped all items" : "the source gave no items");
+
+	ereport(NOTICE,
+			(errmsg_internal("%s", notice)));
+	run_note(sr->run, notice);
+}
+
+static void
+write_notices(RunContext *run)
+{
+	ListCell   *lc;
+
+	if (run->run_id != 0)
+		foreach(lc, run->notices)
+			run_catalog_notice(run->run_id, lfirst(lc));
+	run->notices = NIL;
+}

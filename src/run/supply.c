@@ -1,0 +1,340 @@
+/*
+ * supply.c
+ *	  Which listings are opened, and when.
+ *
+ * There is one listing; or one for each window of time, from the oldest on, of
+ * which several may be open; or one for each row of a parent step.  While fewer
+ * requests are in flight than there may be, first a part of a listing that is
+ * open already is taken, then the next window or parent.
+ *
+ * What is not opened yet is two numbers: where the next window begins, and the
+ * number of the last parent that was taken.
+ */
+#include "postgres.h"
+
+#include "run/run_error.h"
+#include "run/step_data.h"
+#include "utils/memutils.h"
+
+/* Parents that are looked up and rendered at a time. */
+#define PARENTS_AT_A_TIME 64
+
+static int	in_flight(const StepRun *sr);
+static bool open_one(StepRun *sr);
+static bool open_part(StepRun *sr);
+static bool open_part_of(Listing *whole);
+static bool open_window(StepRun *sr);
+static bool open_parent(StepRun *sr);
+static bool open_only(StepRun *sr);
+static void prepare_parents(RunContext *run, void *arg);
+static void prepare_listing(RunContext *run, void *arg);
+static void make_pager(Listing *listing, const char *page);
+static void begin(Listing *listing);
+static void settle_held(StepRun *sr);
+
+void
+supply_open(StepRun *sr)
+{
+	settle_held(sr);
+	while (!sr->unchanged && in_flight(sr) < (sr->sampling ? 1 : sr->concurrency) && open_one(sr))
+		;
+}
+
+Listing *
+listing_create(StepRun *sr)
+{
+	MemoryContext memory = AllocSetContextCreate(sr->memory, "databite listing", ALLOCSET_SMALL_SIZES);
+	Listing    *listing = MemoryContextAllocZero(memory, sizeof(Listing));
+
+	listing->sr = sr;
+	listing->memory = memory;
+	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
+	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
+	listing->at_page_begin = true;
+	return listing;
+}
+
+Listing *
+supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, Listing *whole, const char *page)
+{
+	Listing    *listing = listing_create(sr);
+	MemoryContext old = MemoryContextSwitchTo(listing->memory);
+
+	if (window->from != NULL)
+		listing->window.from = pstrdup(window->from);
+	if (window->to != NULL)
+		listing->window.to = pstrdup(window->to);
+	if (parent != NULL)
+	{
+		listing->parent = palloc(sizeof(ParentRow));
+		listing->parent->number = parent->number;
+		listing->parent->json = pstrdup(parent->json);
+	}
+	listing->whole = whole;
+	MemoryContextSwitchTo(old);
+	if (sr->step->source.type == SOURCE_API)
+	{
+		step_render(listing);
+		make_pager(listing, page);
+	}
+	if (whole != NULL)
+		whole->open_parts++;
+
+	old = MemoryContextSwitchTo(sr->memory);
+	sr->listings = lappend(sr->listings, listing);
+	MemoryContextSwitchTo(old);
+	return listing;
+}
+
+const char *
+supply_finished_windows(const StepRun *sr)
+{
+	const char *finished = sr->next_window;
+	ListCell   *lc;
+
+	if (request_plan_parent(sr->request_plan) != NULL)
+		return NULL;
+	foreach(lc, sr->listings)
+	{
+		const Listing *listing = lfirst(lc);
+
+		if (listing->window.from != NULL)
+			return listing->window.from;	/* they are open in their order */
+	}
+	return finished;
+}
+
+/* Requests that are under way, of listings that were taken up again and have not begun yet too. */
+static int
+in_flight(const StepRun *sr)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		const Listing *listing = lfirst(lc);
+
+		n += listing->fetch != NULL;
+	}
+	return n;
+}
+
+static bool
+open_one(StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		Listing    *listing = lfirst(lc);
+
+		if (listing->fetch == NULL && !listing->split)
+		{
+			listing_begin_page(listing);	/* of a checkpoint */
+			return true;
+		}
+	}
+	return open_part(sr) || open_window(sr) || open_parent(sr) || open_only(sr);
+}
+
+static bool
+open_part(StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		Listing    *listing = lfirst(lc);
+
+		if (listing->split && !listing->ended)
+		{
+			if (open_part_of(listing))
+				return true;
+			listing->ended = true;
+		}
+		if (listing->split && listing->ended && listing->open_parts == 0)
+		{
+			listing_close(listing);
+			return open_one(sr);	/* the list has changed */
+		}
+	}
+	return false;
+}
+
+/* Takes the next page off a listing; false where there is none (yet). */
+static bool
+open_part_of(Listing *whole)
+{
+	StepRun    *sr = whole->sr;
+	Listing    *part = listing_create(sr);
+	MemoryContext old;
+
+	part->pager = pager_fork(whole->pager, part->memory);
+	if (part->pager == NULL)
+	{
+		const char *hint;
+		const char *message = pager_error(whole->pager, &hint);
+
+		MemoryContextDelete(part->memory);
+		if (message != NULL)
+			run_raise_content_error(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint, sr->step->source.method, NULL);
+		return false;
+	}
+	part->whole = whole;
+	part->window = whole->window;
+	part->parent = whole->parent;
+	part->base = whole->base;
+	part->rendered = whole->rendered;
+	whole->open_parts++;
+	old = MemoryContextSwitchTo(sr->memory);
+	sr->listings = lappend(sr->listings, part);
+	MemoryContextSwitchTo(old);
+	listing_begin_page(part);
+	return true;
+}
+
+/* Windows of the whole step; those of a parent come one after another in its listing. */
+static bool
+open_window(StepRun *sr)
+{
+	CursorWindow window;
+	Listing    *listing;
+
+	if (sr->next_window == NULL || request_plan_parent(sr->request_plan) != NULL)
+		return false;
+	sr->opened_first = true;
+	if (!cursor_window(sr->cursor, sr->next_window, &window))
+	{
+		sr->next_window = NULL;
+		return false;
+	}
+	listing = listing_create(sr);
+	listing->window.from = MemoryContextStrdup(listing->memory, window.from);
+	listing->window.to = window.to != NULL ? MemoryContextStrdup(listing->memory, window.to) : NULL;
+	sr->next_window = window.to != NULL ? MemoryContextStrdup(sr->memory, window.to) : NULL;
+	run_in_transaction(sr->run, prepare_listing, listing);
+	begin(listing);
+	return true;
+}
+
+static bool
+open_parent(StepRun *sr)
+{
+	Listing    *listing;
+
+	if (request_plan_parent(sr->request_plan) == NULL)
+		return false;
+	sr->opened_first = true;
+	if (sr->prepared == NIL && !sr->parents_done)
+		run_in_transaction(sr->run, prepare_parents, sr);
+	if (sr->prepared == NIL)
+		return false;
+	listing = linitial(sr->prepared);
+	sr->prepared = list_delete_first(sr->prepared);
+	sr->next_parent = listing->parent->number;
+	begin(listing);
+	return true;
+}
+
+/* The one listing of a step without windows and parents. */
+static bool
+open_only(StepRun *sr)
+{
+	Listing    *listing;
+
+	if (sr->opened_first)
+		return false;
+	sr->opened_first = true;
+	listing = listing_create(sr);
+	run_in_transaction(sr->run, prepare_listing, listing);
+	begin(listing);
+	return true;
+}
+
+/* Looks up the next parents and renders their requests. */
+static void
+prepare_parents(RunContext *run, void *arg)
+{
+	StepRun    *sr = arg;
+	const char *parent = request_plan_parent(sr->request_plan)->id;
+	List	   *rows = parent_catalog_get(run->record->id, parent, sr->next_parent, PARENTS_AT_A_TIME);
+	ListCell   *lc;
+
+	sr->parents_done = list_length(rows) < PARENTS_AT_A_TIME;
+	foreach(lc, rows)
+	{
+		const ParentRow *row = lfirst(lc);
+		Listing    *listing = listing_create(sr);
+		MemoryContext old = MemoryContextSwitchTo(listing->memory);
+		CursorWindow window;
+
+		listing->parent = palloc(sizeof(ParentRow));
+		listing->parent->number = row->number;
+		listing->parent->json = pstrdup(row->json);
+		if (sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window))
+		{
+			listing->window.from = pstrdup(window.from);
+			listing->window.to = window.to != NULL ? pstrdup(window.to) : NULL;
+		}
+		MemoryContextSwitchTo(old);
+		prepare_listing(run, listing);
+
+		old = MemoryContextSwitchTo(sr->memory);
+		sr->prepared = lappend(sr->prepared, listing);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+static void
+prepare_listing(RunContext *run, void *arg)
+{
+	step_render(arg);
+	make_pager(arg, NULL);
+}
+
+/* The pager of a listing that was rendered; page: where it goes on, or NULL. */
+static void
+make_pager(Listing *listing, const char *page)
+{
+	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->memory);
+}
+
+static void
+begin(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old = MemoryContextSwitchTo(sr->memory);
+
+	sr->listings = lappend(sr->listings, listing);
+	MemoryContextSwitchTo(old);
+	listing_begin_page(listing);
+}
+
+/* Parts that failed while earlier ones were open: by now it may be known whether they are behind the end. */
+static void
+settle_held(StepRun *sr)
+{
+	bool		again = true;
+	ListCell   *lc;
+
+	while (again)
+	{
+		again = false;
+		foreach(lc, sr->listings)
+		{
+			Listing    *listing = lfirst(lc);
+
+			if (listing->held)
+			{
+				listing->held = false;
+				listing_read(listing);	/* fails, is held again, or goes away */
+				if (!list_member_ptr(sr->listings, listing))
+				{
+					again = true;
+					break;
+				}
+			}
+		}
+	}
+}
