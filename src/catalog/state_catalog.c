@@ -20,11 +20,17 @@ state_catalog_get(const char *job_id, const char *step_id, StepState *state)
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
-	if (catalog_run("SELECT last_sync_time FROM databite.step_state WHERE job_id = $1 AND step_id = $2",
+	if (catalog_run("SELECT last_sync_time, cursor, sync_token, etag, last_modified, validators_for"
+					" FROM databite.step_state WHERE job_id = $1 AND step_id = $2",
 					&args, SPI_OK_SELECT) > 0)
 	{
-		state->has_last_sync_time = true;
 		state->last_sync_time = row_time(0, 1);
+		state->has_last_sync_time = state->last_sync_time != 0;
+		state->cursor = row_text(0, 2, scope.caller);
+		state->sync_token = row_text(0, 3, scope.caller);
+		state->etag = row_text(0, 4, scope.caller);
+		state->last_modified = row_text(0, 5, scope.caller);
+		state->validators_for = row_text(0, 6, scope.caller);
 	}
 	if (catalog_run("SELECT position::pg_catalog.text FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2",
 					&args, SPI_OK_SELECT) > 0)
@@ -53,7 +59,7 @@ state_catalog_put_checkpoint(const char *job_id, int64 epoch, const char *step_i
 }
 
 void
-state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, TimestampTz last_sync_time)
+state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, const StepOutcome *outcome)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -62,11 +68,37 @@ state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, Times
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2", &args, SPI_OK_DELETE);
-	arg_time(&args, last_sync_time);
+	arg_time(&args, outcome->last_sync_time);
 	arg_int8(&args, epoch);
-	catalog_run("INSERT INTO databite.step_state (job_id, step_id, last_sync_time)"
+	arg_text(&args, outcome->cursor);
+	arg_text(&args, outcome->sync_token);
+	arg_text(&args, outcome->etag);
+	arg_text(&args, outcome->last_modified);
+	arg_text(&args, outcome->validators_for);
+	catalog_run("INSERT INTO databite.step_state"
+				" (job_id, step_id, last_sync_time, cursor, sync_token, etag, last_modified, validators_for)"
+				" SELECT job_id, $2, $3, $5, $6, $7, $8, $9 FROM databite.job" JOB_OF_EPOCH
+				" ON CONFLICT (job_id, step_id) DO UPDATE SET last_sync_time = excluded.last_sync_time,"
+				" cursor = excluded.cursor, sync_token = excluded.sync_token, etag = excluded.etag,"
+				" last_modified = excluded.last_modified, validators_for = excluded.validators_for",
+				&args, SPI_OK_INSERT);
+	catalog_leave(&scope);
+}
+
+void
+state_catalog_save_cursor(const char *job_id, int64 epoch, const char *step_id, const char *cursor)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	arg_text(&args, cursor);
+	arg_int8(&args, epoch);
+	catalog_run("INSERT INTO databite.step_state (job_id, step_id, cursor)"
 				" SELECT job_id, $2, $3 FROM databite.job" JOB_OF_EPOCH
-				" ON CONFLICT (job_id, step_id) DO UPDATE SET last_sync_time = excluded.last_sync_time",
+				" ON CONFLICT (job_id, step_id) DO UPDATE SET cursor = excluded.cursor",
 				&args, SPI_OK_INSERT);
 	catalog_leave(&scope);
 }

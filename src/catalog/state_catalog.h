@@ -12,8 +12,24 @@ typedef struct StepState
 {
 	bool		has_last_sync_time;
 	TimestampTz last_sync_time; /* start of the last successful run */
+	char	   *cursor;			/* in the cursor's own form (run/cursor.h), or NULL */
+	char	   *sync_token;		/* opaque state of the source, or NULL */
+	char	   *etag;			/* of the last response, or NULL */
+	char	   *last_modified;	/* likewise */
+	char	   *validators_for; /* hash of the request that etag and last_modified belong to, or NULL */
 	char	   *checkpoint;		/* JSON text of a pass that has not ended, or NULL */
 } StepState;
+
+/* What a pass that has ended leaves; NULL forgets what was there.  Members mean what those of StepState do. */
+typedef struct StepOutcome
+{
+	TimestampTz last_sync_time;
+	const char *cursor;
+	const char *sync_token;
+	const char *etag;
+	const char *last_modified;
+	const char *validators_for;
+} StepOutcome;
 
 /* A step without state gets the empty one. */
 extern void state_catalog_get(const char *job_id, const char *step_id, StepState *state);
@@ -26,7 +42,10 @@ extern void state_catalog_get(const char *job_id, const char *step_id, StepState
 extern void state_catalog_put_checkpoint(const char *job_id, int64 epoch, const char *step_id, const char *checkpoint);
 
 /* A pass has ended: its checkpoint is forgotten, and the next one asks for what is newer.  epoch: as above. */
-extern void state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, TimestampTz last_sync_time);
+extern void state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, const StepOutcome *outcome);
+
+/* A window is complete: the cursor alone moves, the checkpoint stays as it is.  epoch: as above. */
+extern void state_catalog_save_cursor(const char *job_id, int64 epoch, const char *step_id, const char *cursor);
 
 /* Forgets cursors and checkpoints; step_id NULL: of all steps of the job.  The caller begins a new epoch. */
 extern void state_catalog_reset(const char *job_id, const char *step_id);

@@ -60,11 +60,9 @@ auth_answer_read(const AuthSession *session, const char *body, size_t len,
 	token->value = text_at(root, auth->token_path);
 	if (token->value == NULL)
 	{
-		char	   *code = oauth_error(root);
+		char	   *refusal = oauth_error(root);
 
-		raise_wrong(session, response,
-					code != NULL ? psprintf("the token endpoint answers \"%s\"", code)
-								 : "the answer of the token endpoint has no token",
+		raise_wrong(session, response, refusal != NULL ? refusal : "the answer of the token endpoint has no token",
 					psprintf("It was looked for at \"%s\".", json_path_print(auth->token_path)));
 	}
 	token->obtained_at = GetCurrentTimestamp();
@@ -77,6 +75,18 @@ auth_answer_read(const AuthSession *session, const char *body, size_t len,
 		json_object_is_type(refresh_token, json_type_string) && json_object_get_string_len(refresh_token) > 0)
 		*rotated = envelope_text(refresh_token);
 	return token;
+}
+
+char *
+auth_answer_error(const char *body, size_t len)
+{
+	struct json_object *root;
+	char	   *error;
+
+	if (body == NULL || !pg_verify_mbstr(PG_UTF8, body, len, true) ||
+		!jsonc_parse(body, len, MAX_DEPTH, CurrentMemoryContext, &root, &error))
+		return NULL;
+	return oauth_error(root);
 }
 
 char *
@@ -118,7 +128,7 @@ oauth_error(struct json_object *root)
 	if (code[0] == '\0' || strlen(code) > 60 ||
 		strspn(code, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") != strlen(code))
 		return NULL;
-	return pstrdup(code);
+	return psprintf("the token endpoint answers \"%s\"", code);
 }
 
 /* When the token ends; 0 where nobody says. */

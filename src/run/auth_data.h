@@ -55,6 +55,9 @@ extern void auth_token_get(AuthSession *session, RunContext *run, Jsonb *scopes)
 extern AccessToken *auth_answer_read(const AuthSession *session, const char *body, size_t len,
 									 const HttpResponse *response, char **rotated);
 
+/* What an answer that is no success says is wrong, in words of OAuth; NULL where it says nothing of the kind. */
+extern char *auth_answer_error(const char *body, size_t len);
+
 /* {{auth.x}}: extra, and base_url of it; JSON text. */
 extern char *auth_answer_scope(const JobAuth *auth, const char *extra);
 

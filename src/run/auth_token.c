@@ -57,6 +57,7 @@ static void get_under_lock(RunContext *run, TokenWork *work);
 static void ask(RunContext *run, TokenWork *work);
 static bool spends_refresh_token(const AuthSession *session);
 static void read_answer(Fetch *fetch, StringInfo answer, const char *method);
+static void judge(Fetch *fetch);
 pg_noreturn static void raise_failure(const Fetch *fetch);
 static void take(RunContext *run, void *arg);
 static void use(AuthSession *session, AccessToken *token);
@@ -318,7 +319,7 @@ ask(RunContext *run, TokenWork *work)
 {
 	AuthSession *session = work->session;
 	JobRetry	retry = session->source->retry;
-	FetchPolicy policy = {.retry = &retry};
+	FetchPolicy policy = {.retry = &retry, .judged = true};
 	StringInfoData answer;
 	Fetch	   *fetch;
 	bool		more_to_come = run->more_to_come;
@@ -362,11 +363,23 @@ read_answer(Fetch *fetch, StringInfo answer, const char *method)
 				break;
 			case FETCH_END:
 				return;
-			case FETCH_JUDGE:	/* not asked for */
+			case FETCH_JUDGE:
+				judge(fetch);
+				break;
 			case FETCH_FAILED:
 				raise_failure(fetch);
 		}
 	}
+}
+
+/* What its status says, with the reason in words of OAuth. */
+static void
+judge(Fetch *fetch)
+{
+	size_t		len;
+	const char *body = fetch_error_body(fetch, &len);
+
+	fetch_judge(fetch, VERDICT_DEFAULT, NULL, auth_answer_error(body, len));
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "backend.h"
+#include "check.h"
 #include "source/address.h"
 #include "source/link_header.h"
 #include "source/pagination.h"
@@ -19,23 +20,20 @@
 static int	passed;
 static int	failed;
 
-#define CHECK(condition) check(condition, #condition, __LINE__)
-#define CHECK_TEXT(actual, expected) check_text(actual, expected, #actual, __LINE__)
-
-static void
-check(bool ok, const char *what, int line)
+void
+check_at(bool ok, const char *what, const char *file, int line)
 {
 	ok ? passed++ : failed++;
 	if (!ok)
-		printf("line %d: failed: %s\n", line, what);
+		printf("%s, line %d: failed: %s\n", file, line, what);
 }
 
-static void
-check_text(const char *actual, const char *expected, const char *what, int line)
+void
+check_text_at(const char *actual, const char *expected, const char *what, const char *file, int line)
 {
 	bool		ok = actual == NULL || expected == NULL ? actual == expected : strcmp(actual, expected) == 0;
 
-	check(ok, what, line);
+	check_at(ok, what, file, line);
 	if (!ok)
 		printf("    got %s\n    not %s\n", actual ? actual : "(null)", expected ? expected : "(null)");
 }
@@ -195,13 +193,13 @@ test_addresses(void)
 
 	for (int i = 0; i < lengthof(refused); i++)
 	{
-		check(!allows(guard, "h", refused[i]), refused[i], __LINE__);
-		check(!allows(address_guard_create(NULL, true), "h", refused[i]), refused[i], __LINE__);
+		check_at(!allows(guard, "h", refused[i]), refused[i], __FILE__, __LINE__);
+		check_at(!allows(address_guard_create(NULL, true), "h", refused[i]), refused[i], __FILE__, __LINE__);
 	}
 	for (int i = 0; i < lengthof(public); i++)
 	{
-		check(allows(guard, "h", public[i]), public[i], __LINE__);
-		check(!allows(address_guard_create("other", true), "h", public[i]), public[i], __LINE__);
+		check_at(allows(guard, "h", public[i]), public[i], __FILE__, __LINE__);
+		check_at(!allows(address_guard_create("other", true), "h", public[i]), public[i], __FILE__, __LINE__);
 	}
 	CHECK(!address_guard_allows(guard, "h", &(struct sockaddr){.sa_family = AF_UNIX}));
 
@@ -609,6 +607,8 @@ main(void)
 	test_page(context);
 	test_urls_of_pages(context);
 	test_many_pages(context);
+	test_pagers(context);
+	test_parts(context);
 	test_cursor(context);		/* last: it moves error_jump */
 
 	MemoryContextDelete(context);
