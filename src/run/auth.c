@@ -139,7 +139,11 @@ auth_session_apply(AuthSession *session, HttpRequest *request, bool masked)
 const char *
 auth_session_scope(const AuthSession *session)
 {
-	return session != NULL && session->token != NULL ? session->scope : "null";
+	if (session == NULL || session->token_plan == NULL)
+		return "null";
+
+	/* What explain_job shows, which asks for no token. */
+	return session->token != NULL ? session->scope : "{\"base_url\": \"https://" MASK "\"}";
 }
 
 const char *

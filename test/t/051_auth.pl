@@ -118,7 +118,7 @@ sql('DELETE FROM databite.access_token');
 is(enqueue_and_wait($node, 'postgres', 'refresh1')->{status}, 'completed', 'the new refresh token is the one that is spent next');
 is(enqueue_and_wait($node, 'postgres', 'refresh1')->{status}, 'completed', 'and the access token is kept');
 is(asked('/token'), $tokens + 2, 'as long as it lives');
-sql("UPDATE databite.access_token SET expires_at = now() + '30 seconds'");
+sql("UPDATE databite.access_token SET obtained_at = now() - interval '1 hour', expires_at = now() + interval '30 seconds'");
 my (undef, undef, $error) = $node->psql('postgres', q(CALL databite.run_job('refresh1')));
 is($error, '', 'a token that ends within the margin is replaced');
 is(asked('/token'), $tokens + 3, 'before it ends');
