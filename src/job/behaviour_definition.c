@@ -99,20 +99,6 @@ const KeyRule rate_limit_rules[] = {
 	{NULL}
 };
 
-const KeyRule incremental_rules[] = {
-	{.name = "cursorField", .types = VALUE_STRING, .parse = read_string, .min = 1},
-	{.name = "format", .types = VALUE_STRING},
-	{.name = "initialValue", .types = VALUE_SCALAR},
-	{.name = "lookback", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = 3650 * MAX_TIME_MS},
-	{.name = "end", .types = VALUE_SCALAR},
-	{NULL}
-};
-
-const KeyRule cache_rules[] = {
-	{.name = "conditional", .types = VALUE_BOOLEAN},
-	{NULL}
-};
-
 #define AUTH_OPEN		7		/* oauth2, login and aws_sigv4: their keys are not all settled */
 
 static const Choice auth_types[] = {

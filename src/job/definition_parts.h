@@ -47,6 +47,13 @@ extern void retry_definition_parse(ProblemList *problems, struct json_object *ob
 								   const char *pointer, JobRetry *retry);
 extern const Choice backoff_choices[];
 
+/* incremental_definition.c; KeyParsers of the keys incremental and cache, target is the JobSource. */
+extern void read_incremental(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_cache(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* What else their source must be like; after all of its keys have been read. */
+extern void check_incremental(ProblemList *problems, const char *pointer, const JobSource *source);
+
 /* destination_definition.c */
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
 										 const char *pointer, JobDestination *destination);
@@ -59,8 +66,6 @@ extern const KeyRule error_handling_rules[];
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
 extern const KeyRule rate_limit_rules[];
-extern const KeyRule incremental_rules[];
-extern const KeyRule cache_rules[];
 extern const KeyRule deletes_rules[];
 extern const KeyRule connection_pool_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

@@ -77,8 +77,7 @@ static const KeyRule source_rules[] = {
 	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = formats},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
-	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
-	.variants = API | SQL, .members = incremental_rules},
+	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_incremental, .variants = API | SQL},
 	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
 	.variants = API, .members = rate_limit_rules},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = read_retry, .variants = API},
@@ -91,7 +90,7 @@ static const KeyRule source_rules[] = {
 	{.name = "streaming", .types = VALUE_BOOLEAN, .parse = read_streaming},
 	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .variants = API,
 	FIELD(JobSource, timeout_ms), .min = 1, .max = MAX_TIME_MS},
-	{.name = "cache", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = cache_rules},
+	{.name = "cache", .types = VALUE_OBJECT, .parse = read_cache, .variants = API},
 	{.name = "where", .types = VALUE_STRING, .parse = read_where},
 	{NULL}
 };
@@ -111,6 +110,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 
 	source->type = type.value;
 	read_pagination(problems, object, pointer, source);
+	check_incremental(problems, pointer, source);
 	if (type.variant == API)
 		check_body(problems, pointer, source);
 }
