@@ -253,32 +253,74 @@ FROM databite.rejected_item AS i
 WHERE pg_catalog.pg_has_role(i.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.rejected_items IS 'items of your jobs that were not written, and why';
 
+/* What runs say of themselves, from shared memory: only of roles whose privileges the caller has, as in the views. */
+CREATE FUNCTION databite.live_progress(OUT run_id pg_catalog.int8, OUT job_id pg_catalog.text,
+		OUT owner pg_catalog.regrole, OUT pid pg_catalog.int4, OUT started_at pg_catalog.timestamptz,
+		OUT step pg_catalog.text, OUT pages pg_catalog.int8, OUT items pg_catalog.int8,
+		OUT total_items pg_catalog.int8, OUT bytes_received pg_catalog.int8, OUT requests pg_catalog.int8,
+		OUT in_flight pg_catalog.int4, OUT waiting_for pg_catalog.text, OUT waiting_until pg_catalog.timestamptz,
+		OUT updated_at pg_catalog.timestamptz)
+	RETURNS SETOF pg_catalog.record
+	AS 'MODULE_PATHNAME', 'databite_live_progress' LANGUAGE C STRICT VOLATILE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION databite.live_progress() IS 'what your runs are doing; use the view databite.progress';
+
+/*
+ * A run is here while history says that it is running, and also where only the run itself says so: one in another
+ * session's transaction, or a dry run (without a run_id).  Not for the moment between its last commit and its end.
+ */
 CREATE VIEW databite.progress WITH (security_barrier) AS
-SELECT r.run_id,
-	r.job_id,
-	r.owner,
-	r.pid,
-	r.step,
-	r.pages,
-	r.records_processed AS items,
-	r.total_items,
-	r.bytes_received,
-	pg_catalog.round(r.records_processed
+SELECT l.run_id,
+	l.job_id,
+	l.owner,
+	l.pid,
+	l.step,
+	l.pages,
+	l.items,
+	l.total_items,
+	l.bytes_received,
+	pg_catalog.round(l.items
 		OPERATOR(pg_catalog./) NULLIF(EXTRACT(epoch FROM t.elapsed), 0), 1) AS items_per_second,
 	t.elapsed,
 	CASE
-		WHEN r.records_processed OPERATOR(pg_catalog.>) 0 AND r.total_items OPERATOR(pg_catalog.>) r.records_processed
-		THEN t.elapsed OPERATOR(pg_catalog.*) ((r.total_items OPERATOR(pg_catalog.-) r.records_processed)::pg_catalog.float8
-			OPERATOR(pg_catalog./) r.records_processed::pg_catalog.float8)
+		WHEN l.items OPERATOR(pg_catalog.>) 0 AND l.total_items OPERATOR(pg_catalog.>) l.items
+		THEN t.elapsed OPERATOR(pg_catalog.*) ((l.total_items OPERATOR(pg_catalog.-) l.items)::pg_catalog.float8
+			OPERATOR(pg_catalog./) l.items::pg_catalog.float8)
 	END AS remaining,
-	r.started_at,
-	r.updated_at
-FROM databite.run AS r
+	l.started_at,
+	l.updated_at,
+	l.requests,
+	l.in_flight,
+	l.waiting_for,
+	l.waiting_until
+FROM (
+		SELECT COALESCE(p.run_id, r.run_id) AS run_id,
+			COALESCE(p.job_id, r.job_id) AS job_id,
+			COALESCE(p.owner, r.owner) AS owner,
+			COALESCE(p.pid, r.pid) AS pid,
+			COALESCE(p.started_at, r.started_at) AS started_at,
+			COALESCE(p.step, r.step) AS step,
+			COALESCE(p.pages, r.pages) AS pages,
+			COALESCE(p.items, r.records_processed) AS items,
+			COALESCE(p.total_items, r.total_items) AS total_items,
+			COALESCE(p.bytes_received, r.bytes_received) AS bytes_received,
+			COALESCE(p.requests, r.requests) AS requests,
+			p.in_flight,
+			p.waiting_for,
+			p.waiting_until,
+			COALESCE(p.updated_at, r.updated_at) AS updated_at
+		FROM (
+				SELECT a.*
+				FROM databite.run AS a
+				WHERE a.status OPERATOR(pg_catalog.=) 'running'
+					AND (pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'))) AS r
+			FULL JOIN databite.live_progress() AS p ON p.run_id OPERATOR(pg_catalog.=) r.run_id
+		WHERE r.run_id IS NOT NULL OR NOT EXISTS (
+				SELECT 1
+				FROM databite.run AS f
+				WHERE f.run_id OPERATOR(pg_catalog.=) p.run_id AND f.finished_at IS NOT NULL)) AS l
 	CROSS JOIN LATERAL (
-		SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) r.started_at AS elapsed) AS t
-WHERE r.status OPERATOR(pg_catalog.=) 'running'
-	AND (pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
-COMMENT ON VIEW databite.progress IS 'what runs now, as of the last batch that was committed';
+		SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.started_at AS elapsed) AS t;
+COMMENT ON VIEW databite.progress IS 'what runs now: as it goes on where databite is preloaded, else as of the last batch that was committed';
 
 CREATE VIEW databite.cursors WITH (security_barrier) AS
 SELECT j.job_id,
@@ -1106,5 +1148,9 @@ CREATE FUNCTION databite.json_is(value pg_catalog.jsonb, type pg_catalog.text) R
 	AS 'MODULE_PATHNAME', 'databite_json_is' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION databite.json_is(pg_catalog.jsonb, pg_catalog.text) IS 'whether a JSON value is of a type of "validation"';
 
-/* Who may do what is the administrator's to say: nothing can be called until it is granted. */
+/*
+ * Who may do what is the administrator's to say: nothing can be called until it is granted.  Except for the function
+ * behind the view databite.progress, which whoever reads that view calls; it gives each role its own runs only.
+ */
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;

@@ -28,6 +28,12 @@
 #include "varatt.h"
 #endif
 
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif
@@ -36,6 +42,17 @@
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn _Noreturn
 #endif
+
+/* This backend's own number below MaxBackends; -1 where it has none.  Backend ids, from 1 on, became numbers of processes in 17. */
+static inline int
+compat_backend_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyBackendId == InvalidBackendId ? -1 : MyBackendId - 1;
+#endif
+}
 
 /* A wait event set belongs to a resource owner since 17; ours outlives transactions, so it has none. */
 static inline WaitEventSet *

@@ -345,6 +345,7 @@ request_memory(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(memory_size());
 	RequestNamedLWLockTranche("databite", 1);
+	shared_rate_request();
 }
 
 /* shmem_startup_hook: at server start and after a crash. */
@@ -361,6 +362,7 @@ attach_memory(void)
 		memset(shared_state, 0, memory_size());
 	state = &shared_state->workers;
 	lock = &GetNamedLWLockTranche("databite")->lock;
+	shared_rate_attach(&shared_state->rates);
 	LWLockRelease(AddinShmemInitLock);
 }
 

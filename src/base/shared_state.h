@@ -13,9 +13,9 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
 #include "base/shared.h"
 #include "base/shared_progress.h"
+#include "base/shared_rate.h"
 
 /* shared.c: who runs where.  Guarded by the lock "databite". */
 typedef struct SharedWorkers
@@ -28,15 +28,15 @@ typedef struct SharedWorkers
 /* shared_progress.c: one for each backend, written by that backend only. */
 typedef struct SharedProgressSlot
 {
-	int			change_count;	/* odd while the slot is being written */
-	int			pid;			/* 0: nothing runs here */
+	int			st_changecount; /* odd while the slot is being written; the name is that of pgstat's macros */
 	Oid			database;
-	RunProgress progress;
+	LiveRun		run;			/* pid 0: nothing runs here */
 } SharedProgressSlot;
 
 typedef struct SharedState
 {
 	SharedWorkers workers;
+	SharedRates rates;			/* shared_rate.c, with a lock of its own */
 	SharedProgressSlot progress[FLEXIBLE_ARRAY_MEMBER]; /* progress_slot_count(); so these stay last */
 } SharedState;
 

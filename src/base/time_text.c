@@ -51,7 +51,6 @@ const char *const time_day_names[7] = {
 	"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
 };
 
-static bool parse_own(const char *text, TimeValue *result);
 static bool parse_json_date(const char *text, size_t len, TimeValue *result);
 static Datum read_neutral(PGFunction input, const char *text, int32 typmod);
 static bool is_number(const char *p, const char *end);
@@ -66,7 +65,7 @@ time_text_to_timestamptz(const char *text, int32 typmod)
 {
 	TimeValue	value;
 
-	if (!parse_own(text, &value))
+	if (!time_text_parse(text, &value))
 		return DatumGetTimestampTz(read_neutral(timestamptz_in, text, typmod));
 	if (typmod < 0)
 		return value.microseconds;
@@ -80,9 +79,38 @@ time_text_to_date(const char *text)
 {
 	TimeValue	value;
 
-	if (!parse_own(text, &value))
+	if (!time_text_parse(text, &value))
 		return DatumGetDateADT(read_neutral(date_in, text, -1));
 	return value.days;
+}
+
+bool
+time_text_parse(const char *text, TimeValue *result)
+{
+	const char *start = text;
+	const char *end;
+
+	while (isspace((unsigned char) *start))
+		start++;
+	end = start + strlen(start);
+	while (end > start && isspace((unsigned char) end[-1]))
+		end--;
+
+	if (iso_time_parse(start, end - start, result) ||
+		time_text_parse_rfc2822(start, end - start, result) ||
+		parse_json_date(start, end - start, result))
+		return true;
+	if (is_number(start, end))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("a number is not a time: \"%.*s\"", SHOWN_BYTES, text),
+				 errhint("Use a filter that says what the number means, such as from_unix.")));
+	if (end - start > TIME_TEXT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
+				 errmsg("a text of %zu bytes is not a time: \"%.*s...\"", strlen(text),
+						pg_mbcliplen(start, TIME_TEXT_MAX, SHOWN_BYTES), start)));
+	return false;
 }
 
 bool
@@ -209,38 +237,6 @@ time_session_restore(const TimeSession *saved)
 	DateStyle = saved->date_style;
 	DateOrder = saved->date_order;
 	IntervalStyle = saved->interval_style;
-}
-
-/*
- * The forms that PostgreSQL does not read, or not in every session alike.
- */
-static bool
-parse_own(const char *text, TimeValue *result)
-{
-	const char *start = text;
-	const char *end;
-
-	while (isspace((unsigned char) *start))
-		start++;
-	end = start + strlen(start);
-	while (end > start && isspace((unsigned char) end[-1]))
-		end--;
-
-	if (iso_time_parse(start, end - start, result) ||
-		time_text_parse_rfc2822(start, end - start, result) ||
-		parse_json_date(start, end - start, result))
-		return true;
-	if (is_number(start, end))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
-				 errmsg("a number is not a time: \"%.*s\"", SHOWN_BYTES, text),
-				 errhint("Use a filter that says what the number means, such as from_unix.")));
-	if (end - start > TIME_TEXT_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
-				 errmsg("a text of %zu bytes is not a time: \"%.*s...\"", strlen(text),
-						pg_mbcliplen(start, TIME_TEXT_MAX, SHOWN_BYTES), start)));
-	return false;
 }
 
 /*

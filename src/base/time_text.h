@@ -27,6 +27,12 @@ extern const char *const time_day_names[7]; /* from Sunday */
  */
 extern TimestampTz time_text_to_timestamptz(const char *text, int32 typmod);
 
+/*
+ * ISO 8601, RFC 2822 or /Date(ms+hhmm)/, which PostgreSQL does not read, or not in every session
+ * alike; false for any other text.  Blanks around do not count.
+ */
+extern bool time_text_parse(const char *text, TimeValue *result);
+
 /* The same as a date: the day as it is written, in whatever zone. */
 extern DateADT time_text_to_date(const char *text);
 

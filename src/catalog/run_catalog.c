@@ -182,9 +182,73 @@ run_catalog_cancel_automatic(const char *job_id)
 	arg_text(&args, job_id);
 	catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
 				" finished_at = pg_catalog.clock_timestamp()"
-				" WHERE job_id = $1 AND status = 'queued' AND trigger IN ('schedule', 'resume')",
+				" WHERE job_id = $1 AND status = 'queued' AND trigger IN ('schedule', 'resume', 'retry')",
 				&args, SPI_OK_UPDATE);
 	catalog_leave(&scope);
+}
+
+void
+run_catalog_note_start(int64 id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	catalog_run("UPDATE databite.run SET started_at = pg_catalog.clock_timestamp() WHERE run_id = $1",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+int
+run_catalog_retries(int64 id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			retries;
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	catalog_run("WITH RECURSIVE chain AS (SELECT run_id, resumes, trigger FROM databite.run WHERE run_id = $1"
+				" UNION ALL SELECT r.run_id, r.resumes, r.trigger FROM chain AS c"
+				" JOIN databite.run AS r ON r.run_id = c.resumes WHERE c.resumes < c.run_id)"
+				" SELECT pg_catalog.count(*)::pg_catalog.int4 FROM chain WHERE trigger = 'retry'",
+				&args, SPI_OK_SELECT);
+	retries = row_int4(0, 1, 0);
+	catalog_leave(&scope);
+	return retries;
+}
+
+void
+run_catalog_cancel_waiting_retry(const char *job_id, const char *error)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_jsonb(&args, error);
+	catalog_run("UPDATE databite.run SET status = 'cancelled', error = $2, finished_at = pg_catalog.clock_timestamp()"
+				" WHERE job_id = $1 AND status = 'queued' AND trigger = 'retry' AND payload IS NULL",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+bool
+run_catalog_was_done(const RunRecord *run)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	bool		done;
+
+	catalog_enter(&scope);
+	arg_text(&args, run->job_id);
+	arg_int8(&args, run->resumes);
+	done = catalog_run("SELECT 1 FROM databite.run"
+					   " WHERE job_id = $1 AND run_id > $2 AND status = 'completed' LIMIT 1",
+					   &args, SPI_OK_SELECT) > 0;
+	catalog_leave(&scope);
+	return done;
 }
 
 bool
@@ -234,7 +298,8 @@ run_catalog_startable(int max)
 				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
 				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
 				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
-				" AND (other.status = 'running' OR other.run_id < r.run_id))"
+				" AND (other.status = 'running' OR other.run_id < r.run_id"
+				" AND (other.trigger <> 'retry' OR other.scheduled_for <= pg_catalog.clock_timestamp())))"
 				" ORDER BY run_id LIMIT $1",
 				&args, SPI_OK_SELECT);
 	runs = runs_from_result(scope.caller);

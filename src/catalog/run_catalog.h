@@ -30,9 +30,9 @@ typedef struct RunRecord
 	char	   *job_id;
 	Oid			owner;
 	RunStatus	status;
-	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume" */
+	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume", "retry" */
 	char	   *payload;		/* JSON text or NULL */
-	int64		resumes;		/* the crashed run that this one continues, or 0 */
+	int64		resumes;		/* the crashed or failed run that this one continues, or 0 */
 	int			pid;			/* of the process it runs in, or 0 */
 	bool		cancel_requested;
 } RunRecord;
@@ -67,7 +67,19 @@ extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *co
  */
 extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 
-/* Cancels the queued runs that nobody asked for by name: the schedule's, and those that go on after a crash. */
+/* The running run has waited until now (a CALL that tries again). */
+extern void run_catalog_note_start(int64 id);
+
+/* How many of the runs that this one follows, itself included, were tries after a failure. */
+extern int	run_catalog_retries(int64 id);
+
+/* Cancels a try that waits for its time, unless it has a payload: another run of the job takes over.  error: JSON text. */
+extern void run_catalog_cancel_waiting_retry(const char *job_id, const char *error);
+
+/* Has another run of the job been completed since the one that this run resumes had failed? */
+extern bool run_catalog_was_done(const RunRecord *run);
+
+/* Cancels the queued runs that nobody asked for by name: the schedule's, and those that go on after a crash or a failure. */
 extern void run_catalog_cancel_automatic(const char *job_id);
 
 /* Is there a queued or running run of the job? */
@@ -78,7 +90,8 @@ extern bool run_catalog_was_continued(const RunRecord *run);
 
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the
- * longest-waiting first, one for each job, at most max.  List of RunRecord *.
+ * longest-waiting first, one for each job, at most max.  A try that waits for its time
+ * holds up no other run of the job.  List of RunRecord *.
  */
 extern List *run_catalog_startable(int max);
 

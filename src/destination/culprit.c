@@ -82,12 +82,12 @@ static bool find_uncomputable(Search *search, const ErrorData *error, Culprit *c
 static bool find_refused(Search *search, const ErrorData *error, Culprit *culprit);
 static const char *find_column(Search *search, int64 item, const ErrorData *error);
 static int	reject_range(Search *search, int64 begin, int64 end, Marks *marks);
+static bool rejects_item(const WritePlan *plan, int sqlstate);
 static ErrorData *attempt(Search *search, Computation *computation, int64 begin, int64 end);
 static void run_attempt(void *arg);
 static void leave_only(Search *search, int64 begin, int64 end);
 static bool same_error(const ErrorData *a, const ErrorData *b);
 static bool same_text(const char *a, const char *b);
-static const char *refused_column(const WritePlan *plan, const ErrorData *error);
 static bool is_part_of(Oid table, Oid target);
 static char *describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const Culprit *culprit);
 static char *item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culprit);
@@ -311,7 +311,7 @@ find_refused(Search *search, const ErrorData *error, Culprit *culprit)
 			end = middle;
 	}
 	culprit->item = begin;
-	culprit->column = refused_column(search->plan, error);
+	culprit->column = culprit_refused_column(search->plan, error);
 	return true;
 }
 
@@ -356,12 +356,20 @@ reject_range(Search *search, int64 begin, int64 end, Marks *marks)
 	}
 
 	error = attempt(search, search->rows, begin, end);
-	if (error == NULL ||
-		(ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-		 ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION))
+	if (error == NULL || !rejects_item(search->plan, error->sqlerrcode))
 		return 0;
 	marks_reject(marks, begin, error->sqlerrcode, error->message, find_column(search, begin, error), NULL);
 	return 1;
+}
+
+/* Is it the values of the item, for certain, or as far as it matters to the destination? */
+static bool
+rejects_item(const WritePlan *plan, int sqlstate)
+{
+	if (plan->step->destination.rejects_bad_items)
+		return culprit_is_possible(sqlstate);
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_DATA_EXCEPTION ||
+		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION;
 }
 
 /*
@@ -447,16 +455,15 @@ same_text(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* The column that PostgreSQL names, or the only one of the constraint that it names. */
-static const char *
-refused_column(const WritePlan *plan, const ErrorData *error)
+const char *
+culprit_refused_column(const WritePlan *plan, const ErrorData *error)
 {
 	Oid			table;
 	Oid			constraint;
 	Bitmapset  *columns;
 	int			column;
 
-	if (error->schema_name == NULL || error->table_name == NULL)
+	if (plan->target == NULL || error->schema_name == NULL || error->table_name == NULL)
 		return NULL;
 	table = RangeVarGetRelid(makeRangeVar(error->schema_name, error->table_name, -1), NoLock, true);
 	if (!OidIsValid(table) || !is_part_of(table, plan->target->oid))

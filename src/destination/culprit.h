@@ -23,7 +23,8 @@ extern bool culprit_is_possible(int sqlstate);
 
 /*
  * Rejects all items whose rows cannot be computed because of their values (class
- * 22, or 23 of a domain); what the table refuses is none of these.  Returns their number, k.
+ * 22, or 23 of a domain; where the destination says "log_and_continue", anything that
+ * an item can be to blame for); what the table refuses is none of these.  Returns their number, k.
  *
  * Less than 2 * k * log2(items) statements, each over a part of the batch, and
  * up to one for each column for each of them.
@@ -37,5 +38,8 @@ extern int	culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 fir
  */
 extern void culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 							const Marks *marks, CulpritScope scope, ErrorData *error);
+
+/* The column that the error names, or the only one of the constraint that it names; of the plan's table, else NULL. */
+extern const char *culprit_refused_column(const WritePlan *plan, const ErrorData *error);
 
 #endif

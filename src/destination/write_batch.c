@@ -22,6 +22,7 @@
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "destination/culprit.h"
+#include "destination/isolate.h"
 #include "destination/prepared.h"
 #include "destination/write_plan_data.h"
 #include "item/convert.h"
@@ -33,17 +34,6 @@
 
 /* Of an item that is rejected, so many bytes are kept. */
 #define MAX_KEPT_ITEM_BYTES (1024 * 1024)
-
-/* A batch on its way into the table. */
-typedef struct PlanRun
-{
-	WritePlan  *plan;
-	const ItemBatch *batch;
-	int64		first_item;
-	Jsonb	   *scopes;
-	Marks	   *marks;
-	WriteCounts *counts;
-} PlanRun;
 
 /* A preview in the making. */
 typedef struct Preview
@@ -73,6 +63,9 @@ typedef struct PreviewAttempt
 static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 					 Marks *marks, WriteCounts *counts);
 static void try_plan(void *arg);
+static void try_part(void *arg);
+static void filter_items(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks);
+static void try_filter(void *arg);
 static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
@@ -115,21 +108,21 @@ write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 Marks *
 write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes)
 {
-	bool		validated = write_plan_is_validated(plan);
+	bool		rejects = write_plan_rejects(plan);
 	Marks	   *marks;
 	ListCell   *lc;
 
-	if (plan->filter == NULL && plan->marks == 0 && !validated && batch->dropped == NULL)
+	if (plan->filter == NULL && plan->marks == 0 && !rejects && batch->dropped == NULL)
 		return NULL;
 
 	marks = marks_create(batch->nitems);
-	marks->validated = validated;
+	marks->validated = rejects;
 	if (plan->rules != NULL)
 	{
 		marks->nfailures = plan->rules->nfailures;
 		marks->failures = plan->rules->failures;
 	}
-	if (validated)
+	if (rejects)
 	{
 		foreach(lc, batch->bad)
 		{
@@ -141,18 +134,48 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	for (int item = bms_next_member(batch->dropped, -1); item >= 0; item = bms_next_member(batch->dropped, item))
 		marks_drop(marks, item);
 	if (plan->filter != NULL && batch->nitems > 0)
-	{
-		SPI_connect();
-		item_filter_mark(plan->filter, batch, first_item, scopes, marks);
-		SPI_finish();
-	}
+		filter_items(plan, batch, first_item, scopes, marks);
 	return marks;
 }
 
+/* Marks what source.where drops; an item of which that cannot be told is a bad one. */
+static void
+filter_items(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks)
+{
+	PlanRun		run = {plan, batch, first_item, scopes, marks, NULL};
+	const ItemMark *saved;
+	ErrorData  *error;
+
+	if (!plan->step->destination.rejects_bad_items)
+	{
+		try_filter(&run);
+		return;
+	}
+	saved = marks_save(marks);
+	error = subtransaction_run(try_filter, &run, SUBTRANSACTION_KEEP);
+	if (error == NULL)
+		return;
+	marks_restore(marks, saved);
+	if (!isolate_is_possible(error))
+		error_rethrow(error);
+	isolate_bad_items(try_filter, &run, error);
+}
+
+static void
+try_filter(void *arg)
+{
+	PlanRun    *run = arg;
+
+	SPI_connect();
+	item_filter_mark(run->plan->filter, run->batch, run->first_item, run->scopes, run->marks);
+	SPI_finish();
+}
+
 /*
- * Writes the items that are not marked.  Where the step is validated, an item
- * whose row cannot be computed is rejected, as one is whose values cannot be
- * converted; that is found out only after the statement has failed.
+ * Writes the items that are not marked.  Where bad items are rejected, one
+ * whose row cannot be computed is, as one is whose values cannot be
+ * converted; that is found out only after the statement has failed.  Where the
+ * destination says so, those that the table refuses are rejected too.
  */
 static void
 run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
@@ -171,7 +194,7 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 	if (error == NULL)
 		return;
 	marks_restore(marks, saved);
-	if (write_plan_is_validated(plan) && culprit_is_possible(error->sqlerrcode) &&
+	if (write_plan_rejects(plan) && culprit_is_possible(error->sqlerrcode) &&
 		culprit_reject_all(plan, batch, first_item, scopes, marks) > 0)
 	{
 		if (marks_all(marks, batch->nitems))
@@ -181,6 +204,11 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 		if (error == NULL)
 			return;
 		marks_restore(marks, saved);
+	}
+	if (plan->step->destination.rejects_bad_items && isolate_is_possible(error))
+	{
+		isolate_bad_items(try_part, &run, error);
+		return;
 	}
 	culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
 	error_rethrow(error);
@@ -196,6 +224,26 @@ try_plan(void *arg)
 	PG_TRY();
 	{
 		write_batch(run->plan, run->batch, run->scopes, run->marks, run->counts);
+	}
+	PG_FINALLY();
+	{
+		batch_unbind();
+	}
+	PG_END_TRY();
+	SPI_finish();
+}
+
+/* As try_plan, of a part of a batch that the statement has been built for. */
+static void
+try_part(void *arg)
+{
+	PlanRun    *run = arg;
+
+	SPI_connect();
+	batch_bind(run->plan->binding, run->batch, run->first_item, run->marks);
+	PG_TRY();
+	{
+		write_plan_run_statement(run->plan, run->batch, run->scopes, run->marks, run->counts);
 	}
 	PG_FINALLY();
 	{
@@ -267,7 +315,7 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 	}
 
 	/* all at once; where that fails, each for itself */
-	if ((batch->bad != NIL && !write_plan_is_validated(plan)) || !preview_safely(&preview, preview_rows, batch, 0, NULL))
+	if ((batch->bad != NIL && !write_plan_rejects(plan)) || !preview_safely(&preview, preview_rows, batch, 0, NULL))
 	{
 		for (int i = 0; i < batch->nitems; i++)
 		{

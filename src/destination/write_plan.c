@@ -151,6 +151,12 @@ write_plan_is_validated(const WritePlan *plan)
 	return plan->step->validation != NULL;
 }
 
+bool
+write_plan_rejects(const WritePlan *plan)
+{
+	return write_plan_is_validated(plan) || plan->step->destination.rejects_bad_items;
+}
+
 const char *
 write_plan_filter_sql(const WritePlan *plan)
 {
@@ -389,7 +395,7 @@ static void
 plan_paths(WritePlan *plan)
 {
 	static const JsonPath whole_item = {0, NULL};
-	bool		rejects = plan->step->validation != NULL || (plan->marks & TEMPLATE_REJECTS) != 0;
+	bool		rejects = write_plan_rejects(plan) || (plan->marks & TEMPLATE_REJECTS) != 0;
 
 	plan->paths = plan->target ? batch_add_paths(NIL, plan->inputs) : list_make1(unconstify(JsonPath *, &whole_item));
 	if (plan->filter != NULL)

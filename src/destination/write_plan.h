@@ -66,6 +66,9 @@ extern bool write_plan_is_upsert(const WritePlan *plan);
 /* The step has "validation": what is wrong with an item rejects it and does not fail the run. */
 extern bool write_plan_is_validated(const WritePlan *plan);
 
+/* What is wrong with an item rejects it: the step has "validation", or says so of errors ("log_and_continue"). */
+extern bool write_plan_rejects(const WritePlan *plan);
+
 /* Scopes (TEMPLATE_SCOPE_, TEMPLATE_USES_PARENT) that its templates name. */
 extern int	write_plan_scopes(const WritePlan *plan);
 

@@ -1,6 +1,6 @@
 /*
  * item_reader.h
- *	  Bytes of a JSON response in, projected items out: a push parser.
+ *	  Bytes of a response in, projected items out: a push parser.
  *
  * The reader takes the body in pieces of any size, finds the list of items,
  * and for each item extracts in one pass just the wanted paths, as raw leaves.
@@ -8,9 +8,14 @@
  * outside of the list is kept as the envelope (the response with the list
  * emptied), up to a bound.  It gives the same items for any split of the bytes.
  *
- * It accepts and rejects what RFC 8259 says.  An item that PostgreSQL could not
+ * The response is JSON, NDJSON (a JSON value a line) or CSV with a header row
+ * (RFC 4180), in any charset that iconv knows.  Lines and rows are the items; there
+ * is no list and no envelope around them.
+ *
+ * Of JSON it accepts and rejects what RFC 8259 says.  An item that PostgreSQL could not
  * store (\u0000, a lone surrogate) or that is above the size bound is a bad
- * item: it is delivered with a reason instead of cells, and the rest go on.
+ * item, and so is a row that does not fit its names: it is delivered with a reason
+ * instead of cells, and the rest go on.
  *
  * The reader knows neither HTTP nor SQL and never raises an error itself (out
  * of memory aside).
@@ -90,13 +95,13 @@ typedef struct ItemBatch
 
 typedef struct ItemReaderOptions
 {
-	const JsonPath *data_path;	/* where the list is; NULL: a root array, else the one array under a usual name */
+	const JsonPath *data_path;	/* where the list is, or with .* the object; NULL: a root array, else the one array under a usual name */
 	int			npaths;
 	const JsonPath *const *paths;	/* wanted paths; nsteps 0 is the whole item as CELL_JSON (or scalar) */
 	size_t		max_item_bytes; /* 16 MiB */
 	int			max_depth;		/* 512 */
 	size_t		max_envelope_bytes; /* 1 MiB; beyond it the envelope is given up */
-	SourceFormat format;
+	SourceFormat format;		/* FORMAT_BY_CONTENT_TYPE: JSON until item_reader_set_content_type says otherwise */
 	const List *zip;			/* of JobZip *; NIL: items are items */
 	bool		fingerprint;	/* see item_reader_fingerprint */
 } ItemReaderOptions;
@@ -122,17 +127,27 @@ extern void item_reader_begin(ItemReader *reader, int64 skip);
 extern void item_reader_restart(ItemReader *reader);
 
 /*
- * Before the first bytes of a document: the Content-Type of the response that it
- * is the body of, or NULL.  It tells the charset, and the format where the
- * options leave that open.  False where the charset is not known: see item_reader_error.
+ * After begin or restart, before the first bytes: the Content-Type of the
+ * response that the document is the body of, or NULL.  It tells the charset, and
+ * the format where the options leave that open.  A byte order mark wins over the charset.
+ * False where the charset is not known, or the format does not go with the
+ * options: see item_reader_error.
  */
 extern bool item_reader_set_content_type(ItemReader *reader, const char *content_type);
 
-/* Takes bytes; *taken tells how many.  Delivers into batch. */
+/*
+ * Takes bytes; *taken tells how many.  Delivers into batch.  Where a charset is
+ * converted the batch may be full with all bytes taken: what is left of their text comes
+ * with the next push, or finish.
+ */
 extern ItemReaderStatus item_reader_push(ItemReader *reader, const char *data, size_t len,
 										 size_t *taken, ItemBatch *batch);
 
-/* The body has ended: ITEMS_MORE if the document is complete and the list was found (null counts as empty), else ITEMS_ERROR. */
+/*
+ * The body has ended: ITEMS_MORE if the document is complete and the list was found
+ * (null counts as empty), else ITEMS_ERROR; ITEMS_BATCH_FULL where the batch must be
+ * flushed and finish called again.
+ */
 extern ItemReaderStatus item_reader_finish(ItemReader *reader, ItemBatch *batch);
 
 /* What is wrong: errmsg style, with the byte position in the body; hint may be NULL. */
@@ -141,13 +156,19 @@ extern const char *item_reader_error(const ItemReader *reader, const char **hint
 /* Items of the current document so far, those skipped included. */
 extern int64 item_reader_count(const ItemReader *reader);
 
-/* The response with the list emptied, NUL-terminated; NULL where it was above the bound. Valid until begin. */
+/* The response with the list emptied, NUL-terminated; NULL where it was above the bound, "null" for NDJSON and CSV. Valid until begin. */
 extern const char *item_reader_envelope(const ItemReader *reader, size_t *len);
 
-/* The same while the list is still being read, ended as JSON must be; in the current memory context. */
+/*
+ * The same while the document is still being read: what came up to the list that
+ * began last, ended as JSON must be; in the current memory context.  NULL before the list.
+ */
 extern char *item_reader_envelope_so_far(const ItemReader *reader, size_t *len);
 
-/* A hash over the texts of the document's items so far, 0 where there are none; needs options.fingerprint. */
+/*
+ * A hash over the texts of the document's items so far, those skipped included, the same for any split of the bytes; 0 where
+ * there are none.  Needs options.fingerprint.
+ */
 extern uint64 item_reader_fingerprint(const ItemReader *reader);
 
 /* Where the list was found, printed as a path; NULL before. */

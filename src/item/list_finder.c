@@ -44,6 +44,7 @@ struct ListFinder
 	int			nwalk;			/* steps to the list */
 	const JsonPathStep *walk;
 	int			nitem;			/* steps from its elements to the items */
+	bool		members;		/* the list is an object */
 
 	/* of the document */
 	int			depth;
@@ -61,6 +62,8 @@ struct ListFinder
 	char		hint[512];
 };
 
+static bool leads_to_many(const JsonPathStep *step);
+static bool leads_into_object(const JsonPathStep *step);
 static bool is_step(const FinderLevel *level, const char *name, size_t len);
 static FinderAction value_at_list(ListFinder *finder, char first);
 static FinderAction value_under_usual_name(ListFinder *finder, char first);
@@ -82,21 +85,28 @@ finder_create(const JsonPath *data_path, MemoryContext context)
 	finder->data_path = data_path;
 	if (data_path != NULL)
 	{
-		int			last_all = -1;
+		int			last_all = -1;	/* or .* */
 
 		finder->path_text = json_path_print(data_path);
 		for (int i = 0; i < data_path->nsteps; i++)
 		{
-			if (data_path->steps[i].kind == PATH_ALL)
+			if (leads_to_many(&data_path->steps[i]))
 				last_all = i;
 		}
 		finder->walk = data_path->steps;
 		finder->nwalk = (last_all >= 0) ? last_all : data_path->nsteps;
 		finder->nitem = (last_all >= 0) ? data_path->nsteps - last_all - 1 : 0;
+		finder->members = (last_all >= 0 && data_path->steps[last_all].kind == PATH_MEMBERS);
 	}
 	finder->levels = palloc0((finder->nwalk + 1) * sizeof(FinderLevel));
 	MemoryContextSwitchTo(old);
 	return finder;
+}
+
+bool
+finder_has_members(const ListFinder *finder)
+{
+	return finder->members;
 }
 
 int
@@ -160,6 +170,12 @@ finder_member(ListFinder *finder, const char *name, size_t len)
 		finder->on_path = (finder->usual != NULL);
 		return true;
 	}
+	if (level->step->kind == PATH_MEMBERS)
+	{
+		finder->on_path = true;
+		level->position++;
+		return true;
+	}
 	finder->on_path = is_step(level, name, len);
 	if (!finder->on_path)
 		return true;
@@ -206,7 +222,7 @@ finder_value(ListFinder *finder, char first)
 
 	level = &finder->levels[finder->depth];
 	level->step = (finder->data_path != NULL) ? &finder->walk[finder->depth] : NULL;
-	level->is_object = (level->step == NULL || level->step->kind == PATH_KEY);
+	level->is_object = (level->step == NULL || leads_into_object(level->step));
 	level->matched = false;
 	level->position = 0;
 	if (first == (level->is_object ? '{' : '['))
@@ -225,7 +241,7 @@ finder_leave(ListFinder *finder)
 	FinderLevel *level = &finder->levels[--finder->depth];
 
 	/* No element, so none without a list. */
-	if (level->step != NULL && level->step->kind == PATH_ALL && level->position == 0)
+	if (level->step != NULL && leads_to_many(level->step) && level->position == 0)
 		finder->found = true;
 }
 
@@ -239,6 +255,12 @@ bool
 finder_in_object(const ListFinder *finder)
 {
 	return finder->levels[finder->depth - 1].is_object;
+}
+
+bool
+finder_is_object_at(const ListFinder *finder, int depth)
+{
+	return finder->levels[depth - 1].is_object;
 }
 
 bool
@@ -266,14 +288,16 @@ finder_list_path(const ListFinder *finder)
 static FinderAction
 value_at_list(ListFinder *finder, char first)
 {
-	if (first != '[' && first != 'n')
+	char		opening = finder->members ? '{' : '[';
+
+	if (first != opening && first != 'n')
 	{
 		explain_missing(finder);
 		return FINDER_SKIP;
 	}
 	finder->found = true;
 	finder->list_path = (finder->data_path != NULL) ? finder->path_text : "$";
-	return first == '[' ? FINDER_LIST : FINDER_SKIP;
+	return first == opening ? FINDER_LIST : FINDER_SKIP;
 }
 
 static FinderAction
@@ -302,18 +326,30 @@ value_under_usual_name(ListFinder *finder, char first)
 }
 
 static bool
+leads_to_many(const JsonPathStep *step)
+{
+	return step->kind == PATH_ALL || step->kind == PATH_MEMBERS;
+}
+
+static bool
+leads_into_object(const JsonPathStep *step)
+{
+	return step->kind == PATH_KEY || step->kind == PATH_MEMBERS;
+}
+
+static bool
 is_step(const FinderLevel *level, const char *name, size_t len)
 {
 	return level->step->keylen == len && memcmp(level->step->key, name, len) == 0;
 }
 
-/* The value that begins next is in some element of an [*]. */
+/* The value that begins next is in some element of an [*], or member of a .*. */
 static bool
 inside_all(const ListFinder *finder)
 {
 	for (int i = 0; i < finder->depth; i++)
 	{
-		if (finder->levels[i].step != NULL && finder->levels[i].step->kind == PATH_ALL)
+		if (finder->levels[i].step != NULL && leads_to_many(finder->levels[i].step))
 			return true;
 	}
 	return false;
@@ -351,17 +387,17 @@ explain_missing(ListFinder *finder)
 
 	place = print_place(finder, finder->reached);
 	if (finder->reached < finder->nwalk &&
-		finder->reached_value == (finder->walk[finder->reached].kind == PATH_KEY ? '{' : '['))
+		finder->reached_value == (leads_into_object(&finder->walk[finder->reached]) ? '{' : '['))
 	{
 		char	   *step = print_steps(finder->walk + finder->reached, 1);
 
 		snprintf(finder->problem, sizeof(finder->problem),
-				 "no list of items at \"%.150s\": %.150s has no \"%.100s\"", finder->path_text, place, step);
+				 "no %s of items at \"%.150s\": %.150s has no \"%.100s\"", finder->members ? "object" : "list", finder->path_text, place, step);
 		pfree(step);
 	}
 	else
 		snprintf(finder->problem, sizeof(finder->problem),
-				 "no list of items at \"%.150s\": %.150s is %s", finder->path_text, place,
+				 "no %s of items at \"%.150s\": %.150s is %s", finder->members ? "object" : "list", finder->path_text, place,
 				 kind_name(finder->reached_value));
 	pfree(place);
 }

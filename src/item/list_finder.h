@@ -6,9 +6,9 @@
  * finder says what to do with it.  It sees the first byte of a value, the names of
  * members and the ends of containers, never the bytes in between.
  *
- * A data path names the list; with an [*] in it, it names the items: each
- * element of the list at the last [*], and in it the value to which the steps
- * after that lead.
+ * A data path names the list; with an [*] or .* in it, it names the items: each
+ * element of the list, or member of the object, at the last of those, and in it
+ * the value to which the steps after that lead.
  */
 #ifndef DATABITE_LIST_FINDER_H
 #define DATABITE_LIST_FINDER_H
@@ -23,11 +23,14 @@ typedef enum FinderAction
 {
 	FINDER_SKIP,				/* walk over the value */
 	FINDER_ENTER,				/* go into the object or array */
-	FINDER_LIST,				/* the array is the list */
+	FINDER_LIST,				/* the array, or the object of finder_has_members, is the list */
 	FINDER_FAIL					/* it cannot be right: see finder_problem */
 } FinderAction;
 
 extern ListFinder *finder_create(const JsonPath *data_path, MemoryContext context);
+
+/* The list is an object, whose members are its elements. */
+extern bool finder_has_members(const ListFinder *finder);
 
 /* From an element of the list to the item proper. */
 extern int	finder_item_steps(const ListFinder *finder, const JsonPathStep **steps);
@@ -50,6 +53,9 @@ extern void finder_leave(ListFinder *finder);
 /* Containers that are entered, and whether the innermost is an object. */
 extern int	finder_depth(const ListFinder *finder);
 extern bool finder_in_object(const ListFinder *finder);
+
+/* The same of the container that is entered at that depth, from 1 on. */
+extern bool finder_is_object_at(const ListFinder *finder, int depth);
 
 /* The document has ended: false if it has no list. */
 extern bool finder_finish(ListFinder *finder);

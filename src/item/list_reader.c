@@ -8,10 +8,14 @@
  * bytes are carried over until it is complete, and then projected.  So every
  * byte is looked at three times at most, however the body is split, and an
  * error is always the scanner's.
+ *
+ * Where items are made of what the list has (item_shape.c), the text is walked
+ * over first, and what is made of it is projected.
  */
 #include "postgres.h"
 
 #include "item/batch_arena.h"
+#include "item/fingerprint.h"
 #include "item/reader_parts.h"
 
 /* Bytes of a carried item that are kept allocated for the next one. */
@@ -20,11 +24,10 @@
 /* Bytes after a carried item that may be read; the first ends a number. */
 #define CARRY_PADDING	16
 
-static bool read_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
-static bool scan_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
 static bool project_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
 static void deliver(ItemReader *reader, ItemBatch *batch, size_t bytes, bool too_deep, const Projection *projection);
-static void finish_carried(ItemReader *reader, ItemBatch *batch);
+static bool shape_and_deliver(ItemReader *reader, const char **p, const char *end, ItemBatch *batch);
+static bool fail_names(ItemReader *reader);
 
 /*
  * Reads items until the bytes, the list or the batch's room end; false with the
@@ -35,17 +38,30 @@ reader_read_list(ItemReader *reader, const char **position, const char *end, Ite
 {
 	const char *p = *position;
 	bool		right = true;
+	bool		members = reader_has_members(reader);
+	char		closing = members ? '}' : ']';
 
 	while (right && p < end)
 	{
 		if (reader->state == IN_ITEM)
 		{
-			right = scan_item(reader, &p, end, batch);
+			right = reader_continue_item(reader, &p, end, batch);
 			if (right && reader->state == AFTER_ITEM && batch_is_full(batch))
 			{
 				*full = true;
 				break;
 			}
+			continue;
+		}
+		if (reader->state >= AT_MEMBER_OR_END && reader->state <= AT_MEMBER_COLON)
+		{
+			if (!reader_read_member(reader, &p, end))
+			{
+				right = false;
+				continue;
+			}
+			if (!reader_in_list(reader))
+				break;
 			continue;
 		}
 		p = json_skip_space(p, end);
@@ -56,16 +72,16 @@ reader_read_list(ItemReader *reader, const char **position, const char *end, Ite
 			if (likely(*p == ','))
 			{
 				p++;
-				reader->state = AT_ITEM;
+				reader->state = members ? AT_MEMBER : AT_ITEM;
 				continue;
 			}
-			if (*p != ']')
+			if (*p != closing)
 			{
-				right = reader_fail_at(reader, p, "\",\" or \"]\"");
+				right = reader_fail_at(reader, p, members ? "\",\" or \"}\"" : "\",\" or \"]\"");
 				continue;
 			}
 		}
-		if (*p == ']' && reader->state != AT_ITEM)
+		if (*p == closing && reader->state != AT_ITEM)
 		{
 			reader->kept_from = p++;
 			reader_end_value(reader);
@@ -76,7 +92,7 @@ reader_read_list(ItemReader *reader, const char **position, const char *end, Ite
 			*full = true;
 			break;
 		}
-		right = read_item(reader, &p, end, batch);
+		right = reader_begin_item(reader, &p, end, batch);
 		if (right && reader->state == AFTER_ITEM && batch_is_full(batch))
 		{
 			*full = true;
@@ -88,19 +104,19 @@ reader_read_list(ItemReader *reader, const char **position, const char *end, Ite
 }
 
 /* At the first byte of an item. */
-static bool
-read_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
+bool
+reader_begin_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
 {
 	if (likely(project_item(reader, p, end, batch)))
 	{
 		reader->state = AFTER_ITEM;
-		return true;
+		return likely(reader->error[0] == '\0');
 	}
 	reader->state = IN_ITEM;
 	reader->item_bytes = 0;
 	reader->carry.len = 0;
 	scanner_begin(&reader->scanner, SCANNER_MAX_DEPTH);
-	return scan_item(reader, p, end, batch);
+	return reader_continue_item(reader, p, end, batch);
 }
 
 /*
@@ -113,6 +129,8 @@ project_item(ItemReader *reader, const char **p, const char *end, ItemBatch *bat
 	Projection	projection;
 	const char *after;
 
+	if (unlikely(reader->shape != NULL))
+		return shape_and_deliver(reader, p, end, batch);
 	if (reader->count >= reader->skip)
 	{
 		size_t		mark = batch->arena_used;
@@ -126,9 +144,126 @@ project_item(ItemReader *reader, const char **p, const char *end, ItemBatch *bat
 		after = projector_skip(reader->projector, *p, end, &projection);
 	if (after == NULL)
 		return false;
+	if (reader->options.fingerprint)
+		reader_note_text(reader, *p, after - *p);
 	deliver(reader, batch, after - *p, false, &projection);
 	*p = after;
 	return true;
+}
+
+/* The same of an item that is made of the value at *p: true also where the error is set. */
+static bool
+shape_and_deliver(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
+{
+	JsonUnstorable unstorable = JSON_STORABLE;
+	const char *after = shape_value_end(reader->shape, *p, end, &unstorable);
+	bool		members = reader_has_members(reader);
+	size_t		bytes = after - *p + (members ? reader->key_bytes : 0);
+	int			sqlstate;
+
+	if (after == NULL)
+		return false;
+	if (reader->options.fingerprint && !shape_awaits_names(reader->shape))
+	{
+		if (members)
+			reader_note_text(reader, reader->key.bytes, reader->key_bytes);
+		reader_note_text(reader, *p, after - *p);
+	}
+	if (reader->count < reader->skip && !shape_awaits_names(reader->shape))
+		reader->count++;
+	else if (bytes > reader->options.max_item_bytes)
+	{
+		if (shape_awaits_names(reader->shape))
+			(void) fail_names(reader);
+		else
+			reader_deliver_large(reader, batch, bytes);
+	}
+	else
+	{
+		switch (shape_item(reader->shape, reader->key.bytes, reader->key.len, *p, end))
+		{
+			case SHAPE_ITEM:
+			{
+				const char *readable_end;
+				const char *text = shape_text(reader->shape, &readable_end);
+
+				if (!reader_deliver_text(reader, text, readable_end, unstorable, batch))
+					reader_deliver_bad(reader, batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
+				break;
+			}
+			case SHAPE_NAMES:
+				break;
+			case SHAPE_BAD:
+			{
+				const char *reason = shape_problem(reader->shape, &sqlstate);
+
+				reader_deliver_bad(reader, batch, sqlstate, reason);
+				break;
+			}
+			case SHAPE_WRONG:
+				(void) reader_fail(reader, "%s", shape_problem(reader->shape, &sqlstate));
+				break;
+		}
+	}
+	*p = after;
+	return true;
+}
+
+/* Sets the error: the row with the names is above a bound.  Returns false. */
+static bool
+fail_names(ItemReader *reader)
+{
+	return reader_fail(reader, "the first row of the list, which has the names, is too large or nested too deep");
+}
+
+bool
+reader_deliver_text(ItemReader *reader, const char *p, const char *end, JsonUnstorable unstorable, ItemBatch *batch)
+{
+	size_t		mark = batch->arena_used;
+	Projection	projection;
+
+	if (reader->count < reader->skip)
+	{
+		reader->count++;
+		return true;
+	}
+	if (projector_run(reader->projector, p, end, batch, batch_next_cells(batch), &projection) == NULL)
+	{
+		batch->arena_used = mark;
+		return false;
+	}
+	if (unstorable != JSON_STORABLE)
+		projection.unstorable = unstorable;
+	if (projection.unstorable != JSON_STORABLE)
+		batch->arena_used = mark;
+	deliver(reader, batch, 0, false, &projection);
+	return true;
+}
+
+void
+reader_deliver_bad(ItemReader *reader, ItemBatch *batch, int sqlstate, const char *reason)
+{
+	if (reader->count++ >= reader->skip)
+		batch_add_bad_item(batch, sqlstate, reason);
+}
+
+void
+reader_deliver_large(ItemReader *reader, ItemBatch *batch, size_t bytes)
+{
+	deliver(reader, batch, bytes, false, NULL);
+}
+
+void
+reader_note_text(ItemReader *reader, const char *text, size_t len)
+{
+	uint64		length = len;
+
+	if (len > reader->options.max_item_bytes)
+		reader->fingerprint = fingerprint_add(reader->fingerprint, (const char *) &length, sizeof(length));
+	else
+		reader->fingerprint = fingerprint_add(reader->fingerprint, text, len);
+	if (reader->fingerprint == 0)
+		reader->fingerprint = 1;	/* 0 is that of no items */
 }
 
 /* Counts the item in; the batch gets it, or the reason why it is bad. */
@@ -168,8 +303,8 @@ deliver(ItemReader *reader, ItemBatch *batch, size_t bytes, bool too_deep, const
 }
 
 /* Goes on with an item that is carried over. */
-static bool
-scan_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
+bool
+reader_continue_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
 {
 	const char *start = *p;
 	ScanStatus	status = scanner_push(&reader->scanner, p, end);
@@ -178,47 +313,51 @@ scan_item(ItemReader *reader, const char **p, const char *end, ItemBatch *batch)
 		return reader_fail_scan(reader, *p);
 	reader->item_bytes += *p - start;
 	if (reader->item_bytes <= reader->options.max_item_bytes)
-		reader_buffer_add(reader, &reader->carry, start, *p - start);
+		buffer_add(&reader->carry, start, *p - start);
 	else
 		reader->carry.len = 0;
 	if (status == SCAN_DONE)
 	{
-		finish_carried(reader, batch);
 		reader->state = AFTER_ITEM;
+		return reader_finish_item(reader, batch);
 	}
 	return true;
 }
 
 /* The scanner has found the item that is carried over to be right. */
-static void
-finish_carried(ItemReader *reader, ItemBatch *batch)
+bool
+reader_finish_item(ItemReader *reader, ItemBatch *batch)
 {
 	static const char padding[CARRY_PADDING];
 	ByteBuffer *carry = &reader->carry;
 	Projection	none = {.unstorable = reader->scanner.unstorable};
-	bool		too_large = reader->item_bytes > reader->options.max_item_bytes;
+	bool		members = reader_has_members(reader);
+	size_t		bytes = reader->item_bytes + (members ? reader->key_bytes : 0);
+	bool		too_large = bytes > reader->options.max_item_bytes;
 	bool		too_deep = reader->scanner.deepest > reader->options.max_depth;
 
+	if ((too_large || too_deep) && reader->shape && shape_awaits_names(reader->shape))
+		return fail_names(reader);
 	if (too_large || too_deep)
-		deliver(reader, batch, reader->item_bytes, too_deep, &none);
+	{
+		if (reader->options.fingerprint)
+		{
+			if (members)
+				reader_note_text(reader, reader->key.bytes, reader->key_bytes);
+			reader_note_text(reader, carry->bytes, reader->item_bytes);
+		}
+		deliver(reader, batch, bytes, too_deep, &none);
+	}
 	else
 	{
 		const char *p;
 
-		reader_buffer_add(reader, carry, padding, CARRY_PADDING);
+		buffer_add(carry, padding, CARRY_PADDING);
 		p = carry->bytes;
+		/* Where the scanner and the projector do not agree, rather no cells than wrong ones. */
 		if (!project_item(reader, &p, p + carry->len - CARRY_PADDING + 1, batch))
-		{
-			/* The scanner and the projector do not agree: rather no cells than wrong ones. */
-			if (reader->count++ >= reader->skip)
-				batch_add_bad_item(batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
-		}
+			reader_deliver_bad(reader, batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
 	}
-	if (carry->size > CARRY_KEEP)
-	{
-		pfree(carry->bytes);
-		carry->bytes = NULL;
-		carry->size = 0;
-	}
-	carry->len = 0;
+	buffer_reset(carry, CARRY_KEEP);
+	return reader->error[0] == '\0';
 }

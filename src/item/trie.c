@@ -81,6 +81,7 @@ descend(TrieNode *node, const JsonPathStep *step, MemoryContext context)
 		case PATH_INDEX:
 			return find_or_add_index(node, step->index, context);
 		case PATH_ALL:
+		case PATH_MEMBERS:		/* in paths to items only */
 			break;
 	}
 	if (node->all == NULL)

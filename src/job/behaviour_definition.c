@@ -3,8 +3,7 @@
  *	  Keys of a definition whose behaviour is that of later versions.
  *
  * They are known, so that a mistyped one is told from one that is not there
- * yet, and what is wrong inside of them is found.  A value that asks for what
- * happens anyway is taken: {"strategy": "fail_fast"}.
+ * yet, and what is wrong inside of them is found.
  */
 #include "postgres.h"
 
@@ -13,41 +12,7 @@
 #include "job/definition_parts.h"
 
 #define MAX_CONCURRENCY		100
-#define MAX_RETRIES			100
 #define MAX_RATE			1000000
-
-/* errorHandling */
-
-static const Choice strategies[] = {
-	{"fail_fast"},
-	{"retry_with_backoff", 0, true},
-	{"partial_success", 0, true},
-	{NULL}
-};
-
-static const Choice item_error_actions[] = {
-	{"fail"},
-	{"log_and_continue", 0, true},
-	{NULL}
-};
-
-static const Choice batch_error_actions[] = {
-	{"fail"},
-	{"retry_batch", 0, true},
-	{"log_and_continue", 0, true},
-	{NULL}
-};
-
-const KeyRule error_handling_rules[] = {
-	{.name = "strategy", .types = VALUE_STRING, .parse = read_choice, .choices = strategies},
-	{.name = "maxRetries", .types = VALUE_NUMBER, .parse = read_int, .flags = KEY_UNSUPPORTED, .min = 0, .max = MAX_RETRIES},
-	{.name = "retryDelay", .types = VALUE_TIME, .parse = read_duration, .flags = KEY_UNSUPPORTED, .min = 0, .max = MAX_TIME_MS},
-	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_UNSUPPORTED, .choices = backoff_choices},
-	{.name = "onFailure", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
-	{.name = "onItemError", .types = VALUE_STRING, .parse = read_choice, .choices = item_error_actions},
-	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice, .choices = batch_error_actions},
-	{NULL}
-};
 
 /* logging and hooks */
 
@@ -136,13 +101,6 @@ const KeyRule deletes_rules[] = {
 	{.name = "when", .types = VALUE_STRING},
 	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .choices = delete_modes},
 	{.name = "maxFraction", .types = VALUE_NUMBER},
-	{NULL}
-};
-
-const KeyRule connection_pool_rules[] = {
-	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, .min = 0, .max = MAX_CONCURRENCY},
-	{.name = "max", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_CONCURRENCY},
-	{.name = "idleTimeout", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = MAX_TIME_MS},
 	{NULL}
 };
 

@@ -36,6 +36,7 @@ typedef struct SettingsReading
 } SettingsReading;
 
 static struct json_object *parse_root(const char *json, size_t len, const char *what, ProblemList *problems);
+static void finish_error_handling(Job *job);
 static void finish_step(struct json_object *object, const char *id, const char *pointer, JobStep *step);
 static void read_id(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					const char *pointer, void *target);
@@ -72,8 +73,7 @@ static const KeyRule job_rules[] = {
 	FIELD(JobReading, job.steps)},
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
 	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
-	/* Not unsupported as a whole: it may say what happens anyway. */
-	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_members, .members = error_handling_rules},
+	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_error_handling, FIELD(JobReading, job.error_handling)},
 	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
@@ -112,6 +112,7 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 	reading = palloc0(sizeof(JobReading));
 	reading->job.enabled = true;
 	reading->job.concurrency = DEFAULT_CONCURRENCY;
+	error_definition_default(&reading->job.error_handling);
 	has_steps = json_object_object_get_ex(root, "steps", NULL);
 
 	read_object(problems, root, "", job_rules, has_steps ? STEPS : ONE_STEP, "\"steps\"", reading);
@@ -121,6 +122,7 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 		finish_step(root, "main", "", &reading->step);
 		reading->job.steps = list_make1(&reading->step);
 	}
+	finish_error_handling(&reading->job);
 	return &reading->job;
 }
 
@@ -133,6 +135,21 @@ job_parse_settings(const char *json, size_t len, JobSchedule **schedule, Problem
 	if (root != NULL)
 		read_object(problems, root, "", settings_rules, ~0U, NULL, &reading);
 	*schedule = reading.schedule;
+}
+
+/* What the job says of its items' errors is for every destination that does not. */
+static void
+finish_error_handling(Job *job)
+{
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
+
+		if (!destination->states_on_error)
+			destination->rejects_bad_items = job->error_handling.rejects_bad_items;
+	}
 }
 
 /* The object that the text is, or a problem and NULL. */

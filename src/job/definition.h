@@ -350,6 +350,7 @@ typedef struct JobDestination
 	int			batch_size;		/* 0: not stated */
 	bool		rejects_bad_items;	/* onError: "log_and_continue", or the job's errorHandling.onItemError */
 	bool		has_pool;		/* connectionPool is stated */
+	bool		states_on_error;	/* onError is stated: it wins over the job's onItemError */
 } JobDestination;
 
 typedef enum RuleType
@@ -415,6 +416,7 @@ typedef struct JobErrorHandling
 	int64		retry_delay_ms; /* 5000 */
 	BackoffKind backoff;		/* exponential */
 	bool		notify_admin;	/* onFailure */
+	bool		rejects_bad_items;	/* onItemError: "log_and_continue", for destinations that do not say */
 } JobErrorHandling;
 
 typedef struct Job

@@ -28,6 +28,12 @@ extern void read_body(ProblemList *problems, const KeyRule *rule, struct json_ob
 /* True where name may be the name of an HTTP header (RFC 9110: a token). */
 extern bool is_header_name(const char *name);
 
+/* decoding_definition.c; KeyParsers of the keys dataPath and zip, and what the keys must be together. */
+extern const Choice format_choices[];
+extern void read_data_path(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_zip(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void check_decoding(ProblemList *problems, const char *pointer, const JobSource *source);
+
 /* pagination_definition.c */
 extern void pagination_definition_default(JobPagination *pagination, int size);
 extern void pagination_definition_parse(ProblemList *problems, struct json_object *object,
@@ -61,13 +67,16 @@ extern void destination_definition_parse(ProblemList *problems, struct json_obje
 /* validation_definition.c; a KeyParser, target is where a JobValidation * goes. */
 extern void read_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
+/* error_definition.c; the KeyParsers' targets are a JobErrorHandling, by FIELD, and the JobDestination. */
+extern void error_definition_default(JobErrorHandling *handling);
+extern void read_error_handling(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
-extern const KeyRule error_handling_rules[];
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
 extern const KeyRule rate_limit_rules[];
 extern const KeyRule deletes_rules[];
-extern const KeyRule connection_pool_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

@@ -19,6 +19,15 @@ static const Choice destination_types[] = {
 	{NULL}
 };
 
+#define MAX_CONNECTIONS		100
+
+/* connectionPool: it is for parallel writers, so no mode of this version takes connections from it. */
+typedef struct Pool
+{
+	int			min;
+	int			max;
+} Pool;
+
 /* The modes that only later versions have are never stored. */
 static const Choice write_modes[] = {
 	{"insert", WRITE_INSERT},
@@ -40,12 +49,6 @@ static const Choice schema_changes[] = {
 	{NULL}
 };
 
-static const Choice error_actions[] = {
-	{"fail"},
-	{"log_and_continue", 0, true},
-	{NULL}
-};
-
 static void read_table(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
 static void read_schema(ProblemList *problems, const KeyRule *rule, struct json_object *value,
@@ -53,6 +56,15 @@ static void read_schema(ProblemList *problems, const KeyRule *rule, struct json_
 static JobColumn *read_column(ProblemList *problems, const char *name, struct json_object *type, char *pointer);
 static void read_key_columns(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 							 const char *pointer, void *target);
+static void read_pool(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					  const char *pointer, void *target);
+
+static const KeyRule pool_rules[] = {
+	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, FIELD(Pool, min), .min = 0, .max = MAX_CONNECTIONS},
+	{.name = "max", .types = VALUE_NUMBER, .parse = read_int, FIELD(Pool, max), .min = 1, .max = MAX_CONNECTIONS},
+	{.name = "idleTimeout", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = MAX_TIME_MS},
+	{NULL}
+};
 
 static const KeyRule destination_rules[] = {
 	{.name = "type", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_REQUIRED, .choices = destination_types},
@@ -65,8 +77,8 @@ static const KeyRule destination_rules[] = {
 	{.name = "schemaChanges", .types = VALUE_STRING, .parse = read_choice, .choices = schema_changes},
 	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(JobDestination, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
-	{.name = "onError", .types = VALUE_STRING, .parse = read_choice, .choices = error_actions},
-	{.name = "connectionPool", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = connection_pool_rules},
+	{.name = "onError", .types = VALUE_STRING, .parse = read_on_error},
+	{.name = "connectionPool", .types = VALUE_OBJECT, .parse = read_pool},
 	{.name = "newerBy", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
 	{NULL}
 };
@@ -156,4 +168,19 @@ read_key_columns(ProblemList *problems, const KeyRule *rule, struct json_object 
 	destination->key = read_names(problems, value, "a column of \"key\"", pointer);
 	foreach(cell, destination->key)
 		check_column_name(problems, lfirst(cell), pointer);
+}
+
+/* The run says in history that it has no use for it. */
+static void
+read_pool(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		  const char *pointer, void *target)
+{
+	JobDestination *destination = target;
+	Pool		pool = {.min = 0, .max = MAX_CONNECTIONS};
+
+	read_object(problems, value, pointer, pool_rules, ~0U, NULL, &pool);
+	if (pool.min > pool.max)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "min"), NULL,
+					"\"min\" must not be greater than \"max\"");
+	destination->has_pool = true;
 }

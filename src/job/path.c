@@ -5,12 +5,13 @@
  * Grammar (spaces are not allowed outside of quotes):
  *
  *		path  = "$" | [ "$" [ "." ] ] step { step }
- *		step  = [ "." ] key | "[" ( index | string | "*" ) "]"
+ *		step  = [ "." ] ( key | "*" ) | "[" ( index | string | "*" ) "]"
  *		index = [ "-" ] digits
  *		key   = one or more characters but . [ ] " ' * and white space
  *
- * A key may be written bare at the beginning and after a dot only.  What does
- * not fit a bare key is written as ["odd key"] or ['odd key'].
+ * A key or * may be written bare at the beginning and after a dot only.  What does
+ * not fit a bare key is written as ["odd key"] or ['odd key'].  The bare *, all
+ * members of an object, is for paths to items only.
  */
 #include "postgres.h"
 
@@ -28,9 +29,11 @@ typedef struct PathReader
 	int			pos;
 	JsonPath   *path;
 	int			allocated;
+	bool		members;		/* the bare * is allowed */
 	char	   *error;
 } PathReader;
 
+static JsonPath *parse(PathReader *reader, char **error);
 static bool read_steps(PathReader *reader);
 static bool read_bare_key(PathReader *reader);
 static bool read_bracket(PathReader *reader);
@@ -46,13 +49,26 @@ json_path_parse(const char *text, char **error)
 {
 	PathReader	reader = {.text = text, .len = strlen(text)};
 
-	reader.path = palloc0(sizeof(JsonPath));
-	if (!read_steps(&reader))
+	return parse(&reader, error);
+}
+
+JsonPath *
+json_path_parse_items(const char *text, char **error)
+{
+	PathReader	reader = {.text = text, .len = strlen(text), .members = true};
+
+	return parse(&reader, error);
+}
+
+bool
+json_path_has(const JsonPath *path, JsonPathStepKind kind)
+{
+	for (int i = 0; i < path->nsteps; i++)
 	{
-		*error = reader.error;
-		return NULL;
+		if (path->steps[i].kind == kind)
+			return true;
 	}
-	return reader.path;
+	return false;
 }
 
 char *
@@ -86,6 +102,9 @@ json_path_print(const JsonPath *path)
 			case PATH_ALL:
 				appendStringInfoString(&out, "[*]");
 				break;
+			case PATH_MEMBERS:
+				appendStringInfoString(&out, i > 0 ? ".*" : "$.*");
+				break;
 		}
 	}
 	return out.data;
@@ -110,6 +129,18 @@ json_path_equal(const JsonPath *a, const JsonPath *b)
 			return false;
 	}
 	return true;
+}
+
+static JsonPath *
+parse(PathReader *reader, char **error)
+{
+	reader->path = palloc0(sizeof(JsonPath));
+	if (!read_steps(reader))
+	{
+		*error = reader->error;
+		return NULL;
+	}
+	return reader->path;
 }
 
 /*
@@ -155,7 +186,7 @@ read_steps(PathReader *reader)
 }
 
 /*
- * Reads a key without quotes.
+ * Reads a key without quotes, or *.
  */
 static bool
 read_bare_key(PathReader *reader)
@@ -163,6 +194,14 @@ read_bare_key(PathReader *reader)
 	int			start = reader->pos;
 	JsonPathStep *step;
 
+	if (reader->text[start] == '*')
+	{
+		if (!reader->members)
+			return fail(reader, start, "only a path to the list of items may have \"*\" for the members of an object, found");
+		reader->pos++;
+		add_step(reader, PATH_MEMBERS);
+		return true;
+	}
 	while (reader->pos < reader->len && is_bare_char(reader->text[reader->pos]))
 		reader->pos++;
 	if (reader->pos == start)

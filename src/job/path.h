@@ -1,6 +1,6 @@
 /*
  * path.h
- *	  A path into a JSON value: "data.items", "$[1]", "a.b[0].c", a["odd key"], data[*].order.
+ *	  A path into a JSON value: "data.items", "$[1]", "a.b[0].c", a["odd key"], data[*].order, rates.*.
  *
  * Used for dataPath, cursorPath and the like, and for the paths in templates.
  */
@@ -14,7 +14,8 @@ typedef enum JsonPathStepKind
 {
 	PATH_KEY,					/* member of an object */
 	PATH_INDEX,					/* element of an array; negative counts from the end */
-	PATH_ALL					/* [*], every element */
+	PATH_ALL,					/* [*], every element */
+	PATH_MEMBERS				/* .*, every member of an object; see json_path_parse_items */
 } JsonPathStepKind;
 
 typedef struct JsonPathStep
@@ -36,6 +37,12 @@ typedef struct JsonPath
  * Returns NULL with *error set (palloc'd, lower case, says the position).
  */
 extern JsonPath *json_path_parse(const char *text, char **error);
+
+/* As above, a path to items: it may have steps to all members of an object, which no other path has. */
+extern JsonPath *json_path_parse_items(const char *text, char **error);
+
+/* The path has a step of that kind. */
+extern bool json_path_has(const JsonPath *path, JsonPathStepKind kind);
 
 /* The path in its shortest written form, palloc'd; "$" for the root. */
 extern char *json_path_print(const JsonPath *path);

@@ -22,7 +22,7 @@ static const Choice source_types[] = {
 	{"api", SOURCE_API},
 	{"inline", SOURCE_INLINE},
 	{"webhook_data", SOURCE_WEBHOOK_DATA, true},
-	{"sql", SOURCE_SQL, true},
+	{"sql", SOURCE_SQL},
 	{NULL}
 };
 
@@ -34,13 +34,6 @@ static const Choice methods[] = {
 	{"PATCH", 0, true},
 	{"DELETE", 0, true},
 	{"HEAD", 0, true},
-	{NULL}
-};
-
-static const Choice formats[] = {
-	{"json"},
-	{"ndjson", 0, true},
-	{"csv", 0, true},
 	{NULL}
 };
 
@@ -56,6 +49,8 @@ static void read_where(ProblemList *problems, const KeyRule *rule, struct json_o
 					   const char *pointer, void *target);
 static void read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
+static void read_sql_query(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						   const char *pointer, void *target);
 static void read_pagination(ProblemList *problems, struct json_object *object,
 							const char *pointer, JobSource *source);
 static const char *position_name(PaginationType type);
@@ -67,14 +62,16 @@ static const KeyRule source_rules[] = {
 	{.name = "method", .types = VALUE_STRING, .parse = read_method, .variants = API},
 	{.name = "headers", .types = VALUE_OBJECT, .parse = read_headers, .variants = API},
 	{.name = "query", .types = VALUE_OBJECT, .parse = read_query, .variants = API},
-	{.name = "query", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = SQL},
+	{.name = "query", .types = VALUE_STRING, .parse = read_sql_query, .flags = KEY_REQUIRED, .variants = SQL},
 	{.name = "body", .types = VALUE_OBJECT | VALUE_ARRAY | VALUE_STRING, .parse = read_body, .variants = API},
 	{.name = "auth", .types = VALUE_OBJECT, .parse = check_auth, .flags = KEY_UNSUPPORTED, .variants = API},
 	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
 	{.name = "items", .types = VALUE_ARRAY, .parse = read_items, .flags = KEY_REQUIRED, .variants = INLINE},
-	{.name = "dataPath", .types = VALUE_STRING, .parse = read_path, .variants = API | WEBHOOK_DATA,
+	{.name = "dataPath", .types = VALUE_STRING, .parse = read_data_path, .variants = API | WEBHOOK_DATA,
 	FIELD(JobSource, data_path)},
-	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = formats},
+	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = format_choices,
+	FIELD(JobSource, format)},
+	{.name = "zip", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_zip, .variants = API | WEBHOOK_DATA, FIELD(JobSource, zip)},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
 	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_incremental, .variants = API | SQL},
@@ -110,6 +107,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 
 	source->type = type.value;
 	read_pagination(problems, object, pointer, source);
+	check_decoding(problems, pointer, source);
 	check_incremental(problems, pointer, source);
 	if (type.variant == API)
 		check_body(problems, pointer, source);
@@ -188,6 +186,16 @@ read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	JobSource  *source = target;
 
 	source->inline_items = json_print(value);
+}
+
+/* PostgreSQL itself says what is wrong with it: see sql_source.c. */
+static void
+read_sql_query(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			   const char *pointer, void *target)
+{
+	JobSource  *source = target;
+
+	source->sql_query = job_value(value, pointer);
 }
 
 /*

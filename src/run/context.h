@@ -31,6 +31,11 @@ typedef struct RunContext
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */
 	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
+
+	/* Tries again: see run_retry.c.  0: none. */
+	int64		resumes;		/* the failed run that this one tries again */
+	TimestampTz begin_at;		/* this run waits until then */
+	TimestampTz retry_at;		/* it has failed and is tried again then */
 } RunContext;
 
 /*

@@ -39,6 +39,8 @@ typedef struct Preview
 /* What a request's templates are in. */
 static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
 
+static const char *const query_parts[] = {"source/type", "source/query", "source/incremental", NULL};
+
 /*
  * What a write plan is made of.  Other keys of the destination do not change it,
  * and of a validation with problems the rest is checked.
@@ -90,6 +92,8 @@ inspect_check(const Job *job, ProblemList *problems)
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			inspect_source(step, problems);
+		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
+			(void) sql_source_create(&step->source, problems, problems->context);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else
@@ -112,6 +116,8 @@ inspect_source(const JobStep *step, ProblemList *problems)
 	(void) request_plan_create(step, problems, problems->context);
 	(void) auth_session_create(&step->source, problems, problems->context);
 	(void) response_rules_create(&step->source, problems, problems->context);
+	if (step->source.incremental != NULL)
+		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }
 
 /* As part_is_right, of every one. */

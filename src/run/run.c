@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "base/errors.h"
+#include "base/shared_progress.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -29,6 +30,7 @@
 #include "run/context.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
+#include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/step.h"
 #include "utils/builtins.h"
@@ -38,6 +40,7 @@
 #include "utils/timestamp.h"
 
 static RunContext *context_create(const JobRecord *record, RunMode mode);
+static RunContext *try_again(const JobRecord *job, RunContext *failed);
 static RunContext *claim(int64 run_id);
 static JobRecord *copy_record(const JobRecord *record);
 static RunStatus run_steps_and_record(RunContext *run, ErrorData **error);
@@ -48,6 +51,7 @@ static void open_run(RunContext *run, void *arg);
 static void complete_run(RunContext *run, void *arg);
 static void record_failure(RunContext *run, void *arg);
 static void read_definition(RunContext *run);
+static void note_pools(RunContext *run);
 static RunStatus failure_status(const ErrorData *error);
 static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
 static void lock_or_fail(const char *job_id, bool session);
@@ -67,6 +71,7 @@ run_queued(int64 run_id)
 		return RUN_CANCELLED;
 
 	current_run = run;
+	progress_begin(run->record->id, run->record->owner, run->started_at);
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	if (error != NULL)
@@ -78,6 +83,7 @@ run_queued(int64 run_id)
 				 error->hint ? errhint("%s", error->hint) : 0,
 				 errhidecontext(true)));
 	pgstat_report_activity(STATE_IDLE, NULL);
+	progress_end();
 	current_run = NULL;
 	job_lock_release(run->record->id);
 	MemoryContextDelete(run->memory);
@@ -87,7 +93,7 @@ run_queued(int64 run_id)
 void
 run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 {
-	RunContext *run;
+	RunContext *volatile run;
 
 	/* First: what is made after it is freed below. */
 	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
@@ -95,21 +101,44 @@ run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 	run->dry_run = dry_run;
 	run->outer = current_run;
 	current_run = run;
+	progress_begin(job->id, job->owner, run->started_at);
 	PG_TRY();
 	{
-		if (mode == RUN_IN_PROCEDURE)
-			run_in_procedure(run, result);
-		else
-			run_in_function(run, result);
+		for (;;)
+		{
+			if (mode == RUN_IN_PROCEDURE)
+				run_in_procedure(run, result);
+			else
+				run_in_function(run, result);
+			if (run->retry_at == 0)
+				break;
+			run = try_again(job, run);
+		}
 	}
 	PG_FINALLY();
 	{
+		progress_end();
 		current_run = run->outer;
 		if (mode == RUN_IN_PROCEDURE)
 			job_lock_release(job->id);
 		MemoryContextDelete(run->memory);
 	}
 	PG_END_TRY();
+}
+
+/* The run that follows a failed one, which is given up. */
+static RunContext *
+try_again(const JobRecord *job, RunContext *failed)
+{
+	RunContext *run = context_create(job, failed->mode);
+
+	run->outer = failed->outer;
+	run->resumes = failed->run_id;
+	run->begin_at = failed->retry_at;
+	run->keep_checkpoint = failed->keep_checkpoint; /* as long as it has not begun */
+	current_run = run;
+	MemoryContextDelete(failed->memory);
+	return run;
 }
 
 /* The run's memory is no child of the caller's: it must outlive transactions and errors. */
@@ -151,10 +180,14 @@ claim(int64 run_id)
 		if (job == NULL)
 			run_catalog_finish(run_id, RUN_CANCELLED, NULL,
 							   run_error_json_simple("job_removed", "the job was removed before the run began", NULL));
+		else if (strcmp(record->trigger, "retry") == 0 && record->payload == NULL && run_catalog_was_done(record))
+			run_catalog_finish(run_id, RUN_CANCELLED, NULL,
+							   run_error_json_simple("superseded", "another run of the job was completed before the retry began", NULL));
 		else if ((locked = job_lock_acquire(job->id, true)) && run_catalog_start(run_id, MyProcPid))
 		{
 			run = context_create(job, RUN_IN_WORKER);
 			run->run_id = run_id;
+			run->resumes = record->resumes;
 			run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
 		}
 		if (locked && run == NULL)
@@ -216,7 +249,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	return *error ? failure_status(*error) : RUN_COMPLETED;
 }
 
-/* A failed run is an error of the CALL, so that whoever schedules the CALL hears of it. */
+/* A failed run that is not tried again is an error of the CALL, so that whoever schedules the CALL hears of it. */
 static void
 run_in_procedure(RunContext *run, RunResult *result)
 {
@@ -225,6 +258,8 @@ run_in_procedure(RunContext *run, RunResult *result)
 
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
+	if (run->retry_at != 0)
+		return;
 	if (run->failure != NULL)
 		ThrowErrorData(run->failure);	/* it was never thrown, so it cannot be again */
 	if (error != NULL)
@@ -276,6 +311,8 @@ run_in_function(RunContext *run, RunResult *result)
 		error = run->failure;
 	if (!run->dry_run)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
+	if (run->retry_at != 0)
+		return;
 	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
 }
 
@@ -290,6 +327,7 @@ run_steps(RunContext *run)
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	read_definition(run);
+	run_retry_wait(run);
 	run->client = source_client_create(run->memory);
 	for (int i = 0; i < list_length(run->job->steps) && run->failure == NULL; i++)
 		step_run(run, list_nth(run->job->steps, i));
@@ -314,6 +352,24 @@ read_definition(RunContext *run)
 
 	run->job = job_parse(run->record->definition, strlen(run->record->definition), problems);
 	problem_raise_first(problems);
+	note_pools(run);
+}
+
+/* Nothing of a definition is ignored in silence. */
+static void
+note_pools(RunContext *run)
+{
+	ListCell   *lc;
+
+	foreach(lc, run->job->steps)
+	{
+		const JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
+
+		if (destination->has_pool)
+			run_note(run, psprintf("connectionPool is not used: mode \"%s\" writes through the run's own connection",
+								   destination->mode == WRITE_DEFAULT ? "default" :
+								   destination->mode == WRITE_UPSERT ? "upsert" : "insert"));
+	}
 }
 
 /* The row of a run that begins at once. */
@@ -321,7 +377,8 @@ static void
 open_run(RunContext *run, void *arg)
 {
 	run->run_id = run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED,
-								  run->mode == RUN_IN_PROCEDURE ? "call" : "execute", 0, NULL, 0);
+								  run->resumes != 0 ? "retry" : run->mode == RUN_IN_PROCEDURE ? "call" : "execute",
+								  run->begin_at, NULL, run->resumes);
 	(void) run_catalog_start(run->run_id, MyProcPid);
 }
 
@@ -337,6 +394,7 @@ record_failure(RunContext *run, void *arg)
 	const ErrorData *error = arg;
 	TimestampTz retry_at;
 	JobRecord  *job = NULL;
+	bool		tried_again;
 
 	/* The job before the run, as all do that lock both. */
 	if (run->mode != RUN_IN_FUNCTION)
@@ -351,17 +409,21 @@ record_failure(RunContext *run, void *arg)
 	}
 	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
 					   run_error_json(error, run->step ? run->step->id : NULL));
+	tried_again = run_retry_plan(run, error, job);
+	if (!tried_again)
+		run_retry_report(run, error, &run->counters);
 	if (run->mode == RUN_IN_FUNCTION)
 		return;
 
-	if (!run->keep_checkpoint)
+	if (!run->keep_checkpoint && !tried_again)
 		state_catalog_forget_checkpoints(run->record->id);
 
 	/* The server said when it may be asked again, and that is longer than a run waits. */
 	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
 	{
 		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run_error_retry_after());
-		job_catalog_set_next_run(job->id, retry_at);
+		if (!tried_again || job->next_run_at < retry_at)
+			job_catalog_set_next_run(job->id, retry_at);
 	}
 }
 

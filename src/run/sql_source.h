@@ -5,7 +5,7 @@
  * The query runs once, at the beginning of the step, and its rows are kept in a
  * tuplestore that outlives the transaction and spills to disk, so that batches
  * are committed between them in bounded memory.  {{ }} in the query are
- * expressions in it (templates compiled to SQL), never pasted text.
+ * expressions in it (templates compiled to SQL, of the type that their place has), never pasted text.
  */
 #ifndef DATABITE_SQL_SOURCE_H
 #define DATABITE_SQL_SOURCE_H
@@ -16,10 +16,10 @@
 
 typedef struct SqlSource SqlSource;
 
-/* Compiles the templates in the query and has PostgreSQL check it (one SELECT, unique column names).  Needs a transaction; NULL and problems. */
+/* Compiles the templates in the query and has PostgreSQL check it (one SELECT, unique column names).  NULL and problems where it is not.  Needs a transaction. */
 extern SqlSource *sql_source_create(const JobSource *source, ProblemList *problems, MemoryContext context);
 
-/* Runs the query as the current user; needs a transaction.  scopes is $1 of its templates. */
+/* Runs the query once, read only, as the current user; needs a transaction.  scopes is $1 of its templates. */
 extern void sql_source_execute(SqlSource *source, Jsonb *scopes);
 
 /* The next row as JSON text, UTF-8, in the current memory context; NULL at the end.  Needs no transaction. */

@@ -231,7 +231,10 @@ begin_pass(RunContext *run, void *arg)
 		cursor_bounds(sr->cursor, &bounds);
 		sr->next_window = bounds.from;
 	}
-	if (sr->state.checkpoint != NULL)
+
+
+	/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
+	if (sr->state.checkpoint != NULL && (sr->sql == NULL || !write_plan_is_upsert(sr->plan)))
 		checkpoint_read(sr);
 	else if (sr->wanted != NIL)
 		parent_catalog_clear(run->record->id, sr->step->id);

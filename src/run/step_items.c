@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "destination/batch.h"
 #include "miscadmin.h"
 #include "run/run_error.h"
 #include "run/step_data.h"

@@ -11,7 +11,9 @@
 #include "mb/pg_wchar.h"
 #include "run/step_data.h"
 #include "template/template.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static void append_run(StringInfo json, const StepRun *sr);
@@ -19,7 +21,7 @@ static void append_page(StringInfo json, const Listing *listing);
 static void append_window(StringInfo json, const StepRun *sr, const CursorWindow *window);
 static void append_parent(StringInfo json, const Listing *listing);
 static void append_text(StringInfo json, const char *text, bool is_number);
-static Jsonb *to_jsonb(StringInfo json);
+static Jsonb *scopes_jsonb(StringInfo json);
 
 Listing *
 step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool masked)
@@ -88,7 +90,7 @@ step_transform_scopes(StepRun *sr)
 	initStringInfo(&json);
 	append_run(&json, sr);
 	appendStringInfo(&json, ", \"cursor\": %s}", cursor_format(sr->cursor, bounds.from));
-	return to_jsonb(&json);
+	return scopes_jsonb(&json);
 }
 
 void
@@ -113,7 +115,7 @@ step_render(Listing *listing)
 
 	MemoryContextReset(listing->base_memory);
 	old = MemoryContextSwitchTo(listing->base_memory);
-	listing->base = request_plan_render(sr->request_plan, sr->run->record->owner, to_jsonb(&json), sr->masked);
+	listing->base = request_plan_render(sr->request_plan, sr->run->record->owner, scopes_jsonb(&json), sr->masked);
 	listing->rendered = sr->renderings;
 	MemoryContextSwitchTo(old);
 }
@@ -202,7 +204,7 @@ append_text(StringInfo json, const char *text, bool is_number)
 }
 
 static Jsonb *
-to_jsonb(StringInfo json)
+scopes_jsonb(StringInfo json)
 {
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json->data)));
 }

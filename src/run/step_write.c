@@ -11,6 +11,7 @@
 
 #include "catalog/rejected_catalog.h"
 #include "run/run_error.h"
+#include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/step_data.h"
 #include "template/template.h"
@@ -114,7 +115,10 @@ write_batch(RunContext *run, void *arg)
 
 		/* With the rows that complete it: a run that was killed between the two would be done twice. */
 		if (run->failure != NULL)
+		{
 			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters, run_error_json(run->failure, sr->step->id));
+			run_retry_report(run, run->failure, &sr->counters);
+		}
 		else if (sr->finished && is_last_step(sr))
 			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
 	}
@@ -261,11 +265,15 @@ static void
 finish_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
-	StepState	state = {.has_last_sync_time = true, .last_sync_time = sr->pass_started};
+	StepOutcome state = {.last_sync_time = sr->pass_started};
+	const JobIncremental *incremental = sr->step->source.incremental;
 	CursorWindow bounds;
 
 	cursor_bounds(sr->cursor, &bounds);
-	state.cursor = sr->windowed ? bounds.to : unconstify(char *, cursor_seen(sr->cursor));
+	if (sr->windowed)
+		state.cursor = bounds.to;
+	else if (incremental != NULL && incremental->cursor_field != NULL)
+		state.cursor = cursor_seen(sr->cursor);
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;

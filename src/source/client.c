@@ -44,6 +44,9 @@
 #define EVENTS_AT_A_TIME 32
 #define ROUNDS_AT_A_TIME 16
 
+/* Transfers are left alone for so long, in microseconds, while their reader has enough to do. */
+#define SERVE_INTERVAL INT64CONST(2000)
+
 static void initialize_libcurl(void);
 static void release_client(void *arg);
 static int	socket_callback(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_data);
@@ -191,6 +194,17 @@ client_wait(SourceClient *client)
 
 	move_transfers(client);
 	advance_tasks(client, waited);
+	client->served_at = client_now();
+}
+
+void
+client_serve(SourceClient *client)
+{
+	if (client_now() - client->served_at < SERVE_INTERVAL)
+		return;
+	move_transfers(client);
+	advance_tasks(client, 0);
+	client->served_at = client_now();
 }
 
 /* Initializes libcurl once per process. */

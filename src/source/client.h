@@ -25,6 +25,7 @@ struct SourceClient
 	bool		watch_failed;	/* a socket could not be watched */
 	dlist_head	tasks;
 	SourceCounters counters;
+	int64		served_at;		/* client_now */
 
 	/* the settings as they were when the client was made */
 	AddressGuard *guard;
@@ -68,6 +69,9 @@ extern void client_end(SourceClient *client, CURL *easy);
 
 /* Lets a transfer go on that its write callback has paused. */
 extern void client_unpause(SourceClient *client, CURL *easy);
+
+/* Serves all transfers without waiting, unless that was done just now: for who has bytes to work on for long. */
+extern void client_serve(SourceClient *client);
 
 /* Waits until something moves, serves all transfers, and handles interrupts. */
 extern void client_wait(SourceClient *client);

@@ -27,6 +27,17 @@ const FailureKind failure_redirect = {
 	"Use the URL that the source redirects to, if it can be trusted."
 };
 
+const FailureKind failure_rate_limit = {
+	"rate_limited", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, false,
+	"server takes no more requests for now",
+	NULL
+};
+const FailureKind failure_judged = {
+	"error_response", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, false,
+	"response is an error",
+	"The source's \"errorWhen\" or \"onStatus\" says so."
+};
+
 static const FailureKind host_unknown = {
 	"dns", ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
 	"could not resolve the host name of the server", NULL

@@ -4,15 +4,23 @@
  *
  * A fetch goes through these states:
  *
- * FETCH_SENT: a transfer is under way.  Next: FETCH_SENT (redirect),
- * FETCH_DELAYED, FETCH_COMPLETE, FETCH_BROKEN.
+ * FETCH_QUEUED: a request is ready and waits for a token of the rate limiter,
+ * which is asked again at send_at.  Next: FETCH_SENT, FETCH_BROKEN.
+ *
+ * FETCH_SENT: a transfer is under way.  Next: FETCH_QUEUED (redirect),
+ * FETCH_DELAYED, FETCH_ANSWERED, FETCH_COMPLETE, FETCH_BROKEN.
  *
  * FETCH_DELAYED: the last try failed, the next is due at retry_at.  Next:
- * FETCH_SENT, from the original URL again.
+ * FETCH_QUEUED, from the original URL again.
+ *
+ * FETCH_ANSWERED: a response that is no success waits for the caller's verdict.
+ * Next: FETCH_DELAYED, FETCH_QUEUED, FETCH_BROKEN.
  *
  * FETCH_COMPLETE: a response with a status of success has come; its last bytes
- * may still be in the ring.  FETCH_BROKEN: given up, error says why.  Both are
- * final.
+ * may still be in the ring.  It is the end, unless the caller's verdict is that
+ * it was none: then as FETCH_ANSWERED.
+ *
+ * FETCH_BROKEN: given up, error says why.  That is final.
  */
 #include "postgres.h"
 
@@ -22,16 +30,19 @@
 #include "miscadmin.h"
 #include "source/client.h"
 #include "source/failure.h"
+#include "source/rate_limit.h"
+#include "source/redirect.h"
 #include "source/retry.h"
 #include "source/transfer.h"
 #include "utils/memutils.h"
-
-#define MAX_REDIRECTS 5
+#include "utils/timestamp.h"
 
 typedef enum FetchState
 {
+	FETCH_QUEUED,
 	FETCH_SENT,
 	FETCH_DELAYED,
+	FETCH_ANSWERED,
 	FETCH_COMPLETE,
 	FETCH_BROKEN
 } FetchState;
@@ -46,12 +57,18 @@ struct Fetch
 	const HttpRequest *original;
 	HttpRequest *request;		/* as it goes out now: the original or where it was redirected to */
 	JobRetry	retry;
+	struct RateLimiter *limiter;	/* or NULL */
+	bool		judged;			/* responses that are no success are the caller's to judge */
 	Transfer   *transfer;
 	HttpResponse response;
 	bool		has_response;	/* response is that of the transfer */
 	int			tries;
 	int			redirects;		/* of this try */
+	int64		send_at;		/* client_now */
+	int64		waited;			/* what this try has used of its time on earlier redirects */
 	int64		retry_at;		/* client_now */
+	int64		delayed_ms;		/* what all tries have waited */
+	int64		server_wait_ms; /* what the last response asks for; -1: nothing */
 	bool		handed_out;		/* bytes of this try were given to the reader */
 	bool		restarted;		/* the reader has to be told */
 	SourceError *error;
@@ -59,20 +76,23 @@ struct Fetch
 
 static bool is_ready(const Fetch *fetch);
 static void begin_try(Fetch *fetch);
-static void send_request(Fetch *fetch, int64 waited);
-static const char *header_problem(const HttpRequest *request);
+static void start_over(Fetch *fetch);
+static void queue_request(Fetch *fetch, int64 waited);
+static void send_request(Fetch *fetch);
 static void advance(ClientTask *task, int64 waited);
 static int64 longest_wait(const ClientTask *task);
 static void move_on(Fetch *fetch, int64 waited);
 static void take_response(Fetch *fetch);
+static void observe(Fetch *fetch);
 static void finish_response(Fetch *fetch);
+static bool is_success(const Fetch *fetch);
+static void judge_by_status(Fetch *fetch, const char *message);
+static bool retry_is_left(const Fetch *fetch);
+static void give_up_on_response(Fetch *fetch, const char *message);
 static void finish_broken(Fetch *fetch, TransferOutcome outcome);
-static void try_again(Fetch *fetch, int64 least_delay);
+static bool try_again(Fetch *fetch, int64 least_delay);
 static void give_up(Fetch *fetch, SourceError *error);
-static bool is_redirect(const HttpResponse *response);
 static void follow_redirect(Fetch *fetch);
-static HttpRequest *redirected_request(Fetch *fetch, const char *location, char **problem);
-static List *without_content_headers(List *headers);
 
 Fetch *
 fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy)
@@ -91,13 +111,18 @@ fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy 
 	fetch->retry = *retry;
 	fetch->retry.statuses = palloc(Max(retry->nstatuses, 1) * sizeof(int));
 	memcpy(fetch->retry.statuses, retry->statuses, retry->nstatuses * sizeof(int));
+	fetch->limiter = policy->limiter;
+	fetch->judged = policy->judged;
+	fetch->server_wait_ms = -1;
 	fetch->transfer = transfer_create(client, context);
+	fetch->transfer->keep_error_body = policy->judged ||
+		(policy->limiter != NULL && rate_limiter_wants_body(policy->limiter));
 	fetch->task.advance = advance;
 	fetch->task.longest_wait = longest_wait;
 
 	if ((problem = url_problem(request->url)) != NULL)
 		give_up(fetch, failure_create(&failure_bad_url, request, psprintf("The %s.", problem)));
-	else if ((problem = header_problem(request)) != NULL)
+	else if ((problem = http_headers_problem(request)) != NULL)
 		give_up(fetch, failure_create(&failure_bad_header, request, pstrdup(problem)));
 	else
 		begin_try(fetch);
@@ -122,7 +147,9 @@ fetch_read(Fetch *fetch, const char **data, size_t *len)
 		}
 		if (fetch->state == FETCH_BROKEN)
 			return FETCH_FAILED;
-		if (fetch->state != FETCH_DELAYED)
+		if (fetch->state == FETCH_ANSWERED)
+			return FETCH_JUDGE;
+		if (fetch->state == FETCH_SENT || fetch->state == FETCH_COMPLETE)
 		{
 			*len = transfer_read(fetch->transfer, data);
 			if (*len > 0)
@@ -142,6 +169,8 @@ fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches)
 {
 	CHECK_FOR_INTERRUPTS();
 
+	/* those that are not ready must go on too, however long the caller has enough to read */
+	client_serve(client);
 	for (;;)
 	{
 		for (int i = 0; i < nfetches; i++)
@@ -158,6 +187,7 @@ static bool
 is_ready(const Fetch *fetch)
 {
 	return fetch->restarted || fetch->state == FETCH_BROKEN || fetch->state == FETCH_COMPLETE ||
+		fetch->state == FETCH_ANSWERED ||
 		(fetch->state == FETCH_SENT && ring_has_more(&fetch->transfer->ring));
 }
 
@@ -173,6 +203,62 @@ fetch_error(const Fetch *fetch)
 	return fetch->error;
 }
 
+const char *
+fetch_error_body(const Fetch *fetch, size_t *len)
+{
+	*len = fetch->transfer->error_len;
+	return *len > 0 ? fetch->transfer->error_body : "";
+}
+
+void
+fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, const char *message)
+{
+	MemoryContext old;
+
+	Assert(fetch->state == FETCH_ANSWERED || fetch->state == FETCH_COMPLETE);
+	if (verdict == VERDICT_DEFAULT && fetch->state == FETCH_COMPLETE)
+		return;
+
+	old = MemoryContextSwitchTo(fetch->context);
+
+	/* who has read to the end of the body has to hear that it begins anew, even where it was empty */
+	fetch->handed_out = fetch->handed_out || fetch->state == FETCH_COMPLETE;
+	switch (verdict)
+	{
+		case VERDICT_DEFAULT:
+			judge_by_status(fetch, message);
+			break;
+		case VERDICT_RETRY:
+			if (!retry_is_left(fetch) || !try_again(fetch, fetch->server_wait_ms))
+				give_up_on_response(fetch, message);
+			break;
+		case VERDICT_REPLACE:
+			fetch->original = http_request_copy(replacement);
+			start_over(fetch);
+			break;
+		case VERDICT_FAIL:
+			give_up_on_response(fetch, message);
+			break;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+FetchWait
+fetch_waiting(const Fetch *fetch, TimestampTz *until)
+{
+	int64		at;
+
+	*until = 0;
+	if (is_ready(fetch))
+		return WAIT_NOTHING;
+	if (fetch->state == FETCH_SENT)
+		return WAIT_RESPONSE;
+
+	at = fetch->state == FETCH_QUEUED ? fetch->send_at : fetch->retry_at;
+	*until = GetCurrentTimestamp() + Max(at - client_now(), 0);
+	return fetch->state == FETCH_QUEUED ? WAIT_RATE_LIMIT : WAIT_RETRY;
+}
+
 void
 fetch_close(Fetch *fetch)
 {
@@ -180,12 +266,19 @@ fetch_close(Fetch *fetch)
 	MemoryContextDelete(fetch->context);
 }
 
-/* Sends the original request. */
+/* Another try. */
 static void
 begin_try(Fetch *fetch)
 {
-	transfer_stop(fetch->transfer);
 	fetch->tries++;
+	start_over(fetch);
+}
+
+/* Sends the original request, when it may be sent. */
+static void
+start_over(Fetch *fetch)
+{
+	transfer_stop(fetch->transfer);
 	fetch->redirects = 0;
 	fetch->restarted = fetch->restarted || fetch->handed_out;
 	fetch->handed_out = false;
@@ -193,15 +286,40 @@ begin_try(Fetch *fetch)
 	fetch->has_response = false;
 	memset(&fetch->response, 0, sizeof(fetch->response));
 	MemoryContextReset(fetch->try_context);
-	fetch->state = FETCH_SENT;
-	send_request(fetch, 0);
+	queue_request(fetch, 0);
 }
 
-/* Sends the current request, which has used so much of its time already. */
+/* Has the current request sent, which has used so much of its time already. */
 static void
-send_request(Fetch *fetch, int64 waited)
+queue_request(Fetch *fetch, int64 waited)
+{
+	fetch->state = FETCH_QUEUED;
+	fetch->waited = waited;
+	send_request(fetch);
+}
+
+/* Sends the queued request if the rate limiter lets it. */
+static void
+send_request(Fetch *fetch)
 {
 	SourceClient *client = fetch->client;
+	int64		wait = fetch->limiter != NULL ? rate_limiter_take(fetch->limiter) : 0;
+
+	/* only a server asks for that much */
+	if (wait > MAX_RETRY_AFTER_MS * 1000)
+	{
+		SourceError *error = failure_create(&failure_rate_limit, fetch->request,
+											psprintf("The server asks to come back after " INT64_FORMAT " s.", wait / 1000000));
+
+		error->retry_after_ms = wait / 1000;
+		give_up(fetch, error);
+		return;
+	}
+	if (wait > 0)
+	{
+		fetch->send_at = client_now() + wait;
+		return;
+	}
 
 	/* with a proxy there is no address to look at later */
 	if (client->proxy[0] != '\0' &&
@@ -210,45 +328,8 @@ send_request(Fetch *fetch, int64 waited)
 		give_up(fetch, failure_create(&failure_address_refused, fetch->request, pstrdup("The proxy is not asked for that host.")));
 		return;
 	}
-	transfer_start(fetch->transfer, fetch->request, waited);
-}
-
-/*
- * Why the header may not be sent, naming no value: NULL, or a sentence.  CR
- * and LF in a value would let whoever wrote it add headers or requests of
- * their own; what frames the message is libcurl's to say.
- */
-static const char *
-header_problem(const HttpRequest *request)
-{
-	static const char token_marks[] = "!#$%&'*+-.^_`|~";
-	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer"};
-	ListCell   *lc;
-
-	foreach(lc, request->headers)
-	{
-		const HttpHeader *header = lfirst(lc);
-
-		if (header->name[0] == '\0')
-			return "A header has an empty name.";
-		for (const char *p = header->name; *p != '\0'; p++)
-		{
-			if (IS_HIGHBIT_SET(*p) || (!isalnum((unsigned char) *p) && strchr(token_marks, *p) == NULL))
-				return "The name of a header has a character that is not allowed in it.";
-		}
-		for (int i = 0; i < lengthof(framing); i++)
-		{
-			if (pg_strcasecmp(header->name, framing[i]) == 0)
-				return psprintf("The header \"%s\" cannot be set.", framing[i]);
-		}
-		for (const char *p = header->value; *p != '\0'; p++)
-		{
-			if (((unsigned char) *p < ' ' && *p != '\t') || *p == 0x7f)
-				return psprintf("The value of header \"%s\" has a line break or another control character.",
-								header->name);
-		}
-	}
-	return NULL;
+	fetch->state = FETCH_SENT;
+	transfer_start(fetch->transfer, fetch->request, fetch->waited);
 }
 
 /* Called by the client whenever sockets or time have moved. */
@@ -269,6 +350,8 @@ longest_wait(const ClientTask *task)
 
 	switch (fetch->state)
 	{
+		case FETCH_QUEUED:
+			return Max(fetch->send_at - client_now(), 0);
 		case FETCH_SENT:
 			return transfer_longest_wait(fetch->transfer);
 		case FETCH_DELAYED:
@@ -285,6 +368,8 @@ move_on(Fetch *fetch, int64 waited)
 
 	if (fetch->state == FETCH_DELAYED && client_now() >= fetch->retry_at)
 		begin_try(fetch);
+	else if (fetch->state == FETCH_QUEUED && client_now() >= fetch->send_at)
+		send_request(fetch);
 	if (fetch->state != FETCH_SENT)
 		return;
 
@@ -313,6 +398,23 @@ take_response(Fetch *fetch)
 	fetch->response.url = pstrdup(fetch->request->url);
 	fetch->has_response = true;
 	MemoryContextSwitchTo(old);
+
+	/* of an error when its body has come */
+	if (fetch->response.status <= 299)
+		observe(fetch);
+}
+
+/* What the response says of the rate, and of when to come again. */
+static void
+observe(Fetch *fetch)
+{
+	size_t		len;
+	const char *body = fetch_error_body(fetch, &len);
+	int64		asked = retry_after(&fetch->response, "Retry-After", time(NULL));
+
+	if (fetch->limiter != NULL)
+		asked = Max(asked, rate_limiter_observe(fetch->limiter, &fetch->response, len > 0 ? body : NULL));
+	fetch->server_wait_ms = asked;
 }
 
 /* A whole response is there: the end, a redirect, or a status that is no success. */
@@ -320,33 +422,82 @@ static void
 finish_response(Fetch *fetch)
 {
 	const HttpResponse *response = &fetch->response;
-	int64		least_delay;
+
+	if (response->status > 299)
+		observe(fetch);
+	if (is_success(fetch))
+		fetch->state = FETCH_COMPLETE;
+	else if (redirect_is(response))
+		follow_redirect(fetch);
+	else if (fetch->judged)
+		fetch->state = FETCH_ANSWERED;
+	else
+		judge_by_status(fetch, NULL);
+}
+
+/*
+ * 2xx; and 304 to a request with a condition, which has no body: what there was
+ * to send has been sent before (RFC 9110 section 15.4.5).
+ */
+static bool
+is_success(const Fetch *fetch)
+{
+	ListCell   *lc;
+
+	if (fetch->response.status >= 200 && fetch->response.status <= 299)
+		return true;
+	if (fetch->response.status != 304)
+		return false;
+	foreach(lc, fetch->request->headers)
+	{
+		const HttpHeader *header = lfirst(lc);
+
+		if (pg_strcasecmp(header->name, "If-None-Match") == 0 || pg_strcasecmp(header->name, "If-Modified-Since") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is usual after a response that is no success; message: of the error, or NULL. */
+static void
+judge_by_status(Fetch *fetch, const char *message)
+{
+	if (!retry_is_left(fetch) ||
+		!retry_status(&fetch->retry, fetch->original->method, &fetch->response) ||
+		!try_again(fetch, fetch->server_wait_ms))
+		give_up_on_response(fetch, message);
+}
+
+/* There is another try, and the server does not ask for more time than a run waits. */
+static bool
+retry_is_left(const Fetch *fetch)
+{
+	return fetch->tries < fetch->retry.attempts && fetch->server_wait_ms <= MAX_RETRY_AFTER_MS;
+}
+
+/* Ends the fetch because of what the response is. */
+static void
+give_up_on_response(Fetch *fetch, const char *message)
+{
+	int			status = fetch->response.status;
 	SourceError *error;
 
-	if (response->status >= 200 && response->status <= 299)
+	if (status >= 200 && status <= 299)
 	{
-		fetch->state = FETCH_COMPLETE;
-		return;
+		error = failure_create(&failure_judged, fetch->request, NULL);
+		error->status = status;
 	}
-	if (is_redirect(response))
+	else
+		error = failure_of_status(fetch->request, status);
+	if (message != NULL)
 	{
-		follow_redirect(fetch);
-		return;
+		error->detail = psprintf("The server answered with status %d.", status);
+		error->message = pstrdup(message);
 	}
-
-	least_delay = retry_after(response, time(NULL));
-	if (least_delay <= MAX_RETRY_AFTER_MS && fetch->tries < fetch->retry.attempts &&
-		retry_status(&fetch->retry, fetch->original->method, response))
+	if (fetch->server_wait_ms > MAX_RETRY_AFTER_MS)
 	{
-		try_again(fetch, least_delay);
-		return;
-	}
-
-	error = failure_of_status(fetch->request, response->status);
-	if (least_delay > MAX_RETRY_AFTER_MS)
-	{
-		error->retry_after_ms = least_delay;
-		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", least_delay / 1000);
+		error->retry_after_ms = fetch->server_wait_ms;
+		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", fetch->server_wait_ms / 1000);
 	}
 	give_up(fetch, error);
 }
@@ -362,25 +513,30 @@ finish_broken(Fetch *fetch, TransferOutcome outcome)
 	bool		sent = fetch->redirects > 0 || transfer_was_sent(fetch->transfer);
 
 	if (kind->transient && fetch->tries < fetch->retry.attempts &&
-		retry_network_failure(fetch->original->method, sent))
-	{
-		try_again(fetch, 0);
+		retry_network_failure(&fetch->retry, fetch->original->method, sent) && try_again(fetch, -1))
 		return;
-	}
 	error = failure_create(kind, fetch->request, failure_detail(fetch->transfer, outcome));
 	error->status = fetch->response.status;
 	give_up(fetch, error);
 }
 
-/* Schedules the next try, after the policy's delay but no sooner than least_delay (ms). */
-static void
+/*
+ * Schedules the next try, after the policy's delay but no sooner than
+ * least_delay (ms, or -1); false where the policy's budget does not allow it.
+ */
+static bool
 try_again(Fetch *fetch, int64 least_delay)
 {
 	int64		delay = retry_delay(&fetch->retry, fetch->tries, pg_prng_double(&pg_global_prng_state));
 
+	delay = retry_delay_within(&fetch->retry, delay, least_delay, fetch->delayed_ms);
+	if (delay < 0)
+		return false;
 	fetch->client->counters.retries++;
-	fetch->retry_at = client_now() + Max(delay, least_delay) * 1000;
+	fetch->delayed_ms += delay;
+	fetch->retry_at = client_now() + delay * 1000;
 	fetch->state = FETCH_DELAYED;
+	return true;
 }
 
 /* Ends the fetch with an error. */
@@ -397,22 +553,13 @@ give_up(Fetch *fetch, SourceError *error)
 	fetch->state = FETCH_BROKEN;
 }
 
-static bool
-is_redirect(const HttpResponse *response)
-{
-	int			status = response->status;
-
-	return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
-		http_header(response, "Location") != NULL;
-}
-
 /* Goes where the response points to, if that is allowed. */
 static void
 follow_redirect(Fetch *fetch)
 {
 	MemoryContext old = MemoryContextSwitchTo(fetch->try_context);
 	char	   *problem = NULL;
-	HttpRequest *next = redirected_request(fetch, http_header(&fetch->response, "Location"), &problem);
+	HttpRequest *next = redirect_request(fetch->request, &fetch->response, fetch->redirects, &problem);
 	SourceError *error;
 
 	MemoryContextSwitchTo(old);
@@ -422,82 +569,10 @@ follow_redirect(Fetch *fetch)
 		fetch->request = next;
 		fetch->has_response = false;
 		memset(&fetch->response, 0, sizeof(fetch->response));
-		send_request(fetch, fetch->transfer->waited);
+		queue_request(fetch, fetch->transfer->waited);
 		return;
 	}
 	error = failure_create(&failure_redirect, fetch->request, problem);
 	error->status = fetch->response.status;
 	give_up(fetch, error);
-}
-
-/*
- * The request that a redirect asks for; NULL with *problem where it may not be
- * made.  At another origin nothing that the user has named goes along: any
- * header may be a secret, and so may the body.  Nor does it come back at a
- * later redirect to the first origin.
- */
-static HttpRequest *
-redirected_request(Fetch *fetch, const char *location, char **problem)
-{
-	const HttpRequest *from = fetch->request;
-	int			status = fetch->response.status;
-	char	   *url = url_resolve(from->url, location);
-	bool		same_origin;
-	HttpRequest *next;
-
-	if (fetch->redirects >= MAX_REDIRECTS)
-		*problem = psprintf("There were more than %d redirects.", MAX_REDIRECTS);
-	else if (url == NULL || url_problem(url) != NULL)
-		*problem = psprintf("The %s.", url == NULL ? "URL it points to is malformed" : url_problem(url));
-	else if (pg_strncasecmp(from->url, "https:", 6) == 0 && pg_strncasecmp(url, "https:", 6) != 0)
-		*problem = pstrdup("It leads from https to http.");
-	if (*problem != NULL)
-		return NULL;
-
-	same_origin = url_same_origin(from->url, url);
-	next = palloc0(sizeof(HttpRequest));
-	next->url = pnstrdup(url, strcspn(url, "#"));
-	next->method = from->method;
-	next->timeout_ms = from->timeout_ms;
-	next->body = from->body;
-	next->body_len = from->body_len;
-	next->headers = same_origin ? from->headers : NIL;
-
-	/* RFC 9110 section 15.4: these turn the request into a GET, as all browsers do */
-	if ((status == 303 && strcmp(from->method, "HEAD") != 0) ||
-		((status == 301 || status == 302) && strcmp(from->method, "POST") == 0))
-	{
-		next->method = pstrdup("GET");
-		next->body = NULL;
-		next->body_len = 0;
-		next->headers = without_content_headers(next->headers);
-	}
-	else if (!same_origin && strcmp(from->method, "GET") != 0 && strcmp(from->method, "HEAD") != 0)
-	{
-		*problem = psprintf("It leads a %s to another origin, %s.", from->method, url_masked(url));
-		return NULL;
-	}
-	else if (!same_origin)
-	{
-		next->body = NULL;
-		next->body_len = 0;
-	}
-	return next;
-}
-
-/* The headers that say nothing about a body. */
-static List *
-without_content_headers(List *headers)
-{
-	List	   *kept = NIL;
-	ListCell   *lc;
-
-	foreach(lc, headers)
-	{
-		HttpHeader *header = lfirst(lc);
-
-		if (pg_strncasecmp(header->name, "Content-", 8) != 0)
-			kept = lappend(kept, header);
-	}
-	return kept;
 }

@@ -6,6 +6,10 @@
  * that name the key, in whatever process, through shared memory; where databite
  * is not preloaded there is none, and the bucket is the process's own
  * (rate_limiter_is_shared tells).  Nothing here waits.
+ *
+ * Every request takes a token, retries and redirects too, and every response is
+ * observed.  After a 429 requests go half as fast, and then little by little
+ * faster again.
  */
 #ifndef DATABITE_RATE_LIMIT_H
 #define DATABITE_RATE_LIMIT_H
@@ -20,6 +24,9 @@ extern RateLimiter *rate_limiter_create(const JobRateLimit *limit, Oid owner, Me
 
 /* False where the key asks for sharing and there is no shared memory. */
 extern bool rate_limiter_is_shared(const RateLimiter *limiter);
+
+/* Does rate_limiter_observe look at bodies of errors? */
+extern bool rate_limiter_wants_body(const RateLimiter *limiter);
 
 /* Takes a token and returns 0; or takes none and returns microseconds until it is worth to ask again. */
 extern int64 rate_limiter_take(RateLimiter *limiter);

@@ -44,6 +44,40 @@ http_header(const HttpResponse *response, const char *name)
 	return NULL;
 }
 
+/* CR and LF in a value would let whoever wrote it add headers or requests of their own; what frames the message is libcurl's to say. */
+const char *
+http_headers_problem(const HttpRequest *request)
+{
+	static const char token_marks[] = "!#$%&'*+-.^_`|~";
+	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE", "Trailer"};
+	ListCell   *lc;
+
+	foreach(lc, request->headers)
+	{
+		const HttpHeader *header = lfirst(lc);
+
+		if (header->name[0] == '\0')
+			return "A header has an empty name.";
+		for (const char *p = header->name; *p != '\0'; p++)
+		{
+			if (IS_HIGHBIT_SET(*p) || (!isalnum((unsigned char) *p) && strchr(token_marks, *p) == NULL))
+				return "The name of a header has a character that is not allowed in it.";
+		}
+		for (int i = 0; i < lengthof(framing); i++)
+		{
+			if (pg_strcasecmp(header->name, framing[i]) == 0)
+				return psprintf("The header \"%s\" cannot be set.", framing[i]);
+		}
+		for (const char *p = header->value; *p != '\0'; p++)
+		{
+			if (((unsigned char) *p < ' ' && *p != '\t') || *p == 0x7f)
+				return psprintf("The value of header \"%s\" has a line break or another control character.",
+								header->name);
+		}
+	}
+	return NULL;
+}
+
 HttpRequest *
 http_request_copy(const HttpRequest *request)
 {

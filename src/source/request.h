@@ -33,6 +33,9 @@ typedef struct HttpResponse
 /* Value of the first header of that name (case does not count), or NULL. */
 extern const char *http_header(const HttpResponse *response, const char *name);
 
+/* Why the headers may not be sent, naming no value: NULL, or a sentence. */
+extern const char *http_headers_problem(const HttpRequest *request);
+
 /* Deep copy into the current memory context. */
 extern HttpRequest *http_request_copy(const HttpRequest *request);
 

@@ -9,7 +9,7 @@
 
 #include "source/retry.h"
 
-static bool is_idempotent(const char *method);
+static bool may_repeat(const JobRetry *retry, const char *method);
 
 bool
 retry_status(const JobRetry *retry, const char *method, const HttpResponse *response)
@@ -27,15 +27,15 @@ retry_status(const JobRetry *retry, const char *method, const HttpResponse *resp
 	 * many requests, RFC 6585), and 503 when it names the time to come back;
 	 * after any other failure the server may have acted.
 	 */
-	return is_idempotent(method) || response->status == 429 ||
+	return may_repeat(retry, method) || response->status == 429 ||
 		(response->status == 503 && http_header(response, "Retry-After") != NULL);
 }
 
 bool
-retry_network_failure(const char *method, bool sent)
+retry_network_failure(const JobRetry *retry, const char *method, bool sent)
 {
 	/* the same rule: nothing was applied where nothing was sent */
-	return is_idempotent(method) || !sent;
+	return may_repeat(retry, method) || !sent;
 }
 
 int64
@@ -63,9 +63,20 @@ retry_delay(const JobRetry *retry, int tries, double random)
 }
 
 int64
-retry_after(const HttpResponse *response, int64 now)
+retry_delay_within(const JobRetry *retry, int64 delay, int64 least, int64 spent)
 {
-	const char *value = http_header(response, "Retry-After");
+	delay = Max(delay, least);
+	if (retry->budget_ms == 0)
+		return delay;
+	if (spent >= retry->budget_ms || least > retry->budget_ms - spent)
+		return -1;
+	return Min(delay, retry->budget_ms - spent);
+}
+
+int64
+retry_after(const HttpResponse *response, const char *header, int64 now)
+{
+	const char *value = http_header(response, header);
 	const char *date;
 	char	   *end;
 	double		seconds;
@@ -94,9 +105,12 @@ retry_after(const HttpResponse *response, int64 now)
 	return Max(at - (server_now >= 0 ? server_now : now), 0) * 1000;
 }
 
-/* May a request of this method be repeated with no more effect than once (RFC 9110 section 9.2.2)? */
+/*
+ * May a request of this method be repeated with no more effect than once (RFC
+ * 9110 section 9.2.2)?  Of a POST that only reads the definition has to say so.
+ */
 static bool
-is_idempotent(const char *method)
+may_repeat(const JobRetry *retry, const char *method)
 {
-	return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
+	return retry->idempotent || (strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0);
 }

@@ -15,7 +15,7 @@
 extern bool retry_status(const JobRetry *retry, const char *method, const HttpResponse *response);
 
 /* Is a failure of the network?  sent: the server may have begun to act on the request. */
-extern bool retry_network_failure(const char *method, bool sent);
+extern bool retry_network_failure(const JobRetry *retry, const char *method, bool sent);
 
 /*
  * Milliseconds before the next try, after so many tries.  random: at least 0,
@@ -24,9 +24,16 @@ extern bool retry_network_failure(const char *method, bool sent);
 extern int64 retry_delay(const JobRetry *retry, int tries, double random);
 
 /*
- * Milliseconds that the response asks to wait (Retry-After, as seconds or as
- * a date); -1 where it does not.  now: seconds since 1970.
+ * Milliseconds to wait before the next try: delay, but no less than the server
+ * asks for (least, or -1) and no more than the policy's budget leaves; -1 where
+ * that leaves too little.  spent: milliseconds that earlier tries have waited.
  */
-extern int64 retry_after(const HttpResponse *response, int64 now);
+extern int64 retry_delay_within(const JobRetry *retry, int64 delay, int64 least, int64 spent);
+
+/*
+ * Milliseconds that the response asks to wait (Retry-After or another header,
+ * as seconds or as a date); -1 where it does not.  now: seconds since 1970.
+ */
+extern int64 retry_after(const HttpResponse *response, const char *header, int64 now);
 
 #endif

@@ -38,7 +38,7 @@
 #define MAX_HEADER_LINES 200
 
 /* A body that nobody wants is read to this length, to keep the connection. */
-#define MAX_DROPPED_BYTES (64 * 1024)
+#define MAX_DROPPED_BYTES MAX_ERROR_BODY
 
 #define CONNECT_TIMEOUT_MS 10000L
 
@@ -58,6 +58,7 @@ static size_t header_callback(char *data, size_t size, size_t n, void *arg);
 static int	parse_status(const char *line, size_t len);
 static bool keep_header_line(Transfer *transfer, const char *line, size_t len);
 static size_t body_callback(char *data, size_t size, size_t n, void *arg);
+static bool keep_error_bytes(Transfer *transfer, const char *data, size_t len);
 
 Transfer *
 transfer_create(SourceClient *client, MemoryContext context)
@@ -213,6 +214,7 @@ reset_response(Transfer *transfer)
 	transfer->header_complete = false;
 	transfer->paused = false;
 	transfer->dropped = 0;
+	transfer->error_len = 0;
 	transfer->header_too_large = false;
 	transfer->out_of_memory = false;
 	transfer->body_unwanted = false;
@@ -258,6 +260,10 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS));
 	check_option(curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S));
 	check_option(curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L));
+
+	/* HTTP/2 where TLS offers it; a request then waits to share a connection rather than open one more */
+	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS));
+	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
 
 	check_option(curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""));
 	check_option(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE));
@@ -489,7 +495,12 @@ body_callback(char *data, size_t size, size_t n, void *arg)
 	transfer->window_bytes += n;
 	if (transfer->status < 200 || transfer->status > 299)
 	{
-		/* the bytes of an error page or a redirect may hold anything: nobody gets to see them */
+		/* the bytes of an error page or a redirect may hold anything: no message shows them */
+		if (transfer->keep_error_body && !keep_error_bytes(transfer, data, n))
+		{
+			transfer->out_of_memory = true;
+			return 0;
+		}
 		transfer->dropped += n;
 		transfer->body_unwanted = transfer->dropped > MAX_DROPPED_BYTES;
 		return transfer->body_unwanted ? 0 : n;
@@ -502,4 +513,19 @@ body_callback(char *data, size_t size, size_t n, void *arg)
 	ring_write(&transfer->ring, data, n);
 	transfer->client->counters.bytes_received += n;
 	return n;
+}
+
+/* Adds to the beginning of an error's body, as far as there is space; false where memory ran out. */
+static bool
+keep_error_bytes(Transfer *transfer, const char *data, size_t len)
+{
+	len = Min(len, MAX_ERROR_BODY - transfer->error_len);
+	if (transfer->error_body == NULL)
+		transfer->error_body = MemoryContextAllocExtended(transfer->context, MAX_ERROR_BODY + 1, MCXT_ALLOC_NO_OOM);
+	if (transfer->error_body == NULL)
+		return false;
+	memcpy(transfer->error_body + transfer->error_len, data, len);
+	transfer->error_len += len;
+	transfer->error_body[transfer->error_len] = '\0';
+	return true;
 }

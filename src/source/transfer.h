@@ -44,10 +44,13 @@ typedef struct Transfer
 	int			status;			/* of the header being read */
 	bool		header_complete;	/* of the final response */
 
-	/* its body: handed on where the status is 2xx, else dropped */
+	/* its body: handed on where the status is 2xx, else dropped, but for its beginning where somebody asks for it */
 	Ring		ring;
 	bool		paused;			/* by us, as the ring was full */
 	size_t		dropped;
+	bool		keep_error_body;	/* set by the owner */
+	char	   *error_body;		/* of MAX_ERROR_BODY bytes and a NUL; NULL: none yet */
+	size_t		error_len;
 
 	/* why a callback gave up */
 	bool		header_too_large;
@@ -62,6 +65,9 @@ typedef struct Transfer
 	int64		window_start;	/* of the stall detection, in terms of waited */
 	int64		window_bytes;
 } Transfer;
+
+/* The part of an error's body that is kept; more is not read either. */
+#define MAX_ERROR_BODY (64 * 1024)
 
 /* A response slower than this many bytes in this time (microseconds) has stalled. */
 #define STALL_BYTES 30

@@ -274,6 +274,8 @@ append_steps(StringInfo out, const JsonPath *path, int from, int to)
 			case PATH_ALL:
 				appendStringInfoString(out, " ? (@.type() == \"array\")[*]");
 				break;
+			case PATH_MEMBERS:	/* in paths to items only */
+				break;
 			case PATH_KEY:
 				append_key(out, step->key);
 				break;

@@ -6,7 +6,8 @@
  * transaction that queues this one, so neither can happen without the other.
  * A scheduler that was away finds each job due once, however often it would have
  * fired meanwhile.  A job whose last run is still queued or going on is not
- * queued again; history says that it was skipped.
+ * queued again; history says that it was skipped.  A retry that waits for its time gives
+ * way: the run of the schedule goes on from the same checkpoint.
  *
  * A job that cannot be handled fails alone: its error is recorded as a failed
  * run, and the others go on.
@@ -72,6 +73,10 @@ queue_run(void *arg)
 	int64		run_id;
 
 	job_catalog_set_next_run(job->id, next_fire(job, due->now));
+	if (!job_lock_is_held(job->id))
+		run_catalog_cancel_waiting_retry(job->id,
+										 run_error_json_simple("superseded",
+															   "the job's schedule came before the retry, and goes on from the same place", NULL));
 	if (!run_catalog_active(job->id) && !job_lock_is_held(job->id))
 	{
 		(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "schedule", job->next_run_at, NULL, 0);

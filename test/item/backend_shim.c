@@ -59,6 +59,20 @@ list_free(List *list)
 	}
 }
 
+void
+list_free_deep(List *list)
+{
+	for (int i = 0; i < list_length(list); i++)
+		pfree(list_nth(list, i));
+	list_free(list);
+}
+
+/* Contexts live as long as the program. */
+void
+MemoryContextRegisterResetCallback(MemoryContext context, MemoryContextCallback *callback)
+{
+}
+
 /* Enough for the paths of the tests: quotes and backslashes. */
 void
 escape_json(StringInfo out, const char *text)

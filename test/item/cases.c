@@ -115,7 +115,7 @@ const ItemCase item_cases[] = {
 
 	/* the document around */
 	{"byte order mark", "\xEF\xBB\xBF[1]", ITEM, "1\nenvelope [] list $ count 1"},
-	{"half a byte order mark", "\xEF\xBB[1]", ITEM, "error invalid JSON at byte 3: expected a byte order mark, found \"[\" count 0"},
+	{"half a byte order mark", "\xEF\xBB[1]", ITEM, "error invalid JSON at byte 1: expected a value, found 0xEF count 0"},
 	{"empty body", "", ITEM, "error the response is empty count 0"},
 	{"only white space", " \n", ITEM, "error the response is empty count 0"},
 	{"cut off", "{\"data\":[1,2", ITEM,

@@ -19,7 +19,8 @@ static int	passed = 0;
 static int	failed = 0;
 static bool case_right = true;
 
-static void test_cases(void);
+static void test_cases(const ItemCase *cases);
+static void test_skip(const ItemCase *c, const char *document, size_t len, const char *outcome);
 static void test_grammar(void);
 static void test_large_item(void);
 static void test_deep(void);
@@ -40,7 +41,8 @@ static char *load_file(const char *path, size_t *len);
 int
 main(int argc, char **argv)
 {
-	test_cases();
+	test_cases(item_cases);
+	test_cases(decoding_cases);
 	test_grammar();
 	test_large_item();
 	test_deep();
@@ -51,22 +53,65 @@ main(int argc, char **argv)
 	return failed > 0 ? 1 : 0;
 }
 
-/* The table of cases.c. */
+/* The tables of cases.c and decoding_cases.c. */
 static void
-test_cases(void)
+test_cases(const ItemCase *cases)
 {
-	for (const ItemCase *c = item_cases; c->name != NULL; c++)
+	for (const ItemCase *c = cases; c->name != NULL; c++)
 	{
 		Reading		reading;
-		size_t		len = strlen(c->document);
+		size_t		len = c->len ? c->len : strlen(c->document);
 		char	   *outcome;
 
 		reading_create(&reading, &c->setup);
 		outcome = read_pieces(&reading, c->setup.skip, c->document, len, len, len);
 		check(strcmp(outcome, c->outcome) == 0, c->name, outcome, c->outcome);
 		check_splits(c->name, &c->setup, c->document, len, outcome);
+		if (c->setup.skip == 0)
+			test_skip(c, c->document, len, c->outcome);
 		end_case();
 	}
+}
+
+/*
+ * A document whose transfer broke before any of its bytes, and began anew, gives each item
+ * once; and one that is read again gives all but the items skipped.
+ */
+static void
+test_skip(const ItemCase *c, const char *document, size_t len, const char *outcome)
+{
+	Reading		reading;
+	char	   *label = psprintf("%s, begun anew", c->name);
+	int64		lines = 0;
+	int64		count;
+
+	reading_create(&reading, &c->setup);
+	(void) read_pieces(&reading, 0, document, len, len, len);
+	count = item_reader_count(reading.reader);
+	for (size_t broken = 0; broken <= len; broken++)
+	{
+		reading_begin(&reading, 0);
+		(void) reading_push(&reading, document, broken);
+		if (!reading.accepted)
+			break;
+		reading_restart(&reading);
+		(void) reading_push(&reading, document, len);
+		reading_finish(&reading);
+		check(strcmp(reading.items.data, outcome) == 0, label, reading.items.data, outcome);
+	}
+	/* where each item is one line */
+	for (const char *p = outcome; *p != '\0'; p++)
+		lines += (*p == '\n');
+	for (int64 skip = 1; skip <= count && lines == count; skip++)
+	{
+		char	   *got = read_pieces(&reading, skip, document, len, 1, 1);
+		const char *expected = outcome;
+
+		for (int64 i = 0; i < skip; i++)
+			expected = strchr(expected, '\n') + 1;
+		check(strcmp(got, expected) == 0, label, got, expected);
+	}
+	pfree(label);
 }
 
 /* What is JSON and what is not, as a document, as an item and inside of one. */
@@ -306,14 +351,17 @@ check_splits(const char *name, const ReadingSetup *setup, const char *document, 
 	char	   *label = psprintf("%s, split", name);
 	Reading		reading;
 	char	   *got;
+	uint64		fingerprint;
 
 	reading_create(&reading, setup);
 	got = read_pieces(&reading, setup->skip, document, len, 1, 1);
 	check(strcmp(got, expected) == 0, label, got, expected);
+	fingerprint = reading.fingerprint;
 	for (size_t first = 0; first <= len; first++)
 	{
 		got = read_pieces(&reading, setup->skip, document, len, first, len);
 		check(strcmp(got, expected) == 0, label, got, expected);
+		check(reading.fingerprint == fingerprint, label, "another fingerprint", "the same for each split");
 	}
 	pfree(expected);
 	pfree(label);

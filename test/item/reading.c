@@ -13,7 +13,10 @@
 #include "item/batch_arena.h"
 #include "reading.h"
 
+static List *zip_of(const ReadingSetup *setup);
+static JsonPath *path_of(const char *text);
 static void take_items(Reading *reading);
+static const char *code_of(int sqlstate);
 static void print_cell(StringInfo out, const ItemBatch *batch, const Cell *cell);
 
 void
@@ -21,13 +24,12 @@ reading_create(Reading *reading, const ReadingSetup *setup)
 {
 	ItemReaderOptions options = {0};
 	const JsonPath **paths = palloc0(sizeof(JsonPath *) * (READING_MAX_PATHS + 1));
-	char	   *error = NULL;
 
 	if (setup->data_path)
-		options.data_path = json_path_parse(setup->data_path, &error);
+		options.data_path = path_of(setup->data_path);
 	while (setup->paths[options.npaths] != NULL)
 	{
-		paths[options.npaths] = json_path_parse(setup->paths[options.npaths], &error);
+		paths[options.npaths] = path_of(setup->paths[options.npaths]);
 		options.npaths++;
 	}
 	options.paths = paths;
@@ -35,6 +37,11 @@ reading_create(Reading *reading, const ReadingSetup *setup)
 	options.max_depth = setup->max_depth ? setup->max_depth : 512;
 	options.max_envelope_bytes = setup->max_envelope_bytes ? setup->max_envelope_bytes : 1024 * 1024;
 
+	options.format = setup->format;
+	options.zip = zip_of(setup);
+	options.fingerprint = true;
+
+	reading->content_type = setup->content_type;
 	reading->npaths = options.npaths;
 	reading->reader = item_reader_create(&options, NULL);
 	reading->batch = item_batch_create(options.npaths, setup->max_items ? setup->max_items : 3, 1024 * 1024, NULL);
@@ -48,8 +55,16 @@ reading_begin(Reading *reading, int64 skip)
 	item_reader_begin(reading->reader, skip);
 	item_batch_reset(reading->batch);
 	resetStringInfo(&reading->items);
-	reading->accepted = true;
+	reading->accepted = item_reader_set_content_type(reading->reader, reading->content_type);
 	reading->disagreed = false;
+}
+
+void
+reading_restart(Reading *reading)
+{
+	take_items(reading);
+	item_reader_restart(reading->reader);
+	reading->accepted = item_reader_set_content_type(reading->reader, reading->content_type);
 }
 
 bool
@@ -76,12 +91,16 @@ void
 reading_finish(Reading *reading)
 {
 	StringInfo	out = &reading->items;
+	ItemReaderStatus status;
 	const char *hint;
 	size_t		len;
 
-	if (item_reader_finish(reading->reader, reading->batch) == ITEMS_ERROR)
+	while ((status = item_reader_finish(reading->reader, reading->batch)) == ITEMS_BATCH_FULL)
+		take_items(reading);
+	if (status == ITEMS_ERROR)
 		reading->accepted = false;
 	take_items(reading);
+	reading->fingerprint = item_reader_fingerprint(reading->reader);
 	if (reading->accepted)
 	{
 		const char *envelope = item_reader_envelope(reading->reader, &len);
@@ -101,6 +120,35 @@ reading_finish(Reading *reading)
 	appendStringInfo(out, " count " INT64_FORMAT, item_reader_count(reading->reader));
 }
 
+static List *
+zip_of(const ReadingSetup *setup)
+{
+	List	   *zip = NIL;
+
+	for (int i = 0; setup->zip[i] != NULL; i += 2)
+	{
+		JobZip	   *part = palloc0(sizeof(JobZip));
+
+		zip = lappend(zip, part);
+		if (strcmp(setup->zip[i], "header") == 0)
+		{
+			part->header_row = true;
+			break;
+		}
+		part->names = path_of(setup->zip[i]);
+		part->values = path_of(setup->zip[i + 1]);
+	}
+	return zip;
+}
+
+static JsonPath *
+path_of(const char *text)
+{
+	char	   *error = NULL;
+
+	return json_path_parse_items(text, &error);
+}
+
 /* Prints the batch's items and empties it. */
 static void
 take_items(Reading *reading)
@@ -114,11 +162,7 @@ take_items(Reading *reading)
 
 		if (bad && bad->item == i)
 		{
-			appendStringInfo(&reading->items, "!%s: %s\n",
-							 bad->sqlstate == ERRCODE_UNTRANSLATABLE_CHARACTER ? "22P05" : bad->sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED ? "54000"
-								 : bad->sqlstate == ERRCODE_SQL_JSON_MEMBER_NOT_FOUND                                                      ? "2203A"
-																																		   : "XX000",
-							 bad->reason);
+			appendStringInfo(&reading->items, "!%s: %s\n", code_of(bad->sqlstate), bad->reason);
 			if (bad->sqlstate == ERRCODE_INTERNAL_ERROR)
 				reading->disagreed = true;
 			nbad++;
@@ -133,6 +177,19 @@ take_items(Reading *reading)
 		appendStringInfoChar(&reading->items, '\n');
 	}
 	item_batch_reset(batch);
+}
+
+static const char *
+code_of(int sqlstate)
+{
+	static char code[6];
+
+	for (int i = 0; i < 5; i++)
+	{
+		code[i] = PGUNSIXBIT(sqlstate);
+		sqlstate >>= 6;
+	}
+	return code;
 }
 
 static void

@@ -1,0 +1,67 @@
+-- errorHandling: runs that are tried again, and word of those that have failed for good.
+SET client_min_messages = error;	-- the warnings of onFailure have numbers of runs
+CREATE SCHEMA retrying;
+SET search_path = retrying, public;
+
+-- A table that refuses the first two inserts, as a sequence does not forget what was undone
+CREATE TABLE t (id int PRIMARY KEY);
+CREATE SEQUENCE tries;
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	try int := nextval('tries');
+BEGIN
+	IF try <= TG_ARGV[0]::int THEN RAISE 'not yet: %', try USING ERRCODE = TG_ARGV[1]; END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(2, '40001');
+CREATE VIEW history AS SELECT job_id, trigger, status, resumes IS NOT NULL AS resumes, records_inserted AS inserted, error ->> 'message' AS message
+FROM databite.runs ORDER BY run_id;
+
+SELECT databite.schedule_job('{"id": "again", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}]},
+	"destination": {"type": "database", "table": "t", "mode": "insert"},
+	"errorHandling": {"strategy": "retry_with_backoff", "maxRetries": 3, "retryDelay": 1, "backoff": "fixed", "onFailure": "notify_admin"}}');
+SELECT status, success, records_inserted, retries, error FROM databite.execute_job('again');
+SELECT * FROM history;
+SELECT count(*) FROM t;
+
+-- CALL: each try is a run of its own and committed
+TRUNCATE t;
+ALTER SEQUENCE tries RESTART;
+CALL databite.run_job('again');
+SELECT * FROM history OFFSET 3;
+
+-- None left: the last error, a WARNING and a notification
+TRUNCATE t;
+ALTER SEQUENCE tries RESTART;
+DROP TRIGGER refuse ON t;
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '40001');
+CALL databite.run_job('again');
+SELECT * FROM history OFFSET 6;
+-- a dry run is tried once
+SELECT run_id, status, error ->> 'message' AS message FROM databite.execute_job('again', true);
+
+-- What will fail again for sure is not tried again
+DROP TRIGGER refuse ON t;
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '42P01');
+ALTER SEQUENCE tries RESTART;
+SELECT status, error ->> 'message' AS message FROM databite.execute_job('again');
+DROP TRIGGER refuse ON t;
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '0A000');
+SELECT status, error ->> 'message' AS message FROM databite.execute_job('again');
+DROP TRIGGER refuse ON t;
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '22023');
+SELECT status, error ->> 'message' AS message FROM databite.execute_job('again');
+DROP TRIGGER refuse ON t;
+-- nor a run that rejected every item, of which the administrator hears too
+ALTER TABLE t ADD CHECK (id > 100);
+SELECT databite.schedule_job('{"id": "again", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}]},
+	"destination": {"type": "database", "table": "t", "onError": "log_and_continue"},
+	"errorHandling": {"strategy": "retry_with_backoff", "maxRetries": 3, "retryDelay": 1, "onFailure": "notify_admin"}}');
+CALL databite.run_job('again');
+SELECT * FROM history OFFSET 13;
+
+-- What is wrong with a definition
+SELECT pointer, message, hint FROM databite.validate_job('{"id": "x", "source": {"type": "inline", "items": []}, "destination": {"type": "database", "table": "t", "mode": "insert"},
+	"errorHandling": {"maxRetries": 2, "backoff": "linear", "onFailure": "shout"}}');
+SELECT databite.unschedule_job('again');
+DROP SCHEMA retrying CASCADE;

@@ -1,0 +1,191 @@
+/*
+ * run_retry.c
+ *	  What follows a failed run: another try, or word to the administrator.
+ *
+ * Each try is a run with a row of its own, whose "resumes" is the run before it
+ * and whose trigger is "retry"; how many there were is found by going back that way.
+ * The checkpoint of the failed run stays, so that the next try goes on where
+ * it stood.
+ *
+ * worker: the next try is queued with the failure, for the time when it is due.
+ * CALL: the next try's row says running while the session waits, with no
+ * transaction open, so that it can be cancelled like a run that reads.
+ * execute_job: the same, inside of the caller's transaction.  A dry run is tried once.
+ */
+#include "postgres.h"
+
+#include "base/clip.h"
+#include "commands/async.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "run/run_error.h"
+#include "run/run_retry.h"
+#include "source/retry.h"
+#include "storage/latch.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
+
+#define FAILURE_CHANNEL		"databite_failure"
+
+/* A notification holds less than 8000 bytes. */
+#define MAX_NOTIFICATION	7900
+
+/* Of each text of the error, at first; halved until all of it fits. */
+#define MAX_TEXT			2000
+#define MIN_TEXT			32
+
+/* Waits between tries are no longer than that. */
+#define MAX_DELAY_MS		(INT64CONST(24) * 60 * 60 * 1000)
+
+static bool is_worth_a_try(const ErrorData *error);
+static void note_start(RunContext *run, void *arg);
+static char *failure_json(const RunContext *run, const ErrorData *error, const RunCounters *counters);
+static ErrorData *clipped_error(const ErrorData *error, int max);
+static char *clipped(const char *text, int max);
+
+bool
+run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
+{
+	const JobErrorHandling *handling = run->job ? &run->job->error_handling : NULL;
+	JobRetry	retry = {.max_delay_ms = MAX_DELAY_MS};
+	int			retries;
+	int64		delay;
+
+	if (handling == NULL || handling->strategy != STRATEGY_RETRY_WITH_BACKOFF ||
+		error == run->failure || !is_worth_a_try(error))
+		return false;
+	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->mode == RUN_IN_WORKER && !job->enabled)))
+		return false;
+	retries = run_catalog_retries(run->run_id);
+	if (retries >= handling->max_retries)
+		return false;
+
+	retry.delay_ms = handling->retry_delay_ms;
+	retry.backoff = handling->backoff;
+	delay = retry_delay(&retry, retries + 1, pg_prng_double(&pg_global_prng_state));
+	delay = Max(delay, run_error_retry_after());
+	run->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+	if (run->mode == RUN_IN_WORKER)
+		(void) run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED, "retry",
+							   run->retry_at, run->payload, run->run_id);
+	return true;
+}
+
+/* What the definition, the catalogs or missing privileges are to blame for will fail again, and who cancels means it. */
+static bool
+is_worth_a_try(const ErrorData *error)
+{
+	switch (error->sqlerrcode)
+	{
+		case ERRCODE_QUERY_CANCELED:
+		case ERRCODE_INVALID_PARAMETER_VALUE:
+			return false;
+	}
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+			return false;
+		default:
+			return true;
+	}
+}
+
+void
+run_retry_wait(RunContext *run)
+{
+	static uint32 wait_event = 0;
+	TimestampTz now;
+
+	if (run->begin_at == 0)
+		return;
+	if (wait_event == 0)
+		wait_event = compat_wait_event("DatabiteRetry");
+	while ((now = GetCurrentTimestamp()) < run->begin_at)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 TimestampDifferenceMilliseconds(now, run->begin_at), wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	run->started_at = now;
+	run_in_transaction(run, note_start, NULL);
+}
+
+static void
+note_start(RunContext *run, void *arg)
+{
+	run_catalog_note_start(run->run_id);
+}
+
+void
+run_retry_report(const RunContext *run, const ErrorData *error, const RunCounters *counters)
+{
+	if (run->job == NULL || !run->job->error_handling.notify_admin || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return;
+	Async_Notify(FAILURE_CHANNEL, failure_json(run, error, counters));
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("run " INT64_FORMAT " of job \"%s\" failed for good: %s", run->run_id, run->record->id, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0,
+			 errhidecontext(true)));
+}
+
+/* Some of the columns of databite.runs, in less bytes than a notification holds. */
+static char *
+failure_json(const RunContext *run, const ErrorData *error, const RunCounters *counters)
+{
+	StringInfoData json;
+	char	   *what;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"run_id\": " INT64_FORMAT ", \"job_id\": ", run->run_id);
+	escape_json(&json, run->record->id);
+	appendStringInfoString(&json, ", \"status\": \"failed\"");
+	if (run->resumes != 0)
+		appendStringInfo(&json, ", \"resumes\": " INT64_FORMAT, run->resumes);
+	appendStringInfo(&json, ", \"records_processed\": " INT64_FORMAT ", \"records_inserted\": " INT64_FORMAT
+					 ", \"records_updated\": " INT64_FORMAT ", \"records_unchanged\": " INT64_FORMAT,
+					 counters->processed, counters->inserted, counters->updated, counters->unchanged);
+	appendStringInfo(&json, ", \"records_deleted\": " INT64_FORMAT ", \"records_rejected\": " INT64_FORMAT
+					 ", \"records_skipped\": " INT64_FORMAT ", \"pages\": " INT64_FORMAT,
+					 counters->deleted, counters->rejected, counters->skipped, counters->pages);
+	appendStringInfo(&json, ", \"requests\": " INT64_FORMAT ", \"retries\": " INT64_FORMAT
+					 ", \"bytes_received\": " INT64_FORMAT ", \"error\": ",
+					 counters->requests, counters->retries, counters->bytes_received);
+
+	for (int max = MAX_TEXT; max >= MIN_TEXT; max /= 2)
+	{
+		what = run_error_json(clipped_error(error, max), run->step ? run->step->id : NULL);
+		if (json.len + strlen(what) < MAX_NOTIFICATION)
+		{
+			appendStringInfo(&json, "%s}", what);
+			return json.data;
+		}
+	}
+
+	/* The URL of the request is what is long: it is in databite.runs. */
+	what = run_error_json_simple(unpack_sql_state(error->sqlerrcode), clipped(error->message, MAX_TEXT / 2), NULL);
+	appendStringInfo(&json, "%s}", what);
+	return json.data;
+}
+
+/* An error for run_error_json; without what shows whole rows, as everybody in the database can listen. */
+static ErrorData *
+clipped_error(const ErrorData *error, int max)
+{
+	ErrorData  *copy = palloc(sizeof(ErrorData));
+
+	*copy = *error;
+	copy->message = clipped(error->message, max);
+	copy->hint = clipped(error->hint, max);
+	copy->detail = copy->context = NULL;
+	return copy;
+}
+
+static char *
+clipped(const char *text, int max)
+{
+	return text ? text_clip(text, max) : NULL;
+}

@@ -1,0 +1,28 @@
+/*
+ * run_retry.h
+ *	  What follows a failed run: another try, or word to the administrator.
+ */
+#ifndef DATABITE_RUN_RETRY_H
+#define DATABITE_RUN_RETRY_H
+
+#include "run/context.h"
+
+/*
+ * In the transaction that records the failure: is the run to be tried again
+ * (errorHandling.strategy "retry_with_backoff")?  If so, run->retry_at says when, and
+ * the worker's next try is queued.  job: the job's locked record, or NULL where it is
+ * gone; execute_job needs none.
+ */
+extern bool run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job);
+
+/* Waits for run->begin_at; a cancel passes as an error.  The run begins after that. */
+extern void run_retry_wait(RunContext *run);
+
+/*
+ * In the transaction that records the failure of a run that is not tried again:
+ * where errorHandling.onFailure says so, NOTIFY databite_failure with the run as JSON, and
+ * a WARNING in the server log.  A run that was cancelled has not failed.
+ */
+extern void run_retry_report(const RunContext *run, const ErrorData *error, const RunCounters *counters);
+
+#endif
