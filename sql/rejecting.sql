@@ -151,6 +151,11 @@ SELECT * FROM rejected();
 -- a new table
 SELECT run('[{"id": 1, "n": 1}, {"id": 2, "n": 2, "at": "today"}, {"id": 3, "n": 3}]', '{"table": "fresh"}');
 SELECT * FROM fresh ORDER BY id;
+-- what the reader cannot deliver: a character that PostgreSQL has not, an item that is too long
+SELECT run('[]', '{}', '{"transform": {"id": "{{ item.id }}", "name": "{{ item.name | length }}"}, "source": {"type": "sql", "query":
+	"SELECT 31 AS id, to_json(''x''::text) AS name UNION ALL SELECT 32, ''\"\\u0000\"''::json UNION ALL SELECT 33, to_json(repeat(''x'', 17000000)) UNION ALL SELECT 34, to_json(''y''::text)"}}');
+SELECT item, error_code, message FROM rejected();
+SELECT id, name FROM t WHERE id > 30 ORDER BY id;
 -- a preview says what is wrong with the value; what only the table can tell is left to the run
 SELECT item, target_row, error FROM databite.preview_job('{"id": "r", "source": {"type": "inline", "items": [{"id": 1}, {"id": "x"}]},
 	"destination": {"type": "database", "table": "t", "onError": "log_and_continue"}}');

@@ -89,6 +89,29 @@ RESET work_mem;
 SELECT count(*), sum(n), min(length(filler)) FROM many;
 SELECT records_processed, records_inserted, pages FROM databite.runs WHERE job_id = 'many';
 
+-- A run that goes on after a failure: one that inserts leaves out the rows that it has written, one that upserts begins anew
+CREATE TABLE fails (id int);
+CREATE SEQUENCE batches;
+CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF nextval('sql_source.batches') = 3 THEN RAISE 'once' USING ERRCODE = '40001'; END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER fail_once AFTER INSERT ON fails FOR EACH STATEMENT EXECUTE FUNCTION fail_once();
+SELECT databite.schedule_job('{"id": "fails", "source": {"type": "sql", "query": "SELECT n AS id FROM generate_series(1, 9) n ORDER BY n"},
+	"destination": {"type": "database", "table": "fails", "batchSize": 2},
+	"errorHandling": {"strategy": "retry_with_backoff", "retryDelay": 0}}');
+CALL databite.run_job('fails');
+SELECT array_agg(id ORDER BY id) FROM fails;
+SELECT trigger, status, records_processed, records_inserted, records_unchanged FROM databite.runs WHERE job_id = 'fails' ORDER BY run_id;
+TRUNCATE fails;
+ALTER TABLE fails ADD PRIMARY KEY (id);
+ALTER SEQUENCE batches RESTART;
+CALL databite.run_job('fails');
+SELECT array_agg(id ORDER BY id) FROM fails;
+SELECT trigger, status, records_processed, records_inserted, records_unchanged FROM databite.runs WHERE job_id = 'fails' ORDER BY run_id OFFSET 2;
+SELECT databite.unschedule_job('fails');
+
 -- As its owner, and by the search_path of when it was scheduled
 CREATE ROLE sql_source_user LOGIN;
 GRANT USAGE ON SCHEMA databite, sql_source TO sql_source_user;

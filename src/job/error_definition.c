@@ -43,10 +43,12 @@ static void read_flag(ProblemList *problems, const KeyRule *rule, struct json_ob
 static const KeyRule error_handling_rules[] = {
 	{.name = "strategy", .types = VALUE_STRING, .parse = read_choice, FIELD(JobErrorHandling, strategy), .choices = strategies},
 	{.name = "maxRetries", .types = VALUE_NUMBER, .parse = read_int, FIELD(JobErrorHandling, max_retries), .min = 0, .max = MAX_RETRIES},
-	{.name = "retryDelay", .types = VALUE_TIME, .parse = read_duration, FIELD(JobErrorHandling, retry_delay_ms), .min = 0, .max = MAX_TIME_MS},
+	{.name = "retryDelay", .types = VALUE_TIME, .parse = read_duration,
+	FIELD(JobErrorHandling, retry_delay_ms), .min = 0, .max = MAX_TIME_MS},
 	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, FIELD(JobErrorHandling, backoff), .choices = backoff_choices},
 	{.name = "onFailure", .types = VALUE_STRING, .parse = read_flag, FIELD(JobErrorHandling, notify_admin), .choices = failure_actions},
-	{.name = "onItemError", .types = VALUE_STRING, .parse = read_flag, FIELD(JobErrorHandling, rejects_bad_items), .choices = item_error_actions},
+	{.name = "onItemError", .types = VALUE_STRING, .parse = read_flag,
+	FIELD(JobErrorHandling, rejects_bad_items), .choices = item_error_actions},
 	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice, .choices = batch_error_actions},
 	{NULL}
 };

@@ -359,16 +359,16 @@ read_definition(RunContext *run)
 static void
 note_pools(RunContext *run)
 {
+	static const char *const modes[] = {"default", "insert", "upsert"};
 	ListCell   *lc;
 
 	foreach(lc, run->job->steps)
 	{
 		const JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
+		const char *mode = modes[destination->mode];
 
 		if (destination->has_pool)
-			run_note(run, psprintf("connectionPool is not used: mode \"%s\" writes through the run's own connection",
-								   destination->mode == WRITE_DEFAULT ? "default" :
-								   destination->mode == WRITE_UPSERT ? "upsert" : "insert"));
+			run_note(run, psprintf("connectionPool is not used: mode \"%s\" writes through the run's own connection", mode));
 	}
 }
 
@@ -376,9 +376,12 @@ note_pools(RunContext *run)
 static void
 open_run(RunContext *run, void *arg)
 {
+	const char *trigger = run->mode == RUN_IN_PROCEDURE ? "call" : "execute";
+
+	if (run->resumes != 0)
+		trigger = "retry";
 	run->run_id = run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED,
-								  run->resumes != 0 ? "retry" : run->mode == RUN_IN_PROCEDURE ? "call" : "execute",
-								  run->begin_at, NULL, run->resumes);
+								  trigger, run->begin_at, NULL, run->resumes);
 	(void) run_catalog_start(run->run_id, MyProcPid);
 }
 

@@ -40,6 +40,7 @@
 static bool is_worth_a_try(const ErrorData *error);
 static void note_start(RunContext *run, void *arg);
 static char *failure_json(const RunContext *run, const ErrorData *error, const RunCounters *counters);
+static void add_counter(StringInfo json, const char *name, int64 value);
 static ErrorData *clipped_error(const ErrorData *error, int max);
 static char *clipped(const char *text, int max);
 
@@ -145,15 +146,18 @@ failure_json(const RunContext *run, const ErrorData *error, const RunCounters *c
 	appendStringInfoString(&json, ", \"status\": \"failed\"");
 	if (run->resumes != 0)
 		appendStringInfo(&json, ", \"resumes\": " INT64_FORMAT, run->resumes);
-	appendStringInfo(&json, ", \"records_processed\": " INT64_FORMAT ", \"records_inserted\": " INT64_FORMAT
-					 ", \"records_updated\": " INT64_FORMAT ", \"records_unchanged\": " INT64_FORMAT,
-					 counters->processed, counters->inserted, counters->updated, counters->unchanged);
-	appendStringInfo(&json, ", \"records_deleted\": " INT64_FORMAT ", \"records_rejected\": " INT64_FORMAT
-					 ", \"records_skipped\": " INT64_FORMAT ", \"pages\": " INT64_FORMAT,
-					 counters->deleted, counters->rejected, counters->skipped, counters->pages);
-	appendStringInfo(&json, ", \"requests\": " INT64_FORMAT ", \"retries\": " INT64_FORMAT
-					 ", \"bytes_received\": " INT64_FORMAT ", \"error\": ",
-					 counters->requests, counters->retries, counters->bytes_received);
+	add_counter(&json, "records_processed", counters->processed);
+	add_counter(&json, "records_inserted", counters->inserted);
+	add_counter(&json, "records_updated", counters->updated);
+	add_counter(&json, "records_unchanged", counters->unchanged);
+	add_counter(&json, "records_deleted", counters->deleted);
+	add_counter(&json, "records_rejected", counters->rejected);
+	add_counter(&json, "records_skipped", counters->skipped);
+	add_counter(&json, "pages", counters->pages);
+	add_counter(&json, "requests", counters->requests);
+	add_counter(&json, "retries", counters->retries);
+	add_counter(&json, "bytes_received", counters->bytes_received);
+	appendStringInfoString(&json, ", \"error\": ");
 
 	for (int max = MAX_TEXT; max >= MIN_TEXT; max /= 2)
 	{
@@ -169,6 +173,12 @@ failure_json(const RunContext *run, const ErrorData *error, const RunCounters *c
 	what = run_error_json_simple(unpack_sql_state(error->sqlerrcode), clipped(error->message, MAX_TEXT / 2), NULL);
 	appendStringInfo(&json, "%s}", what);
 	return json.data;
+}
+
+static void
+add_counter(StringInfo json, const char *name, int64 value)
+{
+	appendStringInfo(json, ", \"%s\": " INT64_FORMAT, name, value);
 }
 
 /* An error for run_error_json; without what shows whole rows, as everybody in the database can listen. */

@@ -146,13 +146,18 @@ find_templates(SqlSource *source, SourceText *text)
 	{
 		QueryTemplate *template = &source->templates[source->ntemplates];
 		const char *end = template_end(at);
+		const char *mistake = NULL;
 		char		parameter[16];
 
-		if (end == NULL || source->ntemplates == MAX_TEMPLATES || end - at < 5)
+		if (end == NULL)
+			mistake = "\"{{\" without \"}}\"";
+		else if (end - at < 5)
+			mistake = "empty template";
+		else if (source->ntemplates == MAX_TEMPLATES)
+			mistake = "too many templates";
+		if (mistake != NULL)
 		{
-			source_text_problem(text, at - source->written, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
-								end == NULL ? "\"{{\" without \"}}\"" :
-								end - at < 5 ? "empty template" : "too many templates");
+			source_text_problem(text, at - source->written, ERRCODE_INVALID_PARAMETER_VALUE, NULL, "%s", mistake);
 			return false;
 		}
 		template->offset = at - source->written;

@@ -16,7 +16,10 @@
 
 typedef struct SqlSource SqlSource;
 
-/* Compiles the templates in the query and has PostgreSQL check it (one SELECT, unique column names).  NULL and problems where it is not.  Needs a transaction. */
+/*
+ * Compiles the templates in the query and has PostgreSQL check it: one SELECT with
+ * unique column names.  NULL and problems where it is none.  Needs a transaction.
+ */
 extern SqlSource *sql_source_create(const JobSource *source, ProblemList *problems, MemoryContext context);
 
 /* Runs the query once, read only, as the current user; needs a transaction.  scopes is $1 of its templates. */

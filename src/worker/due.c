@@ -75,8 +75,7 @@ queue_run(void *arg)
 	job_catalog_set_next_run(job->id, next_fire(job, due->now));
 	if (!job_lock_is_held(job->id))
 		run_catalog_cancel_waiting_retry(job->id,
-										 run_error_json_simple("superseded",
-															   "the job's schedule came before the retry, and goes on from the same place", NULL));
+										 run_error_json_simple("superseded", "the job's schedule came before the retry", NULL));
 	if (!run_catalog_active(job->id) && !job_lock_is_held(job->id))
 	{
 		(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "schedule", job->next_run_at, NULL, 0);

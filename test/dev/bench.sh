@@ -14,38 +14,62 @@
 #
 # "./dev bench --transform" compares two jobs on the same items: "transform" has
 # the filters and operators of the document's product_catalog_sync, "plain" fills
-# the same columns from paths alone.
+# the same columns from paths alone.  bench_http.sh has --pages, --fanout and --stream.
 
 BENCH_LIMIT=900
 
 bench_command()
 {
-	local items=1000000 repeats=3 profile="" workload=reference
+	local items="" repeats=3 profile="" workload=reference delay="" megabytes=2000
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--items) items=$2; shift 2 ;;
 			--repeats) repeats=$2; shift 2 ;;
+			--delay) delay=$2; shift 2 ;;
+			--megabytes) megabytes=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
-			--transform) workload=transform; shift ;;
+			--transform | --pages | --fanout | --stream) workload=${1#--}; shift ;;
 			*) die "bench: unknown option $1" ;;
 		esac
 	done
-	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ ]] || die "bench: --items and --repeats take a number"
+	case $workload in
+		pages) items=${items:-100000} delay=${delay:-20} ;;
+		fanout) items=${items:-10000} delay=${delay:-5} ;;
+		*) items=${items:-1000000} ;;
+	esac
+	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ && $megabytes =~ ^[1-9][0-9]*$ && ${delay:-0} =~ ^[0-9]+$ ]] ||
+		die "bench: --items, --repeats, --delay and --megabytes take a number"
 	need_build
 	need python3
 	[ -z "$profile" ] || need perf
 	build
 	make_scratch
 	install_extension
-	start_server "shared_buffers = 512MB" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off"
-	start_api
+	bench_servers "$workload"
 	DB=bench
 	DB=postgres sql "CREATE DATABASE bench"
 	sql "CREATE EXTENSION databite"
-	"bench_prepare_$workload" "$items"
+	if [ "$workload" = stream ]; then
+		bench_stream "$megabytes" "$repeats"
+		return
+	fi
+	"bench_prepare_$workload" "$items" "$delay"
 	bench_run "$items" "$repeats"
 	[ -z "$profile" ] || bench_profile "${BENCH_CONTESTANTS[0]}"
 	bench_report "$items" "$repeats"
+}
+
+# Starts PostgreSQL, and the HTTP server that the workload needs.
+bench_servers()
+{
+	# Pages of shared buffers count as a process's resident memory once it has touched them: few where that is measured.
+	local buffers=512MB
+	[ "$1" != stream ] || buffers=16MB
+	start_server "shared_buffers = $buffers" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off"
+	case $1 in
+		pages | fanout | stream) start_bench_server ;;
+		*) start_api ;;
+	esac
 }
 
 # The API's memory is warm before the first round.
@@ -140,7 +164,7 @@ bench_time()
 	local start end
 	start=$(date +%s.%N)
 	case $1 in
-		worker) bench_by_worker ;;
+		worker) bench_by_worker databite ;;
 		by_hand | copy) bench_sql "$1" >/dev/null ;;
 		*) sql "CALL databite.run_job('$1')" ;;
 	esac
@@ -148,10 +172,11 @@ bench_time()
 	echo "$start $end" | awk '{ printf "%.3f\n", $2 - $1 }' | as_user tee -a "$SCRATCH/run/bench.$1" >/dev/null
 }
 
+# bench_by_worker JOB: has the background worker run it, and waits for the end.
 bench_by_worker()
 {
 	local run status=""
-	run=$(sql "SELECT databite.enqueue_job('databite')")
+	run=$(sql "SELECT databite.enqueue_job('$1')")
 	local deadline=$((SECONDS + BENCH_LIMIT))
 	until [ "$status" = completed ]; do
 		[ $SECONDS -lt $deadline ] || die "bench: the worker took longer than $BENCH_LIMIT s"
@@ -200,12 +225,12 @@ bench_report()
 		import statistics, sys
 		items, first, others = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 		rates = {}
-		print("%-10s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
+		print("%-12s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
 		for name in [first] + others:
 		    seconds = [float(line) for line in open("bench." + name)]
 		    rates[name] = items / statistics.median(seconds)
-		    print("%-10s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
-		                                        " ".join("%.2f" % value for value in seconds)))
+		    print("%-12s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
+		                                          " ".join("%.2f" % value for value in seconds)))
 		print("\n%s is %s" % (first, ", ".join("%.2f times %s" % (rates[first] / rates[name], name) for name in others)))
 	PY
 }

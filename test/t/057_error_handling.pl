@@ -137,6 +137,15 @@ $call->finish;
 like($err, qr/cancel/, 'and says so');
 is(history('never', 'trigger, status'), "enqueue|failed\nretry|cancelled\ncall|failed\nretry|cancelled", 'as does history');
 
+# A retry keeps the payload of its run, and with one it does not give way.
+sql(qq(SELECT databite.schedule_job('{"id": "payload", "source": {"type": "api", "url": "$url"},
+	"destination": {"type": "database", "table": "never"}, "schedule": {"type": "interval", "days": 1}, $waits}')));
+sql(q(SELECT databite.enqueue_job('payload', '{"who": 1}')));
+wait_for_runs($node, 'postgres', 'payload', 1, 'failed');
+sql(q(UPDATE databite.job SET next_run_at = now() WHERE job_id = 'payload'; SELECT databite.schedule_job(definition) FROM databite.jobs WHERE job_id = 'plain'));
+wait_for_runs($node, 'postgres', 'payload', 1, 'skipped');
+is(history('payload', 'trigger, status, payload'), qq(enqueue|failed|{"who": 1}\nretry|queued|{"who": 1}\nschedule|skipped|), 'a payload is kept');
+
 # For good: a notification and a line in the log.
 sql(qq(SELECT databite.schedule_job('{"id": "hopeless", "source": {"type": "api", "url": "$url"},
 	"destination": {"type": "database", "table": "never"},
