@@ -142,7 +142,14 @@ INSERT INTO taken (change) VALUES
 	('{"source": {"dataPath": "rows", "zip": [{"names": "headers[*].name", "values": "cells[*].value"}]}}'),
 	('{"source": {"batchSize": 1000, "timeout": "1.5m", "streaming": true, "parallel": {"enabled": false}}}'),
 	('{"source": {"retry": {"attempts": 1, "delay": 0, "maxDelay": "1h", "backoff": "fixed", "statuses": [500, 503]}}}'),
-	('{"source": {"retry": {"delay": "5m"}}}'),
+	('{"source": {"retry": {"delay": "5m", "budget": "10m", "idempotent": true}}}'),
+	('{"source": {"rateLimit": {"requestsPerMinute": 60, "burstLimit": 10}, "retry": {"attempts": 3, "delay": 1000, "backoff": "exponential"}}}'),
+	('{"source": {"rateLimit": {"requestsPerSecond": 0.5, "remainingHeader": "x-left", "resetHeader": "x-reset", "resetIs": "delay",
+		"ratioHeader": "x-ratio", "retryAfterHeader": "x-wait", "waitPattern": "after ([0-9]+) s", "wait": "30s"}}}'),
+	('{"source": {"errorWhen": "{{ response.ok == false }}", "errorMessage": "{{ response.error }}"}}'),
+	('{"source": {"errorWhen": [{"when": "{{ response.error == ''busy'' }}", "action": "retry", "message": "busy since {{ run.started_at }}"}]}}'),
+	('{"source": {"onStatus": {"404": "empty", "4xx": {"action": "fail", "message": "no"}, "504": "halve_page",
+		"429": [{"when": "{{ response.message | contains(''daily'') }}", "action": "fail"}, "retry"]}}}'),
 	('{"source": {"retry": {"statuses": []}}}'),
 	('{"source": {"pagination": {"type": "none"}}}'),
 	('{"source": {"pagination": {"type": "offset", "limit": 1e2, "offsetParam": "skip", "limitParam": "take", "totalPath": "meta.total", "maxPages": 5}}}'),
@@ -314,7 +321,6 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"retry": {"statuses": [99, 600, "500", 500.5, 404]}}}'),
 	('{"source": {"retry": {"statuses": 500}}}');
 
--- keys of the source of later versions
 INSERT INTO wrong (change) VALUES
 	('{"source": {"auth": {"type": "bearer"}}}'),
 	('{"source": {"auth": {"type": "bearer", "token": "x", "username": "y"}}}'),
@@ -323,7 +329,16 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"auth": {"type": "api_key", "in": "body", "name": "x", "value": "y"}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinut": 60}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinute": 0}}}'),
-	('{"source": {"onStatus": {"404": "empty"}}}'),
+	('{"source": {"rateLimit": {"requestsPerMinute": 60, "requestsPerSecond": 1}}}'),
+	('{"source": {"rateLimit": {"burstLimit": 5, "remainingHeader": "x left", "resetIs": "time"}}}'),
+	('{"source": {"rateLimit": {"remainingHeader": "x-left"}}}'),
+	('{"source": {"rateLimit": {"waitPattern": "after ([0-9]+"}}}'),
+	('{"source": {"rateLimit": {"waitPattern": "after [0-9]+"}}}'),
+	('{"source": {"retry": {"budget": 0, "idempotent": "yes"}}}'),
+	('{"source": {"onStatus": {"404": [{"when": "{{ item.x }}"}, "retyr", 5], "99": "fail"}}}'),
+	('{"source": {"errorWhen": [{"action": "fail"}, "{{ response.x }}"]}}'),
+	('{"source": {"errorWhen": "response.ok"}}'),
+	('{"source": {"errorWhen": "{{ item.x }}", "errorMessage": "{{ tokens.x }}", "onStatus": {"404": {"when": "{{ respons.x }}", "action": "retry"}}}}'),
 	('{"source": {"onStatus": {"4xx": "empty", "404": "explode"}}}'),
 	('{"source": {"errorWhen": "{{response.error}}", "errorMessage": 5, "where": "{{item.a}}"}}');
 
@@ -339,7 +354,10 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"incremental": {"cursorField": "a", "type": "number", "lookback": "5m", "lag": 0, "step": "1d", "timezone": "UTC", "format": "iso"}}}'),
 	('{"source": {"incremental": {"cursorField": "a", "type": "number", "lookback": -0.5}}}'),
 	('{"source": {"incremental": {"cursorField": "a", "type": "text", "lookback": 5}}}'),
-	('{"source": {"incremental": {"format": "ISO", "timezone": "Mars/Olympus", "initialValue": true, "end": null}}}'),
+	('{"source": {"incremental": {"format": "ISO", "timezone": "", "initialValue": true, "end": null}}}'),
+	('{"source": {"incremental": {"format": "%Q", "timezone": "Mars/Olympus"}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "initialValue": "soon", "end": 1735689600}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "number", "initialValue": "1e", "end": "1e99999"}}}'),
 	('{"source": {"incremental": {"format": "%Y-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m"}}}'),
 	('{"source": {"incremental": {"cursorField": "a", "filter": "yes", "missing": "drop"}}}'),
 	('{"source": {"incremental": {"syncToken": "next"}}}'),
@@ -348,6 +366,8 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"incremental": {"syncToken": {"path": "a", "param": "b", "drop": "x"}, "cursorField": "c", "type": "number", "filter": true, "missing": "skip", "step": "1d"}}}'),
 	('{"source": {"incremental": {"syncToken": {"path": "a", "param": "b"}, "type": "text"}}}'),
 	('{"source": {"type": "inline", "items": [], "incremental": {}, "cache": {}}}'),
+	('{"source": {"type": "sql", "query": "SELECT 1", "incremental": {"syncToken": {"path": "a", "param": "b"}}}}'),
+	('{"source": {"type": "sql", "query": "SELECT 1", "incremental": {"step": "1d"}}}'),
 	('{"source": {"cache": true}}'),
 	('{"source": {"cache": {"conditional": 1, "ttl": 5}}}'),
 	('{"source": {"method": "POST", "cache": {"conditional": true}}}');

@@ -306,7 +306,7 @@ static ItemReaderStatus
 finish_json(ItemReader *reader)
 {
 	/* Only a number at the root ends with the body. */
-	if (reader->state == IN_VALUE && finder_depth(reader->finder) == 0 && scanner_finish(&reader->scanner))
+	if (reader->state == IN_VALUE && finder_depth(reader->finder) == 0 && scanner_end(&reader->scanner))
 		reader->state = AFTER_DOCUMENT;
 
 	if (reader->state != AFTER_DOCUMENT)

@@ -68,7 +68,7 @@ reader_finish_lines(ItemReader *reader, ItemBatch *batch)
 	if (reader->state == IN_ITEM)
 	{
 		/* Only a number ends with the body. */
-		if (!scanner_finish(&reader->scanner))
+		if (!scanner_end(&reader->scanner))
 			return reader_fail(reader, "invalid NDJSON: the response ends after byte " INT64_FORMAT ", in the middle of a line",
 							   reader->position + decoder_dropped(reader->decoder));
 		reader->state = AFTER_ITEM;

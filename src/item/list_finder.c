@@ -392,7 +392,8 @@ explain_missing(ListFinder *finder)
 		char	   *step = print_steps(finder->walk + finder->reached, 1);
 
 		snprintf(finder->problem, sizeof(finder->problem),
-				 "no %s of items at \"%.150s\": %.150s has no \"%.100s\"", finder->members ? "object" : "list", finder->path_text, place, step);
+				 "no %s of items at \"%.150s\": %.150s has no \"%.100s\"", finder->members ? "object" : "list",
+				 finder->path_text, place, step);
 		pfree(step);
 	}
 	else

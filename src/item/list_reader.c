@@ -158,11 +158,12 @@ shape_and_deliver(ItemReader *reader, const char **p, const char *end, ItemBatch
 	JsonUnstorable unstorable = JSON_STORABLE;
 	const char *after = shape_value_end(reader->shape, *p, end, &unstorable);
 	bool		members = reader_has_members(reader);
-	size_t		bytes = after - *p + (members ? reader->key_bytes : 0);
+	size_t		bytes;
 	int			sqlstate;
 
 	if (after == NULL)
 		return false;
+	bytes = after - *p + (members ? reader->key_bytes : 0);
 	if (reader->options.fingerprint && !shape_awaits_names(reader->shape))
 	{
 		if (members)

@@ -120,7 +120,7 @@ scanner_push(Scanner *scanner, const char **position, const char *end)
 }
 
 bool
-scanner_finish(const Scanner *scanner)
+scanner_end(const Scanner *scanner)
 {
 	if (scanner->depth > 0)
 		return false;

@@ -47,7 +47,10 @@ extern void scanner_begin(Scanner *scanner, int max_depth);
 
 extern ScanStatus scanner_push(Scanner *scanner, const char **p, const char *end);
 
-/* No more bytes come: true if the value is complete, which only a number can be without having ended. */
-extern bool scanner_finish(const Scanner *scanner);
+/*
+ * No more bytes come: true if the value is complete, which only a number can be without having ended.
+ * (The server has a scanner_finish of its own, which would be called instead of one here.)
+ */
+extern bool scanner_end(const Scanner *scanner);
 
 #endif

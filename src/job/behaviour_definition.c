@@ -12,7 +12,6 @@
 #include "job/definition_parts.h"
 
 #define MAX_CONCURRENCY		100
-#define MAX_RATE			1000000
 
 /* logging and hooks */
 
@@ -56,14 +55,6 @@ static const KeyRule trigger_rules[] = {
 
 /* source */
 
-const KeyRule rate_limit_rules[] = {
-	{.name = "requestsPerMinute", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
-	{.name = "requestsPerSecond", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
-	{.name = "burstLimit", .types = VALUE_NUMBER, .parse = read_int, .min = 1, .max = MAX_RATE},
-	{.name = "key", .types = VALUE_STRING, .parse = read_string, .min = 1},
-	{NULL}
-};
-
 #define AUTH_OPEN		7		/* oauth2, login and aws_sigv4: their keys are not all settled */
 
 static const Choice auth_types[] = {
@@ -89,8 +80,6 @@ static const KeyRule auth_rules[] = {
 	{.name = "value", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
 	{NULL}
 };
-
-static const Choice status_actions[] = {{"empty"}, {"fail"}, {"retry"}, {"skip"}, {NULL}};
 
 /* destination */
 
@@ -125,21 +114,4 @@ check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	read_type(problems, value, pointer, auth_types, &type);
 	if (type.variant != 0 && type.value != AUTH_OPEN)
 		read_object(problems, value, pointer, auth_rules, type.variant, type.label, NULL);
-}
-
-/* {"404": "empty"} */
-void
-check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-				const char *pointer, void *target)
-{
-	json_object_object_foreach(value, status, action)
-	{
-		char	   *place = pointer_key(pointer, status);
-
-		if (strlen(status) != 3 || strspn(status, "0123456789") != 3)
-			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, place, NULL,
-						"\"%s\" is not a status", status);
-		else if (check_type(problems, action, VALUE_STRING, "an action", place))
-			find_choice(problems, status_actions, "action", json_object_get_string(action), place);
-	}
 }

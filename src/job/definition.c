@@ -53,6 +53,8 @@ static void read_transform(ProblemList *problems, const KeyRule *rule, struct js
 						   const char *pointer, void *target);
 static void check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target);
+static void check_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							 const char *pointer, void *target);
 static void read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 							const char *pointer, void *target);
 
@@ -95,7 +97,7 @@ static const KeyRule settings_rules[] = {
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = check_retry, .flags = KEY_UNSUPPORTED},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = rate_limit_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = check_rate_limit, .flags = KEY_UNSUPPORTED},
 	{NULL}
 };
 
@@ -294,4 +296,13 @@ check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *valu
 	JobRetry	retry;
 
 	retry_definition_parse(problems, value, pointer, &retry);
+}
+
+static void
+check_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				 const char *pointer, void *target)
+{
+	JobSource	unused = {0};
+
+	read_rate_limit(problems, rule, value, pointer, &unused);
 }

@@ -133,9 +133,11 @@ typedef enum ResponseAction
  * One rule over a response.  onStatus: {"404": "empty", "429": [{"when": "{{ ... }}", "action": "fail"}, "retry"]};
  * errorWhen: "{{ response.ok == false }}", or [{"when": ..., "action": ..., "message": ...}].
  */
+#define RULE_ANY_ERROR (-1)
+
 typedef struct JobResponseRule
 {
-	int			status;			/* of onStatus; 0: of errorWhen, for any success */
+	int			status;			/* of onStatus, or its class (4: "4xx"); 0: of errorWhen, for any success; RULE_ANY_ERROR */
 	JobValue	when;			/* text NULL: always */
 	ResponseAction action;
 	JobValue	message;		/* template over the response; text NULL: a standard one */

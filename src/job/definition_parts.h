@@ -60,6 +60,12 @@ extern void read_cache(ProblemList *problems, const KeyRule *rule, struct json_o
 /* What else their source must be like; after all of its keys have been read. */
 extern void check_incremental(ProblemList *problems, const char *pointer, const JobSource *source);
 
+/* rate_definition.c; a KeyParser, target is the JobSource. */
+extern void read_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* response_definition.c; object is the source, whose keys' types have been checked. */
+extern void response_definition_parse(ProblemList *problems, struct json_object *object, const char *pointer, JobSource *source);
+
 /* destination_definition.c */
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
 										 const char *pointer, JobDestination *destination);
@@ -75,10 +81,8 @@ extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct jso
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
-extern const KeyRule rate_limit_rules[];
 extern const KeyRule deletes_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
-extern void check_on_status(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

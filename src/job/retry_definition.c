@@ -1,6 +1,6 @@
 /*
  * retry_definition.c
- *	  How often a request is sent again: {attempts, delay, backoff, maxDelay, statuses}.
+ *	  How often a request is sent again: {attempts, delay, backoff, maxDelay, statuses, budget, idempotent}.
  */
 #include "postgres.h"
 
@@ -33,6 +33,8 @@ static const KeyRule retry_rules[] = {
 	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, FIELD(JobRetry, backoff), .choices = backoff_choices},
 	{.name = "maxDelay", .types = VALUE_TIME, .parse = read_duration, FIELD(JobRetry, max_delay_ms), .min = 0, .max = MAX_TIME_MS},
 	{.name = "statuses", .types = VALUE_ARRAY, .parse = read_statuses},
+	{.name = "budget", .types = VALUE_TIME, .parse = read_duration, FIELD(JobRetry, budget_ms), .min = 1, .max = MAX_TIME_MS},
+	{.name = "idempotent", .types = VALUE_BOOLEAN, .parse = read_boolean, FIELD(JobRetry, idempotent)},
 	{NULL}
 };
 

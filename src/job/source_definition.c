@@ -75,12 +75,12 @@ static const KeyRule source_rules[] = {
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
 	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_incremental, .variants = API | SQL},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
-	.variants = API, .members = rate_limit_rules},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_rate_limit, .variants = API},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = read_retry, .variants = API},
-	{.name = "errorWhen", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},
-	{.name = "errorMessage", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED, .variants = API},
-	{.name = "onStatus", .types = VALUE_OBJECT, .parse = check_on_status, .flags = KEY_UNSUPPORTED, .variants = API},
+	/* What is in them belongs together: see response_definition.c. */
+	{.name = "errorWhen", .types = VALUE_STRING | VALUE_ARRAY, .variants = API},
+	{.name = "errorMessage", .types = VALUE_STRING, .variants = API},
+	{.name = "onStatus", .types = VALUE_OBJECT, .variants = API},
 	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(JobSource, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
 	{.name = "parallel", .types = VALUE_OBJECT, .parse = read_parallel, .variants = API},
@@ -110,7 +110,10 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 	check_decoding(problems, pointer, source);
 	check_incremental(problems, pointer, source);
 	if (type.variant == API)
+	{
 		check_body(problems, pointer, source);
+		response_definition_parse(problems, object, pointer, source);
+	}
 }
 
 /* A URL that starts with a template is checked when it is rendered. */

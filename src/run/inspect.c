@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "run/inspect.h"
 #include "run/request_plan.h"
+#include "run/response_rules.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
 #include "run/step_data.h"
@@ -40,6 +41,11 @@ typedef struct Preview
 static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
 
 static const char *const query_parts[] = {"source/type", "source/query", "source/incremental", NULL};
+
+/* What the rules over responses are in. */
+static const char *const response_parts[] = {
+	"source/type", "source/errorWhen", "source/errorMessage", "source/onStatus", "source/pagination/stopWhen", NULL
+};
 
 /*
  * What a write plan is made of.  Other keys of the destination do not change it,
@@ -92,6 +98,8 @@ inspect_check(const Job *job, ProblemList *problems)
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			inspect_source(step, problems);
+		if (step->source.type == SOURCE_API && parts_are_right(step, response_parts, problems))
+			(void) response_rules_create(&step->source, problems, problems->context);
 		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
 			(void) sql_source_create(&step->source, problems, problems->context);
 		if (has_target)
@@ -115,7 +123,6 @@ inspect_source(const JobStep *step, ProblemList *problems)
 {
 	(void) request_plan_create(step, problems, problems->context);
 	(void) auth_session_create(&step->source, problems, problems->context);
-	(void) response_rules_create(&step->source, problems, problems->context);
 	if (step->source.incremental != NULL)
 		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }

@@ -11,6 +11,7 @@
 
 #include "base/problem.h"
 #include "run/context.h"
+#include "utils/jsonb.h"
 
 typedef struct ResponseRules ResponseRules;
 
@@ -22,6 +23,9 @@ typedef struct ResponseVerdict
 
 /* NULL where the source has none.  Needs a transaction. */
 extern ResponseRules *response_rules_create(const JobSource *source, ProblemList *problems, MemoryContext context);
+
+/* What rules see of the run: $1 of the transform; must outlive the rules. */
+extern void response_rules_set_run(ResponseRules *rules, Jsonb *scopes);
 
 /* Is there a rule for responses that are no success, or for successes? */
 extern bool response_rules_for_errors(const ResponseRules *rules);

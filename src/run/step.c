@@ -205,6 +205,8 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	sr->request_plan = request_plan_create(sr->step, problems, sr->memory);
 	sr->rules = response_rules_create(source, problems, sr->memory);
 	problem_raise_first(problems);
+	if (sr->rules != NULL)
+		response_rules_set_run(sr->rules, sr->scopes);
 	sr->policy.retry = &source->retry;
 	sr->policy.limiter = rate_limiter_create(source->rate_limit, run->record->owner, sr->memory);
 	sr->policy.judged = true;

@@ -56,6 +56,7 @@ static TransferOutcome final_outcome(const Transfer *transfer);
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 static size_t header_callback(char *data, size_t size, size_t n, void *arg);
 static int	parse_status(const char *line, size_t len);
+static bool length_is_malformed(const char *line, size_t len);
 static bool keep_header_line(Transfer *transfer, const char *line, size_t len);
 static size_t body_callback(char *data, size_t size, size_t n, void *arg);
 static bool keep_error_bytes(Transfer *transfer, const char *data, size_t len);
@@ -100,7 +101,11 @@ TransferOutcome
 transfer_advance(Transfer *transfer, int64 waited)
 {
 	if (transfer->result.finished)
+	{
+		if (transfer->length_malformed)
+			transfer->result.code = CURLE_WEIRD_SERVER_REPLY;
 		return final_outcome(transfer);
+	}
 	if (transfer->paused)
 		return TRANSFER_PENDING;
 
@@ -216,6 +221,7 @@ reset_response(Transfer *transfer)
 	transfer->dropped = 0;
 	transfer->error_len = 0;
 	transfer->header_too_large = false;
+	transfer->length_malformed = false;
 	transfer->out_of_memory = false;
 	transfer->body_unwanted = false;
 	transfer->sockets_refused = 0;
@@ -439,6 +445,11 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 	}
 	else if (len == 0)
 		transfer->header_complete = transfer->status >= 200;
+	else if (length_is_malformed(data, len))
+	{
+		transfer->length_malformed = true;
+		return 0;
+	}
 	else if (!keep_header_line(transfer, data, len))
 	{
 		transfer->out_of_memory = true;
@@ -459,6 +470,27 @@ parse_status(const char *line, size_t len)
 	for (i++; i < len && isdigit((unsigned char) line[i]) && status < 1000; i++)
 		status = status * 10 + (line[i] - '0');
 	return status;
+}
+
+/*
+ * Is this a Content-Length that is no number (RFC 9110 section 8.6), or one that
+ * no file has?  libcurl would read until the connection ends then, and could not
+ * tell that a body was cut short.
+ */
+static bool
+length_is_malformed(const char *line, size_t len)
+{
+	static const char name[] = "Content-Length:";
+	size_t		at = sizeof(name) - 1;
+	size_t		digits;
+
+	if (len < at || pg_strncasecmp(line, name, at) != 0)
+		return false;
+	while (at < len && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	for (digits = 0; at + digits < len && isdigit((unsigned char) line[at + digits]); digits++)
+		;
+	return digits == 0 || digits > 18 || at + digits < len;
 }
 
 /* Adds a line to the header; false where memory ran out. */

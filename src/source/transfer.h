@@ -54,6 +54,7 @@ typedef struct Transfer
 
 	/* why a callback gave up */
 	bool		header_too_large;
+	bool		length_malformed;
 	bool		out_of_memory;
 	bool		body_unwanted;
 	int			sockets_refused;

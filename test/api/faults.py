@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 
 # Nothing that a fault streams goes on beyond this, whatever was asked for.
 MAX_STREAM = 16 * 1024 * 1024 * 1024
@@ -94,6 +95,11 @@ def answer_status(handler, fault, response):
 
 def answer_delay(handler, fault, response):
     time.sleep(min(fault.arg(0, 100) / 1000, MAX_SILENCE))
+
+
+def answer_jitter(handler, fault, response):
+    """Waits for up to so long, each URL for another time and always for the same, so that answers overtake each other."""
+    time.sleep(min(zlib.crc32(handler.path.encode()) % max(fault.arg(0, 100), 1) / 1000, MAX_SILENCE))
 
 
 def answer_gzip(handler, fault, response):

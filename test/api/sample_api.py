@@ -22,6 +22,8 @@ import time
 import urllib.parse
 
 import faults
+import imitations
+from imitations.base import Call
 from sample_data import Data, ReferenceItems
 
 BEARER = "test-token"
@@ -88,16 +90,25 @@ class State:
         self.data = Data(seed)
         self.items = ReferenceItems(seed)
         self.counters = faults.Counters()
+        self.imitations = imitations.create()
         self.connections = itertools.count(1)
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
+        self.in_flight = 0
         self.log = []
         self.ports = []
 
     def record(self, entry):
+        """Logs a request, and how many wait for their answer to begin at that time, itself among them."""
         with self.lock:
+            self.in_flight += 1
+            entry["in_flight"] = self.in_flight
             self.log.append(entry)
             del self.log[:-MAX_LOG]
+
+    def answered(self):
+        with self.lock:
+            self.in_flight -= 1
 
     def requests(self, path=None):
         with self.lock:
@@ -133,11 +144,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         """Reads the request, works out the response, applies the faults and sends it."""
         self.read_request()
+        try:
+            self.answer_request()
+        finally:
+            self.stop_counting()
+
+    def stop_counting(self):
+        """Before the answer's first byte, as the client may send its next request as soon as it has the last one."""
+        if self.counted:
+            self.counted = False
+            self.state.answered()
+
+    def answer_request(self):
         if self.segments[:1] and self.segments[0].startswith("_"):
             response = self.control()
         else:
             response = self.respond()
         if self.command == "HEAD":
+            self.stop_counting()
             self.send_bytes(response.head())
             return
         send = None
@@ -151,6 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     send = (faults.SENDERS[fault.name], fault)
         if self.entry is not None:
             self.entry["status"] = response.status
+        self.stop_counting()
         if send:
             send[0](self, send[1], response)
         else:
@@ -173,6 +198,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.faults = faults.parse(self.directives.get("fault", ""))
         self.body = body
         self.entry = None
+        self.counted = False
         if not self.route.startswith("/_"):
             self.entry = {"number": next(self.state.numbers), "time": time.time(), "connection": self.connection_id,
                           "port": self.server.server_port, "method": self.command, "target": self.path,
@@ -180,6 +206,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                           "query": {k: v if len(v) > 1 else v[0] for k, v in self.query.items()},
                           "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body}
             self.state.record(self.entry)
+            self.counted = True
 
     def parameter(self, *names):
         """A parameter by any of its names: from the query, else from a JSON object as body."""
@@ -236,6 +263,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif self.segments == ["items"]:
                 offset, limit = self.number(0, "offset"), self.number(1000, "limit")
                 response.body = self.state.items.page(offset, limit, self.number(1000000, "count"))
+            elif self.segments[:1] == ["apis"] and self.segments[1:2] and self.segments[1] in self.state.imitations:
+                self.state.imitations[self.segments[1]].answer(Call(self, self.segments[1]), response)
             elif self.segments == ["echo"]:
                 response.set_json([self.entry])
             else:
@@ -286,6 +315,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         since = self.parameter("updated_since", "since")
         if since:
             records = [r for r in records if r["updated_at"] >= since.replace("+00:00", "Z")]
+        before = self.parameter("updated_before", "until")
+        if before:
+            records = [r for r in records if r["updated_at"] < before.replace("+00:00", "Z")]
         return records
 
     def page_of(self, records, response):
@@ -379,6 +411,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.apply_control(response)
         elif name == "_control":
             response.set_json(self.state.data.state())
+        elif name == "_apis" and self.segments[1:2] and self.segments[1] in self.state.imitations:
+            self.imitation_control(self.state.imitations[self.segments[1]], response)
         elif name == "_warm":
             count, limit = self.number(1000000, "count"), self.number(1000, "limit")
             size = sum(len(self.state.items.page(offset, limit, count)) for offset in range(0, count, limit))
@@ -393,10 +427,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if request.get("reset"):
                 self.state.data.reset()
                 self.state.counters.reset()
+                for imitation in self.state.imitations.values():
+                    imitation.reset()
                 self.state.clear_log()
             self.state.data.change(request)
             response.set_json(self.state.data.state())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
+            response.set_json({"error": {"code": 400, "message": str(error)}}, 400)
+
+    def imitation_control(self, imitation, response):
+        """What a test wants of an imitation, and what it may expect of it."""
+        try:
+            response.set_json(imitation.control(json.loads(self.body) if self.body else {}))
+        except (ValueError, AttributeError) as error:
             response.set_json({"error": {"code": 400, "message": str(error)}}, 400)
 
     # --- sending ---

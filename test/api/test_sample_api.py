@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import socket
+import threading
 import unittest
 import urllib.error
 import urllib.parse
@@ -13,7 +14,9 @@ import urllib.request
 import sample_api
 
 
-class SampleApi(unittest.TestCase):
+class ApiTest(unittest.TestCase):
+    """A sample API, and ways to ask it."""
+
     @classmethod
     def setUpClass(cls):
         cls.servers = sample_api.start()
@@ -48,6 +51,8 @@ class SampleApi(unittest.TestCase):
     def ids(self, records):
         return [record["id"] for record in records]
 
+
+class SampleApi(ApiTest):
     def test_collections(self):
         for name, size in (("users", 100), ("customers", 50), ("orders", 1000), ("products", 200), ("posts", 100),
                            ("data", 1000), ("batch_data", 1000)):
@@ -75,6 +80,7 @@ class SampleApi(unittest.TestCase):
         orders = self.get("/orders")
         since = orders[900]["updated_at"]
         self.assertEqual(self.ids(self.get("/orders?updated_since=" + since)), list(range(901, 1001)))
+        self.assertEqual(self.ids(self.get("/orders?updated_before=" + since)), list(range(1, 901)))
         self.post("/_control", {"version": 1})
         self.assertEqual(len(self.get("/orders?updated_since=" + since)), 100 + 90)
 
@@ -182,6 +188,15 @@ class SampleApi(unittest.TestCase):
         self.assertEqual(len(self.get("/_requests?path=/posts")), 1)
         urllib.request.urlopen(urllib.request.Request(self.base + "/_requests", method="DELETE"), timeout=10).close()
         self.assertEqual(self.get("/_requests"), [])
+
+    def test_in_flight(self):
+        threads = [threading.Thread(target=self.get, args=("/users/%d?fault=delay:1500" % n,)) for n in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.get("/users/1")
+        self.assertEqual([entry["in_flight"] for entry in self.get("/_requests")], [1, 2, 3, 4, 1])
 
     def test_control(self):
         before = self.get("/orders")

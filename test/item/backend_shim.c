@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -65,6 +66,13 @@ list_free_deep(List *list)
 	for (int i = 0; i < list_length(list); i++)
 		pfree(list_nth(list, i));
 	list_free(list);
+}
+
+void
+bms_free(Bitmapset *set)
+{
+	if (set != NULL)
+		pfree(set);
 }
 
 /* Contexts live as long as the program. */

@@ -6,29 +6,29 @@
 
 #include "cases.h"
 
-#define LINES(...)                                       \
-	{                                                    \
+#define LINES(...)                                        \
+	{                                                     \
 		.format = FORMAT_NDJSON, .paths = { __VA_ARGS__ } \
 	}
-#define ROWS(...)                                     \
-	{                                                 \
+#define ROWS(...)                                      \
+	{                                                  \
 		.format = FORMAT_CSV, .paths = { __VA_ARGS__ } \
 	}
-#define TYPED(type, ...)                                    \
-	{                                                       \
-		.content_type = type, .paths = { __VA_ARGS__ }       \
+#define TYPED(type, ...)                               \
+	{                                                  \
+		.content_type = type, .paths = { __VA_ARGS__ } \
 	}
 #define MAP(data_path_, ...)                              \
 	{                                                     \
 		.data_path = data_path_, .paths = { __VA_ARGS__ } \
 	}
-#define ZIPPED(zip_, data_path_, ...)                             \
-	{                                                             \
+#define ZIPPED(zip_, data_path_, ...)                                  \
+	{                                                                  \
 		.zip = zip_, .data_path = data_path_, .paths = { __VA_ARGS__ } \
 	}
-#define NAMED(...)      \
-	{                   \
-		__VA_ARGS__     \
+#define NAMED(...)  \
+	{               \
+		__VA_ARGS__ \
 	}
 #define BYTES(document) document, /* with NUL bytes inside */
 #define LENGTH(document) (sizeof(document) - 1)

@@ -13,6 +13,8 @@
 #include "source/address.h"
 #include "source/link_header.h"
 #include "source/pagination.h"
+#include "source/rate_bucket.h"
+#include "source/rate_signals.h"
 #include "source/retry.h"
 #include "utils/memutils.h"
 
@@ -218,18 +220,18 @@ test_retry(void)
 	HttpResponse *response = response_with("retry-after", "7");
 	HttpHeader	date = {"Date", "Wed, 21 Oct 2015 07:27:30 GMT"};
 
-	CHECK(retry_after(response, 0) == 7000);
-	CHECK(retry_after(response_with("Retry-After", "1.5"), 0) == 1500);
-	CHECK(retry_after(response_with("Retry-After", "99999999999999999999"), 0) == INT64CONST(1000000000000));
-	CHECK(retry_after(response_with("Retry-After", "-5"), 0) <= 0);
-	CHECK(retry_after(response_with("Retry-After", "soon"), 0) == -1);
-	CHECK(retry_after(response_with("Retry-After", ""), 0) == -1);
-	CHECK(retry_after(response_with("X", "1"), 0) == -1);
-	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), 1445412470) == 10000);
-	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), 1445412490) == 0);
+	CHECK(retry_after(response, "Retry-After", 0) == 7000);
+	CHECK(retry_after(response_with("Retry-After", "1.5"), "Retry-After", 0) == 1500);
+	CHECK(retry_after(response_with("Retry-After", "99999999999999999999"), "Retry-After", 0) == INT64CONST(1000000000000));
+	CHECK(retry_after(response_with("Retry-After", "-5"), "Retry-After", 0) <= 0);
+	CHECK(retry_after(response_with("Retry-After", "soon"), "Retry-After", 0) == -1);
+	CHECK(retry_after(response_with("Retry-After", ""), "Retry-After", 0) == -1);
+	CHECK(retry_after(response_with("X", "1"), "Retry-After", 0) == -1);
+	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), "Retry-After", 1445412470) == 10000);
+	CHECK(retry_after(response_with("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), "Retry-After", 1445412490) == 0);
 	response = response_with("Retry-After", "Wednesday, 21-Oct-15 07:28:00 GMT");
 	response->headers = lappend(response->headers, &date);
-	CHECK(retry_after(response, 0) == 30000);
+	CHECK(retry_after(response, "Retry-After", 0) == 30000);
 
 	retry.backoff = BACKOFF_FIXED;
 	CHECK(retry_delay(&retry, 4, 0.5) == 1000);
@@ -256,9 +258,138 @@ test_retry(void)
 	response = response_with("Retry-After", "1");
 	response->status = 503;
 	CHECK(retry_status(&retry, "POST", response));
-	CHECK(retry_network_failure("GET", true));
-	CHECK(!retry_network_failure("POST", true));
-	CHECK(retry_network_failure("POST", false));
+	CHECK(retry_network_failure(&retry, "GET", true));
+	CHECK(!retry_network_failure(&retry, "POST", true));
+	CHECK(retry_network_failure(&retry, "POST", false));
+
+	/* a budget bounds all waiting; what the server asks for is waited for whole or not at all */
+	CHECK(retry_delay_within(&retry, 5000, -1, 1000000) == 5000);
+	CHECK(retry_delay_within(&retry, 5000, 7000, 0) == 7000);
+	retry.budget_ms = 10000;
+	CHECK(retry_delay_within(&retry, 5000, -1, 0) == 5000);
+	CHECK(retry_delay_within(&retry, 5000, -1, 8000) == 2000);
+	CHECK(retry_delay_within(&retry, 5000, 3000, 8000) == -1);
+	CHECK(retry_delay_within(&retry, 5000, -1, 10000) == -1);
+
+	retry.idempotent = true;
+	response = response_with("X", "1");
+	response->status = 500;
+	CHECK(retry_status(&retry, "POST", response));
+	CHECK(retry_network_failure(&retry, "POST", true));
+}
+
+/* A fake clock in steps of a millisecond: of any window no more than rate * window + burst. */
+static void
+test_bucket(void)
+{
+	RateBucket	bucket = {0};
+	RatePace	pace = {.interval_us = 100000, .burst = 3};
+	int64		sent[1000];
+	int			n = 0;
+	bool		ok = true;
+	int64		now;
+	int64		wait;
+
+	CHECK(rate_bucket_take(&bucket, &pace, 1000000) == 0);	/* the first request at once */
+	bucket = (RateBucket){0};
+	for (now = 1000000; now < 11000000; now += 1000)
+	{
+		if (now > 4000000 && now < 6000000)
+			continue;			/* a silence fills the bucket, and no more than that */
+		wait = rate_bucket_take(&bucket, &pace, now);
+		if (wait == 0)
+			sent[n++] = now;
+		CHECK(wait >= 0 && wait <= pace.interval_us);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		for (int j = i; j < n; j++)
+			ok = ok && (j - i + 1 - pace.burst) * pace.interval_us <= sent[j] - sent[i];
+	}
+	CHECK(ok);
+	CHECK(n >= 80);
+
+	/* paused */
+	rate_bucket_pause(&bucket, now + 7000000);
+	rate_bucket_pause(&bucket, now + 5000000);
+	CHECK(rate_bucket_take(&bucket, &pace, now) == 7000000);
+	CHECK(rate_bucket_take(&bucket, &pace, now + 7000000) == 0);
+
+	/* a complaint halves the rate, once for all that were in flight; good answers bring it back */
+	now += 20000000;
+	rate_bucket_slow_down(&bucket, &pace, now);
+	rate_bucket_slow_down(&bucket, &pace, now + 1000);
+	CHECK(bucket.slow_us == 200000);
+	CHECK(rate_bucket_take(&bucket, &pace, now) == 200000);
+	CHECK(rate_bucket_take(&bucket, &pace, now + 200000) == 0);
+	CHECK(rate_bucket_take(&bucket, &pace, now + 200000) == 200000);
+	rate_bucket_slow_down(&bucket, &pace, now + 2000000);
+	CHECK(bucket.slow_us == 400000);
+	for (int i = 0; i < 40; i++)
+		rate_bucket_speed_up(&bucket, &pace);
+	CHECK(bucket.slow_us == 0);
+
+	/* without a stated rate: half of what was seen */
+	bucket = (RateBucket){0};
+	pace = (RatePace){.burst = 1};
+	for (now = 1000000; now < 2000000; now += 50000)
+		CHECK(rate_bucket_take(&bucket, &pace, now) == 0);
+	rate_bucket_slow_down(&bucket, &pace, now);
+	CHECK(bucket.slow_us == 100000);
+	for (int i = 0; i < 200; i++)
+		rate_bucket_speed_up(&bucket, &pace);
+	CHECK(rate_bucket_take(&bucket, &pace, now + 200000) == 0 && rate_bucket_take(&bucket, &pace, now + 200000) == 0);
+}
+
+static int64
+pause_of(JobRateLimit *limit, int status, const char *name, const char *value)
+{
+	HttpResponse *response = response_with(name, value);
+	HttpHeader	left = {"left", "0"};
+	RateSignals signals;
+
+	response->status = status;
+	response->headers = lappend(response->headers, &left);
+	rate_signals_read(limit, response, -1, 1700000000, &signals);
+	return signals.pause_ms;
+}
+
+static void
+test_signals(void)
+{
+	JobRateLimit limit = {.remaining_header = "Left", .reset_header = "Reset", .ratio_header = "Ratio"};
+	JobRateLimit ratio = {.ratio_header = "Ratio"};
+	RateSignals signals;
+
+	CHECK(pause_of(&limit, 200, "reset", "30") == 30000);
+	CHECK(pause_of(&limit, 200, "reset", "1700000030") == 30000);
+	CHECK(pause_of(&limit, 200, "reset", "1700000030500") == 30500);
+	CHECK(pause_of(&limit, 200, "reset", "Tue, 14 Nov 2023 22:13:50 GMT") == 30000);
+	CHECK(pause_of(&limit, 200, "reset", "1600000000") == 0);
+	CHECK(pause_of(&limit, 200, "reset", "soon") == 1000);
+	CHECK(pause_of(&limit, 200, "x", "y") == 1000);
+	limit.wait_ms = 5000;
+	CHECK(pause_of(&limit, 200, "x", "y") == 5000);
+	limit.reset_is = RATE_RESET_IS_TIME;
+	CHECK(pause_of(&limit, 200, "reset", "30") == 0);
+	limit.reset_is = RATE_RESET_IS_DELAY;
+	CHECK(pause_of(&limit, 200, "reset", "1700000030") > INT64CONST(1000000000));
+
+	CHECK(pause_of(&ratio, 200, "ratio", "35/40") == -1);
+	CHECK(pause_of(&ratio, 200, "ratio", "36/40") == 200);
+	CHECK(pause_of(&ratio, 200, "ratio", "38/40") > 1000);
+	CHECK(pause_of(&ratio, 200, "ratio", "41/40") == 2000);
+	CHECK(pause_of(&ratio, 200, "ratio", "40/0") == -1);
+	CHECK(pause_of(&ratio, 200, "ratio", "nan/40") == -1);
+	CHECK(pause_of(NULL, 429, "Retry-After", "7") == 7000);
+	CHECK(pause_of(NULL, 500, "Retry-After", "7") == -1);
+
+	rate_signals_read(NULL, response_with("Retry-After", "7"), -1, 0, &signals);
+	CHECK(signals.wait_ms == -1 && !signals.complains);	/* of a success: the body is there */
+	CHECK(rate_signals_seconds("1.5") == 1500);
+	CHECK(rate_signals_seconds("-1") == -1);
+	CHECK(rate_signals_seconds("0x10") == -1);
+	CHECK(rate_signals_seconds("") == -1);
 }
 
 /* A path of keys and indexes: "a.0.b". */
@@ -555,6 +686,8 @@ main(void)
 	test_link_headers();
 	test_addresses();
 	test_retry();
+	test_bucket();
+	test_signals();
 	test_offset(context);
 	test_page(context);
 	test_urls_of_pages(context);
