@@ -4,8 +4,8 @@
  *	  {syncToken}, and {conditional} of a cache.
  *
  * initialValue and end are kept as they are written.  What they say as a time
- * or a number is read where cursors are (run/cursor.c), and so is a format of
- * strftime.
+ * or a number is read where cursors are (run/cursor.c), which also knows time zones
+ * and formats of strftime.
  */
 #include "postgres.h"
 
@@ -14,7 +14,6 @@
 #include "base/jsonc.h"
 
 #include "job/definition_parts.h"
-#include "pgtime.h"
 
 #define MIN_STEP_MS			1000
 #define MAX_SPAN_MS			(3650 * MAX_TIME_MS)
@@ -50,8 +49,6 @@ static void read_one_path(ProblemList *problems, const KeyRule *rule, struct jso
 						  const char *pointer, void *target);
 static void read_format(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target);
-static void read_timezone(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-						  const char *pointer, void *target);
 static void read_value(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
 static void read_difference(ProblemList *problems, const KeyRule *rule, struct json_object *value,
@@ -66,7 +63,8 @@ static const KeyRule incremental_rules[] = {
 	FIELD(JobIncremental, cursor_field)},
 	{.name = "type", .types = VALUE_STRING},
 	{.name = "format", .types = VALUE_STRING, .parse = read_format, .variants = TIME | SYNC_TOKEN},
-	{.name = "timezone", .types = VALUE_STRING, .parse = read_timezone, .variants = TIME | SYNC_TOKEN},
+	{.name = "timezone", .types = VALUE_STRING, .parse = read_string, .variants = TIME | SYNC_TOKEN,
+	FIELD(JobIncremental, timezone), .min = 1, .max = MAX_FORMAT_LEN},
 	{.name = "initialValue", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_value,
 	FIELD(JobIncremental, initial_value)},
 	{.name = "end", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_value,
@@ -138,16 +136,25 @@ read_cache(ProblemList *problems, const KeyRule *rule, struct json_object *value
 }
 
 /*
- * Rows of a query come without a response that could have a token.  A server
- * answers a condition on anything but GET and HEAD with 412 (RFC 9110, 13.1.2).
+ * Rows of a query come at once, without a response that could have a token.  A
+ * server answers a condition on anything but GET and HEAD with 412 (RFC 9110,
+ * 13.1.2).
  */
 void
 check_incremental(ProblemList *problems, const char *pointer, const JobSource *source)
 {
-	if (source->type == SOURCE_SQL && source->incremental != NULL && source->incremental->sync_token_path != NULL)
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE,
-					pointer_key(pointer_key(pointer, "incremental"), "syncToken"), NULL,
-					"\"syncToken\" does not go with type \"sql\"");
+	const JobIncremental *incremental = source->incremental;
+	char	   *place = pointer_key(pointer, "incremental");
+
+	if (source->type == SOURCE_SQL && incremental != NULL)
+	{
+		if (incremental->sync_token_path != NULL)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(place, "syncToken"), NULL,
+						"\"syncToken\" does not go with type \"sql\"");
+		if (incremental->step_ms > 0)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(place, "step"), NULL,
+						"\"step\" does not go with type \"sql\"");
+	}
 
 	if (source->conditional && strcmp(source->method, "GET") != 0 && strcmp(source->method, "HEAD") != 0)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE,
@@ -220,21 +227,6 @@ read_format(ProblemList *problems, const KeyRule *rule, struct json_object *valu
 					"\"%s\" must be no longer than %d bytes", rule->name, MAX_FORMAT_LEN);
 	else if (strcmp(format, "iso") != 0)
 		incremental->format = pstrdup(format);
-}
-
-static void
-read_timezone(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-			  const char *pointer, void *target)
-{
-	JobIncremental *incremental = target;
-	const char *timezone = json_object_get_string(value);
-
-	if (pg_tzset(timezone) == NULL)
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					"The view pg_timezone_names has those that are known.",
-					"time zone \"%s\" is not known", clip_text(timezone));
-	else
-		incremental->timezone = pstrdup(timezone);
 }
 
 /* The string, or the number with the digits that it was written with. */
