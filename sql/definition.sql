@@ -170,6 +170,17 @@ INSERT INTO taken (change) VALUES
 	('{"source": {"parallel": {}}}'),
 	('{"performance": {"concurrency": 100}}'),
 	('{"source": {"pagination": {"type": "next_url", "nextUrlPath": "links.next"}}}'),
+	('{"source": {"incremental": {}}}'),
+	('{"source": {"incremental": {"cursorField": "updated_at"}}}'),
+	('{"source": {"incremental": {"cursorField": "meta.changes[0].at", "type": "time", "format": "epoch_ms", "initialValue": "2024-01-01", "end": 1735689600, "lookback": "5m", "lag": "1m", "step": 1000, "filter": true, "missing": "skip"}}}'),
+	('{"source": {"incremental": {"format": "%d.%m.%Y %H:%M", "timezone": "Europe/Riga", "lookback": 0, "lag": 0, "step": "3650d"}}}'),
+	('{"source": {"incremental": {"cursorField": "$", "type": "number", "initialValue": 12345678901234567890123, "end": "1e30", "lookback": 1.5, "filter": false, "missing": "fail"}}}'),
+	('{"source": {"incremental": {"cursorField": "key", "type": "text", "initialValue": "", "end": "z", "missing": "include"}}}'),
+	('{"source": {"incremental": {"syncToken": {"path": "nextSyncToken", "param": "syncToken", "drop": ["timeMin", "orderBy"], "expiredStatus": 400}, "type": "time", "format": "iso", "initialValue": "2024-01-01", "lookback": "1h"}}}'),
+	('{"source": {"incremental": {"syncToken": {"path": "token", "param": "since", "drop": []}}}}'),
+	('{"source": {"cache": {}}}'),
+	('{"source": {"cache": {"conditional": true}}}'),
+	('{"source": {"method": "POST", "cache": {"conditional": false}}}'),
 	('{"destination": {"mode": "insert", "batchSize": 1, "onError": "fail", "schemaChanges": "ignore"}}'),
 	('{"destination": {"mode": "upsert", "key": "id"}}'),
 	('{"destination": {"key": ["id", "name"]}}');
@@ -319,8 +330,6 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"rateLimit": {"waitPattern": "after ([0-9]+"}}}'),
 	('{"source": {"rateLimit": {"waitPattern": "after [0-9]+"}}}'),
 	('{"source": {"retry": {"budget": 0, "idempotent": "yes"}}}'),
-	('{"source": {"incremental": {"cursorField": "", "lookback": "x"}}}'),
-	('{"source": {"cache": {"conditional": 1}}}'),
 	('{"source": {"onStatus": {"404": [{"when": "{{ item.x }}"}, "retyr", 5], "99": "fail"}}}'),
 	('{"source": {"errorWhen": [{"action": "fail"}, "{{ response.x }}"]}}'),
 	('{"source": {"errorWhen": "response.ok"}}'),
@@ -346,6 +355,36 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"auth": {"type": "aws_sigv4", "accessKeyId": "a", "secretAccessKey": "b", "region": "c"}}}'),
 	('{"source": {"tls": {"certificate": "x", "ca": "y", "pin": "z"}}}'),
 	('{"source": {"tls": {"certificate": "{{tokens.c}}", "key": "-----BEGIN"}}}');
+
+-- incremental
+INSERT INTO wrong (change) VALUES
+	('{"source": {"incremental": "updated_at"}}'),
+	('{"source": {"incremental": {"cursorField": "a b", "lookback": "x", "lag": -1, "step": "999ms"}}}'),
+	('{"source": {"incremental": {"cursorField": "changes[*].at"}}}'),
+	('{"source": {"incremental": {"cursor_field": "updated_at", "cursorField": 5}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "date", "lookback": []}}}'),
+	('{"source": {"incremental": {"type": "number"}}}'),
+	('{"source": {"incremental": {"type": "text", "filter": false, "missing": "fail"}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "number", "lookback": "5m", "lag": 0, "step": "1d", "timezone": "UTC", "format": "iso"}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "number", "lookback": -0.5}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "text", "lookback": 5}}}'),
+	('{"source": {"incremental": {"format": "ISO", "timezone": "", "initialValue": true, "end": null}}}'),
+	('{"source": {"incremental": {"format": "%Q", "timezone": "Mars/Olympus"}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "initialValue": "soon", "end": 1735689600}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "type": "number", "initialValue": "1e", "end": "1e99999"}}}'),
+	('{"source": {"incremental": {"format": "%Y-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m-%m"}}}'),
+	('{"source": {"incremental": {"cursorField": "a", "filter": "yes", "missing": "drop"}}}'),
+	('{"source": {"incremental": {"syncToken": "next"}}}'),
+	('{"source": {"incremental": {"syncToken": {}}}}'),
+	('{"source": {"incremental": {"syncToken": {"path": "a[*]", "param": "", "drop": ["x", "", "x", 1], "expiredStatus": 99, "in": "query"}}}}'),
+	('{"source": {"incremental": {"syncToken": {"path": "a", "param": "b", "drop": "x"}, "cursorField": "c", "type": "number", "filter": true, "missing": "skip", "step": "1d"}}}'),
+	('{"source": {"incremental": {"syncToken": {"path": "a", "param": "b"}, "type": "text"}}}'),
+	('{"source": {"type": "inline", "items": [], "incremental": {}, "cache": {}}}'),
+	('{"source": {"type": "sql", "query": "SELECT 1", "incremental": {"syncToken": {"path": "a", "param": "b"}}}}'),
+	('{"source": {"type": "sql", "query": "SELECT 1", "incremental": {"step": "1d"}}}'),
+	('{"source": {"cache": true}}'),
+	('{"source": {"cache": {"conditional": 1, "ttl": 5}}}'),
+	('{"source": {"method": "POST", "cache": {"conditional": true}}}');
 
 -- pagination
 INSERT INTO wrong (change) VALUES

@@ -53,23 +53,6 @@ static const KeyRule trigger_rules[] = {
 	{NULL}
 };
 
-/* source */
-
-const KeyRule incremental_rules[] = {
-	{.name = "cursorField", .types = VALUE_STRING, .parse = read_string, .min = 1},
-	{.name = "format", .types = VALUE_STRING},
-	{.name = "initialValue", .types = VALUE_SCALAR},
-	{.name = "lookback", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = 3650 * MAX_TIME_MS},
-	{.name = "end", .types = VALUE_SCALAR},
-	{NULL}
-};
-
-const KeyRule cache_rules[] = {
-	{.name = "conditional", .types = VALUE_BOOLEAN},
-	{NULL}
-};
-
-
 /* destination */
 
 static const Choice delete_modes[] = {{"hard"}, {"soft"}, {NULL}};

@@ -61,6 +61,13 @@ extern void retry_definition_parse(ProblemList *problems, struct json_object *ob
 								   const char *pointer, JobRetry *retry);
 extern const Choice backoff_choices[];
 
+/* incremental_definition.c; KeyParsers of the keys incremental and cache, target is the JobSource. */
+extern void read_incremental(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_cache(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* What else their source must be like; after all of its keys have been read. */
+extern void check_incremental(ProblemList *problems, const char *pointer, const JobSource *source);
+
 /* rate_definition.c; a KeyParser, target is the JobSource. */
 extern void read_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
@@ -82,8 +89,6 @@ extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct jso
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
-extern const KeyRule incremental_rules[];
-extern const KeyRule cache_rules[];
 extern const KeyRule deletes_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 

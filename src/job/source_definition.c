@@ -71,8 +71,7 @@ static const KeyRule source_rules[] = {
 	{.name = "zip", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_zip, .variants = API | WEBHOOK_DATA, FIELD(JobSource, zip)},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
-	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED,
-	.variants = API | SQL, .members = incremental_rules},
+	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_incremental, .variants = API | SQL},
 	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_rate_limit, .variants = API},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = read_retry, .variants = API},
 	/* What is in them belongs together: see response_definition.c. */
@@ -85,7 +84,7 @@ static const KeyRule source_rules[] = {
 	{.name = "streaming", .types = VALUE_BOOLEAN, .parse = read_streaming},
 	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .variants = API,
 	FIELD(JobSource, timeout_ms), .min = 1, .max = MAX_TIME_MS},
-	{.name = "cache", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .variants = API, .members = cache_rules},
+	{.name = "cache", .types = VALUE_OBJECT, .parse = read_cache, .variants = API},
 	{.name = "where", .types = VALUE_STRING, .parse = read_where},
 	{NULL}
 };
@@ -106,6 +105,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 	source->type = type.value;
 	read_pagination(problems, object, pointer, source);
 	check_decoding(problems, pointer, source);
+	check_incremental(problems, pointer, source);
 	if (type.variant == API)
 	{
 		check_body(problems, pointer, source);

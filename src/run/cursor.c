@@ -14,6 +14,7 @@
 #include "run/cursor.h"
 #include "template/time_format.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -24,6 +25,10 @@
 
 /* Digits behind the point of a number of seconds that count. */
 #define FRACTION_DIGITS 6
+
+/* Longer numbers, and greater powers of ten, are beyond numeric or take too long. */
+#define MAX_NUMBER_LEN		1000
+#define MAX_EXPONENT_DIGITS 4
 
 struct Cursor
 {
@@ -59,6 +64,7 @@ static char *initial_value(const Cursor *cursor, TimestampTz now);
 static char *upper_bound(const Cursor *cursor, TimestampTz now);
 static bool read_definition_value(const Cursor *cursor, const char *text, TimestampTz now, char **value);
 static bool read_time(const Cursor *cursor, const char *text, TimestampTz *time);
+static TimestampTz local_time(const Cursor *cursor, Timestamp shown);
 static bool read_epoch(const char *text, int64 unit, TimestampTz *time);
 static int64 epoch_unit(const char *format);
 static bool is_number(const char *text);
@@ -108,6 +114,17 @@ cursor_check(const JobIncremental *incremental, const char *pointer, ProblemList
 	const char *const names[] = {"initialValue", "end"};
 	const char *const values[] = {incremental->initial_value, incremental->end};
 	char	   *value;
+	char	   *mistake = incremental->format != NULL ? time_format_mistake(incremental->format, false) : NULL;
+
+	if (mistake != NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s/format", pointer), NULL, "%s", mistake);
+	if (incremental->timezone != NULL && (cursor.zone = time_zone_find(incremental->timezone)) == NULL)
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s/timezone", pointer),
+					"The view pg_timezone_names has those that are known.",
+					"time zone \"%s\" is not known", incremental->timezone);
+		return;
+	}
 
 	cursor.format = incremental->format != NULL ? incremental->format : "iso";
 	for (int i = 0; i < lengthof(names); i++)
@@ -147,8 +164,9 @@ cursor_format(const Cursor *cursor, const char *value)
 	TimestampTz time;
 	int64		unit;
 
-	if (cursor->type == CURSOR_NUMBER)
-		return pstrdup(value);
+	if (cursor->type == CURSOR_NUMBER)	/* JSON knows no zeros in front */
+		return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall3(numeric_in, CStringGetDatum(value),
+																					ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 	initStringInfo(&json);
 	if (cursor->type == CURSOR_TEXT)
 	{
@@ -365,11 +383,25 @@ read_time(const Cursor *cursor, const char *text, TimestampTz *time)
 
 	if (unit > 0 && read_epoch(text, unit, time))
 		return true;
+	if (is_number(text) || strlen(text) > TIME_TEXT_MAX)
+		return false;			/* time_text_parse would raise */
 	if (!time_text_parse(text, &value) &&
 		(strchr(cursor->format, '%') == NULL || !time_format_read(text, cursor->format, cursor->zone, &value)))
 		return false;
-	*time = value.microseconds;
+	*time = value.has_zone ? value.microseconds : local_time(cursor, value.microseconds);
 	return true;
+}
+
+/* The time at which the wall clocks of the cursor's zone show this. */
+static TimestampTz
+local_time(const Cursor *cursor, Timestamp shown)
+{
+	struct pg_tm tm;
+	fsec_t		fraction;
+
+	if (timestamp2tm(shown, NULL, &tm, &fraction, NULL, NULL) != 0)
+		return shown;
+	return shown + DetermineTimeZoneOffset(&tm, cursor->zone) * USECS_PER_SEC;
 }
 
 /* "1712345678", "1712345678.123456": a decimal number of units (of microseconds) since 1970. */
@@ -405,7 +437,7 @@ epoch_unit(const char *format)
 	return strcmp(format, "epoch_ms") == 0 ? 1000 : 0;
 }
 
-/* JSON's grammar of a number. */
+/* A decimal number that numeric holds; with zeros in front too. */
 static bool
 is_number(const char *text)
 {
@@ -418,7 +450,15 @@ is_number(const char *text)
 		digits = strspn(p + 1, "0123456789");
 		p += 1 + digits;
 	}
-	return digits > 0 && *p == '\0';
+	if (digits > 0 && (*p == 'e' || *p == 'E'))
+	{
+		p += p[1] == '+' || p[1] == '-' ? 2 : 1;
+		digits = strspn(p, "0123456789");
+		p += digits;
+		if (digits > MAX_EXPONENT_DIGITS)
+			return false;
+	}
+	return digits > 0 && *p == '\0' && p - text <= MAX_NUMBER_LEN;
 }
 
 /* Of a value in the cursor's own form. */
@@ -577,7 +617,7 @@ take_value(Cursor *cursor, const ItemBatch *batch, const Cell *cell, const Curso
 			see_time(cursor, cursor->bounds.to != NULL ? Min(time, time_of(cursor->bounds.to)) : time);
 			return VALUE_GOOD;
 		case CURSOR_NUMBER:
-			if (cell->kind == CELL_STRING && !is_number(text))
+			if (!is_number(text))
 				return VALUE_WRONG;
 			*outside = cursor->incremental->filter && outside_of(cursor, text, window);
 			see_number(cursor, at_most_bound(cursor, text));

@@ -302,6 +302,7 @@ judge_error(Listing *listing)
 	{
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
 		sr->sync_token_expired = true;
+		listing->restarts--;	/* no try: it is another request */
 		begin_anew(listing, NULL);
 		return;
 	}
@@ -625,6 +626,10 @@ failed(Listing *listing)
 			return;
 		}
 	}
+
+	/* The windows that are complete are not asked for again. */
+	if (listing->sr->windowed)
+		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
 }
 

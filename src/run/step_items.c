@@ -110,7 +110,7 @@ items_delivered(const Listing *listing)
 bool
 items_flush_is_due(const StepRun *sr)
 {
-	if (sr->batch == NULL || sr->batch->nitems == 0)
+	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
 		return false;
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||

@@ -70,8 +70,8 @@ step_make_cursor(StepRun *sr)
 	const JobIncremental *incremental = sr->step->source.incremental;
 	char	   *saved = NULL;
 
-	/* What the last run left: a value of cursorField, or when it began. */
-	if (incremental != NULL && incremental->cursor_field != NULL)
+	/* What the last run left: a value of cursorField, the end of what was asked for, or when it began. */
+	if (incremental != NULL && (incremental->cursor_field != NULL || sr->state.cursor != NULL))
 		saved = sr->state.cursor;
 	else if (sr->state.has_last_sync_time)
 		saved = cursor_time_value(sr->state.last_sync_time);

@@ -241,6 +241,7 @@ static void
 put_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
+	CursorWindow bounds;
 	const char *finished;
 
 	if (sr->run->failure != NULL)
@@ -252,8 +253,10 @@ put_state(StepRun *sr)
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_write(sr));
 
 		/* A window that is complete is not asked for again, whatever becomes of those behind it. */
+		cursor_bounds(sr->cursor, &bounds);
 		finished = sr->windowed ? supply_finished_windows(sr) : NULL;
-		if (finished != NULL && (sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) != 0))
+		if (finished != NULL && strcmp(finished, bounds.from) > 0 &&
+			(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
 		{
 			state_catalog_save_cursor(job->id, job->state_epoch, sr->step->id, finished);
 			sr->state.cursor = MemoryContextStrdup(sr->memory, finished);
@@ -270,10 +273,10 @@ finish_state(StepRun *sr)
 	CursorWindow bounds;
 
 	cursor_bounds(sr->cursor, &bounds);
-	if (sr->windowed)
-		state.cursor = bounds.to;
-	else if (incremental != NULL && incremental->cursor_field != NULL)
+	if (incremental != NULL && incremental->cursor_field != NULL && !sr->windowed)
 		state.cursor = cursor_seen(sr->cursor);
+	else
+		state.cursor = bounds.to;	/* NULL: it was asked for all that there was when the pass began */
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
