@@ -124,6 +124,17 @@ CREATE TABLE databite.token (
 );
 COMMENT ON TABLE databite.token IS 'secrets of roles; written and used, never read by SQL, never dumped';
 
+CREATE TABLE databite.access_token (
+	owner pg_catalog.regrole NOT NULL,
+	key pg_catalog.text NOT NULL,
+	value pg_catalog.text NOT NULL,
+	obtained_at pg_catalog.timestamptz NOT NULL,
+	expires_at pg_catalog.timestamptz,
+	extra pg_catalog.jsonb NOT NULL,
+	PRIMARY KEY (owner, key)
+);
+COMMENT ON TABLE databite.access_token IS 'tokens that sources have given for secrets of roles; never read by SQL, never dumped';
+
 /* A function by its names: reg* columns would stop pg_upgrade, and OIDs mean nothing in another database. */
 CREATE TABLE databite.transform (
 	owner pg_catalog.regrole NOT NULL,
@@ -148,6 +159,7 @@ ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.setting ENABLE ROW LEVEL SECURITY;
 

@@ -322,11 +322,6 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"retry": {"statuses": 500}}}');
 
 INSERT INTO wrong (change) VALUES
-	('{"source": {"auth": {"type": "bearer"}}}'),
-	('{"source": {"auth": {"type": "bearer", "token": "x", "username": "y"}}}'),
-	('{"source": {"auth": {"type": "oauth2", "tokenUrl": "x"}}}'),
-	('{"source": {"auth": {"type": "oauth3"}}}'),
-	('{"source": {"auth": {"type": "api_key", "in": "body", "name": "x", "value": "y"}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinut": 60}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinute": 0}}}'),
 	('{"source": {"rateLimit": {"requestsPerMinute": 60, "requestsPerSecond": 1}}}'),
@@ -341,6 +336,25 @@ INSERT INTO wrong (change) VALUES
 	('{"source": {"errorWhen": "{{ item.x }}", "errorMessage": "{{ tokens.x }}", "onStatus": {"404": {"when": "{{ respons.x }}", "action": "retry"}}}}'),
 	('{"source": {"onStatus": {"4xx": "empty", "404": "explode"}}}'),
 	('{"source": {"errorWhen": "{{response.error}}", "errorMessage": 5, "where": "{{item.a}}"}}');
+
+-- who asks
+INSERT INTO wrong (change) VALUES
+	('{"source": {"auth": {"type": "bearer"}}}'),
+	('{"source": {"auth": {"type": "bearer", "token": "{{tokens.x}}", "username": "y"}}}'),
+	('{"source": {"auth": {"type": "bearer", "token": "abc {{ payload.tokens.x }}"}}}'),
+	('{"source": {"auth": {"type": "oauth3"}}}'),
+	('{"source": {"auth": {"type": "basic", "username": "", "password": "{{ item.id }}"}}}'),
+	('{"source": {"auth": {"type": "api_key", "in": "body", "name": "x", "value": "{{tokens.y}}"}}}'),
+	('{"source": {"auth": {"type": "api_key", "in": "header", "name": "x y", "value": "{{tokens.y}}"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "password", "tokenUrl": "x", "clientId": "y"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "client_credentials", "tokenUrl": "https://a/", "clientId": "y", "refreshToken": "{{tokens.r}}"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "refresh_token", "tokenUrl": "https://a/", "clientId": "y", "refreshToken": "{{tokens.r}}x", "clientSecret": "z"}}}'),
+	('{"source": {"auth": {"type": "oauth2", "grant": "refresh_token", "tokenUrl": "https://a/", "clientId": "y", "params": {"api_key": "z"}}}}'),
+	('{"source": {"auth": {"type": "login", "in": "cookie", "request": {"url": "https://a/", "body": {"user": "a", "auth": [{"password": "b"}]}}}}}'),
+	('{"source": {"auth": {"type": "login", "tokenPath": "a..b", "request": {"headers": {"X-Api-Key": "b"}, "method": "GET", "body": {}}}}}'),
+	('{"source": {"auth": {"type": "aws_sigv4", "accessKeyId": "a", "secretAccessKey": "b", "region": "c"}}}'),
+	('{"source": {"tls": {"certificate": "x", "ca": "y", "pin": "z"}}}'),
+	('{"source": {"tls": {"certificate": "{{tokens.c}}", "key": "-----BEGIN"}}}');
 
 -- incremental
 INSERT INTO wrong (change) VALUES

@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "base/jsonc.h"
+#include "catalog/access_token_catalog.h"
 #include "catalog/pg_type.h"
 #include "catalog/token_catalog.h"
 #include "destination/batch.h"
@@ -172,6 +173,8 @@ databite_set_token(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the value of token \"%s\" is longer than %d bytes", name, TOKEN_VALUE_MAX)));
 	token_catalog_set(GetUserId(), name, value);
+	/* What was got with the old one may be another account's. */
+	access_token_catalog_forget(GetUserId());
 	PG_RETURN_VOID();
 }
 
@@ -179,6 +182,7 @@ databite_set_token(PG_FUNCTION_ARGS)
 Datum
 databite_delete_token(PG_FUNCTION_ARGS)
 {
+	access_token_catalog_forget(GetUserId());
 	PG_RETURN_BOOL(token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }
 

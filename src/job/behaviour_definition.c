@@ -53,34 +53,6 @@ static const KeyRule trigger_rules[] = {
 	{NULL}
 };
 
-/* source */
-
-#define AUTH_OPEN		7		/* oauth2, login and aws_sigv4: their keys are not all settled */
-
-static const Choice auth_types[] = {
-	{"bearer", AUTH_BEARER},
-	{"basic", AUTH_BASIC},
-	{"api_key", AUTH_API_KEY},
-	{"oauth2", AUTH_OPEN},
-	{"login", AUTH_OPEN},
-	{"aws_sigv4", AUTH_OPEN},
-	{NULL}
-};
-
-static const Choice auth_places[] = {{"header"}, {"query"}, {"cookie"}, {NULL}};
-
-static const KeyRule auth_rules[] = {
-	{.name = "type", .types = VALUE_STRING},
-	{.name = "token", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BEARER},
-	{.name = "username", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
-	{.name = "password", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_BASIC},
-	{.name = "in", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_REQUIRED,
-	.variants = 1 << AUTH_API_KEY, .choices = auth_places},
-	{.name = "name", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
-	{.name = "value", .types = VALUE_STRING, .flags = KEY_REQUIRED, .variants = 1 << AUTH_API_KEY},
-	{NULL}
-};
-
 /* destination */
 
 static const Choice delete_modes[] = {{"hard"}, {"soft"}, {NULL}};
@@ -102,16 +74,4 @@ check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *va
 
 	read_type(problems, value, pointer, trigger_types, &type);
 	read_object(problems, value, pointer, trigger_rules, type.variant, type.label, NULL);
-}
-
-/* {type: "bearer", token} and its like */
-void
-check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-		   const char *pointer, void *target)
-{
-	ObjectType	type;
-
-	read_type(problems, value, pointer, auth_types, &type);
-	if (type.variant != 0 && type.value != AUTH_OPEN)
-		read_object(problems, value, pointer, auth_rules, type.variant, type.label, NULL);
 }

@@ -235,6 +235,8 @@ typedef struct JobAuth
 	JobValue	session_token;	/* text NULL: none */
 	JobValue	region;
 	JobValue	service;
+
+	char	   *refresh_token_name; /* the name in refresh_token */
 } JobAuth;
 
 /* source.tls: PEM texts, from the token store where they are secret; text NULL: none. */
@@ -242,7 +244,7 @@ typedef struct JobTls
 {
 	JobValue	certificate;
 	JobValue	key;
-	JobValue	ca;				/* beside those of the system or databite.ca_bundle */
+	JobValue	ca;				/* in place of those of the system or databite.ca_bundle */
 } JobTls;
 
 typedef enum CursorType

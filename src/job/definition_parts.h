@@ -14,6 +14,14 @@
 extern void source_definition_parse(ProblemList *problems, struct json_object *object,
 									const char *pointer, JobSource *source);
 
+/* The same file; KeyParsers of the keys url and method, target is the JobSource. */
+extern void read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* auth_definition.c; KeyParsers of the keys auth and tls, target is the JobSource. */
+extern void read_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_tls(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
 /*
  * steps_definition.c: the steps, each after those it depends on, with their
  * parents; as they were where a problem was added.
@@ -83,6 +91,5 @@ extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
 extern const KeyRule deletes_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
-extern void check_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

@@ -37,10 +37,6 @@ static const Choice methods[] = {
 	{NULL}
 };
 
-static void read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-					 const char *pointer, void *target);
-static void read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-						const char *pointer, void *target);
 static void read_streaming(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						   const char *pointer, void *target);
 static void read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
@@ -64,7 +60,8 @@ static const KeyRule source_rules[] = {
 	{.name = "query", .types = VALUE_OBJECT, .parse = read_query, .variants = API},
 	{.name = "query", .types = VALUE_STRING, .parse = read_sql_query, .flags = KEY_REQUIRED, .variants = SQL},
 	{.name = "body", .types = VALUE_OBJECT | VALUE_ARRAY | VALUE_STRING, .parse = read_body, .variants = API},
-	{.name = "auth", .types = VALUE_OBJECT, .parse = check_auth, .flags = KEY_UNSUPPORTED, .variants = API},
+	{.name = "auth", .types = VALUE_OBJECT, .parse = read_auth, .variants = API},
+	{.name = "tls", .types = VALUE_OBJECT, .parse = read_tls, .variants = API},
 	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
 	{.name = "items", .types = VALUE_ARRAY, .parse = read_items, .flags = KEY_REQUIRED, .variants = INLINE},
 	{.name = "dataPath", .types = VALUE_STRING, .parse = read_data_path, .variants = API | WEBHOOK_DATA,
@@ -117,7 +114,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 }
 
 /* A URL that starts with a template is checked when it is rendered. */
-static void
+void
 read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 		 const char *pointer, void *target)
 {
@@ -133,7 +130,7 @@ read_url(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 }
 
 /* Case does not count. */
-static void
+void
 read_method(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 			const char *pointer, void *target)
 {

@@ -21,7 +21,8 @@ typedef struct AuthSession AuthSession;
 
 /*
  * Compiles the templates of source.auth and source.tls; problems are added, the
- * result is NULL then.  Needs a transaction.
+ * result is NULL then, and also where the source has neither: all functions below
+ * take that for a session that has nothing to do.  Needs a transaction.
  */
 extern AuthSession *auth_session_create(const JobSource *source, ProblemList *problems, MemoryContext context);
 

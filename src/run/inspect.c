@@ -40,6 +40,9 @@ typedef struct Preview
 /* What a request's templates are in. */
 static const char *const request_parts[] = {"source/type", "source/url", "source/headers", "source/query", "source/body", NULL};
 
+/* What the credentials of a source are made of. */
+static const char *const auth_parts[] = {"source/type", "source/auth", "source/tls", NULL};
+
 static const char *const query_parts[] = {"source/type", "source/query", "source/incremental", NULL};
 
 /* What the rules over responses are in. */
@@ -121,8 +124,11 @@ inspect_check(const Job *job, ProblemList *problems)
 static void
 inspect_source(const JobStep *step, ProblemList *problems)
 {
+	bool		has_auth = parts_are_right(step, auth_parts, problems);
+
 	(void) request_plan_create(step, problems, problems->context);
-	(void) auth_session_create(&step->source, problems, problems->context);
+	if (has_auth)
+		(void) auth_session_create(&step->source, problems, problems->context);
 	if (step->source.incremental != NULL)
 		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }

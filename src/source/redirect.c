@@ -44,6 +44,8 @@ redirect_request(const HttpRequest *from, const HttpResponse *response, int redi
 	next->body = from->body;
 	next->body_len = from->body_len;
 	next->headers = same_origin ? from->headers : NIL;
+	next->signer = same_origin ? from->signer : NULL;
+	next->tls = same_origin ? from->tls : NULL;
 
 	/* RFC 9110 section 15.4: these turn the request into a GET, as all browsers do */
 	if ((status == 303 && strcmp(from->method, "HEAD") != 0) ||

@@ -18,6 +18,7 @@
 #include "lib/stringinfo.h"
 #include "source/request.h"
 
+static char *copy_text(const char *text);
 static CURLU *url_parse(const char *url);
 static char *url_part(CURLU *parsed, CURLUPart part, unsigned int flags);
 static char *finish_part(CURLU *parsed, char *part);
@@ -103,7 +104,30 @@ http_request_copy(const HttpRequest *request)
 		copy->body_len = request->body_len;
 	}
 	copy->timeout_ms = request->timeout_ms;
+	if (request->signer != NULL)
+	{
+		copy->signer = palloc(sizeof(HttpSigner));
+		copy->signer->access_key_id = pstrdup(request->signer->access_key_id);
+		copy->signer->secret_access_key = pstrdup(request->signer->secret_access_key);
+		copy->signer->session_token = copy_text(request->signer->session_token);
+		copy->signer->region = pstrdup(request->signer->region);
+		copy->signer->service = pstrdup(request->signer->service);
+	}
+	if (request->tls != NULL)
+	{
+		copy->tls = palloc(sizeof(HttpTls));
+		copy->tls->certificate = copy_text(request->tls->certificate);
+		copy->tls->key = copy_text(request->tls->key);
+		copy->tls->ca = copy_text(request->tls->ca);
+	}
 	return copy;
+}
+
+/* NULL stays NULL. */
+static char *
+copy_text(const char *text)
+{
+	return text != NULL ? pstrdup(text) : NULL;
 }
 
 char *

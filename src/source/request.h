@@ -13,6 +13,24 @@ typedef struct HttpHeader
 	char	   *value;
 } HttpHeader;
 
+/* What a request is signed with when it is sent (AWS Signature Version 4). */
+typedef struct HttpSigner
+{
+	char	   *access_key_id;
+	char	   *secret_access_key;
+	char	   *session_token;	/* NULL: none */
+	char	   *region;
+	char	   *service;
+} HttpSigner;
+
+/* PEM texts; NULL: none. */
+typedef struct HttpTls
+{
+	char	   *certificate;	/* ours */
+	char	   *key;
+	char	   *ca;				/* in place of the system's authorities and databite.ca_bundle */
+} HttpTls;
+
 typedef struct HttpRequest
 {
 	char	   *method;			/* "GET", "POST", ... */
@@ -21,6 +39,8 @@ typedef struct HttpRequest
 	char	   *body;			/* NULL: none */
 	size_t		body_len;
 	int64		timeout_ms;		/* whole request */
+	HttpSigner *signer;			/* NULL: not signed; dropped at another origin, as tls is */
+	HttpTls    *tls;			/* NULL: as for all */
 } HttpRequest;
 
 typedef struct HttpResponse

@@ -19,8 +19,10 @@
 #include "postgres.h"
 
 #include <sys/socket.h>
+#include <time.h>
 
 #include "mb/pg_wchar.h"
+#include "source/sigv4.h"
 #include "source/transfer.h"
 #include "utils/memutils.h"
 
@@ -46,8 +48,11 @@
 #define CONNECTION_LIFETIME_S 600L
 
 static void set_options(Transfer *transfer, const HttpRequest *request);
+static void set_certificates(CURL *easy, const HttpTls *tls);
+static void set_pem(CURL *easy, CURLoption option, const char *pem);
 static void set_method(Transfer *transfer, const HttpRequest *request);
 static void set_headers(Transfer *transfer, const HttpRequest *request);
+static void sign(Transfer *transfer, const HttpRequest *request);
 static void add_header_line(Transfer *transfer, const char *line);
 static void check_option(CURLcode code);
 static void reset_response(Transfer *transfer);
@@ -259,6 +264,8 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L));
 	if (client->ca_bundle[0] != '\0')
 		check_option(curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_bundle));
+	if (request->tls != NULL)
+		set_certificates(easy, request->tls);
 
 	/* without these, libcurl uses SIGALRM, and waits for its resolver when a transfer is cancelled */
 	check_option(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
@@ -279,6 +286,33 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer));
 	check_option(curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error));
 	check_option(curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer->result));
+}
+
+/* libcurl keeps connections with other certificates apart. */
+static void
+set_certificates(CURL *easy, const HttpTls *tls)
+{
+	set_pem(easy, CURLOPT_SSLCERT_BLOB, tls->certificate);
+	set_pem(easy, CURLOPT_SSLKEY_BLOB, tls->key);
+	set_pem(easy, CURLOPT_CAINFO_BLOB, tls->ca);
+}
+
+static void
+set_pem(CURL *easy, CURLoption option, const char *pem)
+{
+	struct curl_blob blob = {.data = unconstify(char *, pem), .flags = CURL_BLOB_COPY};
+	CURLcode	code;
+
+	if (pem == NULL)
+		return;
+	blob.len = strlen(pem);
+	code = curl_easy_setopt(easy, option, &blob);
+	if (code == CURLE_NOT_BUILT_IN || code == CURLE_UNKNOWN_OPTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("libcurl takes no certificates from memory with this TLS library"),
+				 errhint("Install libcurl with OpenSSL.")));
+	check_option(code);
 }
 
 static void
@@ -326,6 +360,8 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 		pfree(line);
 	}
 
+	sign(transfer, request);
+
 	/* not to wait a second for "100 Continue", nor to call every body a form */
 	add_header_line(transfer, "Expect:");
 	if (!has_type)
@@ -333,6 +369,24 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list));
 	if (!has_agent)
 		check_option(curl_easy_setopt(transfer->easy, CURLOPT_USERAGENT, transfer->client->user_agent));
+}
+
+/* A signature is of the moment when the request is sent. */
+static void
+sign(Transfer *transfer, const HttpRequest *request)
+{
+	ListCell   *lc;
+
+	if (request->signer == NULL)
+		return;
+	foreach(lc, sigv4_headers(request, time(NULL)))
+	{
+		const HttpHeader *header = lfirst(lc);
+		char	   *line = psprintf("%s: %s", header->name, header->value);
+
+		add_header_line(transfer, line);
+		pfree(line);
+	}
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 typedef struct TestContext
 {
@@ -29,6 +30,21 @@ AllocSetContextCreateInternal(MemoryContext parent, const char *name,
 							  Size minContextSize, Size initBlockSize, Size maxBlockSize)
 {
 	return (MemoryContext) palloc0(sizeof(TestContext));
+}
+
+/* libpgcommon's digests want no owner outside of the server. */
+ResourceOwner CurrentResourceOwner = NULL;
+
+ResourceOwner
+ResourceOwnerCreate(ResourceOwner parent, const char *name)
+{
+	return palloc(1);
+}
+
+void
+ResourceOwnerDelete(ResourceOwner owner)
+{
+	pfree(owner);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "source/rate_bucket.h"
 #include "source/rate_signals.h"
 #include "source/retry.h"
+#include "source/sigv4.h"
 #include "utils/memutils.h"
 
 static int	passed;
@@ -109,6 +110,52 @@ test_link_headers(void)
 	CHECK_TEXT(link_header_find("<>; rel=next", "next"), "");
 	CHECK_TEXT(link_header_find("<a>; rel=\"next", "next"), "a");
 	CHECK_TEXT(link_header_find("<a>; =x;;; rel=\"ne\\xt\"", "next"), "a");
+}
+
+/* The signature of a request of AWS's test suite (aws-sig-v4-test-suite), at its time. */
+static const char *
+signature_of(const char *method, const char *url, const char *content_type, const char *body)
+{
+	HttpSigner signer = {
+		.access_key_id = "AKIDEXAMPLE",
+		.secret_access_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+		.region = "us-east-1",
+		.service = "service",
+	};
+	HttpHeader type = {"Content-Type", (char *) content_type};
+	HttpRequest request = {.method = (char *) method, .url = (char *) url, .signer = &signer};
+	List	   *headers;
+
+	if (content_type != NULL)
+		request.headers = lappend(NIL, &type);
+	request.body = (char *) body;
+	request.body_len = body != NULL ? strlen(body) : 0;
+	headers = sigv4_headers(&request, INT64CONST(1440938160));
+	CHECK_TEXT(((HttpHeader *) linitial(headers))->value, "20150830T123600Z");
+	return ((HttpHeader *) llast(headers))->value;
+}
+
+#define SIGNED(names, signature) \
+	"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=" names ", Signature=" signature
+
+static void
+test_signatures(void)
+{
+	/* get-vanilla, get-vanilla-query-order-key-case, get-vanilla-query-unreserved's path, post-vanilla, post-x-www-form-urlencoded */
+	CHECK_TEXT(signature_of("GET", "https://example.amazonaws.com/", NULL, NULL),
+			   SIGNED("host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"));
+	CHECK_TEXT(signature_of("GET", "https://example.amazonaws.com/?Param2=value2&Param1=value1", NULL, NULL),
+			   SIGNED("host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"));
+	CHECK_TEXT(signature_of("POST", "https://example.amazonaws.com/", NULL, NULL),
+			   SIGNED("host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"));
+	CHECK_TEXT(signature_of("POST", "https://example.amazonaws.com/", "application/x-www-form-urlencoded", "Param1=value1"),
+			   SIGNED("content-type;host;x-amz-date", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"));
+
+	/* the query is sorted and encoded before it is signed, and a port that goes without saying is not said */
+	CHECK_TEXT(signature_of("GET", "https://example.amazonaws.com:443?Param1=value1&Param2=value2", NULL, NULL),
+			   SIGNED("host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"));
+	CHECK_TEXT(signature_of("GET", "https://example.amazonaws.com/?Param1=%76alue1&Param2=value2#x", NULL, NULL),
+			   SIGNED("host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"));
 }
 
 /* May host at address be reached? */
@@ -684,6 +731,7 @@ main(void)
 	}
 	test_urls();
 	test_link_headers();
+	test_signatures();
 	test_addresses();
 	test_retry();
 	test_bucket();
