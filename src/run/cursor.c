@@ -11,6 +11,7 @@
 #include "base/time_text.h"
 #include "item/convert_parts.h"
 #include "job/units.h"
+#include "mb/pg_wchar.h"
 #include "run/cursor.h"
 #include "template/time_format.h"
 #include "utils/builtins.h"
@@ -623,6 +624,7 @@ take_value(Cursor *cursor, const ItemBatch *batch, const Cell *cell, const Curso
 			see_number(cursor, at_most_bound(cursor, text));
 			return VALUE_GOOD;
 		case CURSOR_TEXT:
+			text = pg_any_to_server(text, cell->length, PG_UTF8);
 			*outside = cursor->incremental->filter && outside_of(cursor, text, window);
 			see_text(cursor, at_most_bound(cursor, text));
 			return VALUE_GOOD;

@@ -552,6 +552,28 @@ subtest 'what is kept' => sub {
 	is(requests('since'), '1970-01-01T00:00:00Z', 'and the next run reads everything');
 };
 
+subtest 'another encoding' => sub {
+	source(items(v => a => 'z', b => "\x{fc}"));
+	$node->safe_psql('postgres', q{CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0});
+	$node->safe_psql('latin1', 'CREATE EXTENSION databite; CREATE TABLE j (id text PRIMARY KEY, v text)');
+	schedule_job(
+		$node, 'latin1',
+		{
+			id => 'j',
+			source => {
+				type => 'api',
+				url => "$address/items",
+				query => { since => '{{ cursor }}' },
+				incremental => { cursorField => 'v', type => 'text' }
+			},
+			destination => { type => 'database', table => 'j' }
+		});
+	is(execute_job($node, 'latin1', 'j')->{records_inserted}, 2, 'texts');
+	is($node->safe_psql('latin1', q{SELECT ascii(cursor) FROM databite.cursors}), 252, 'the cursor is a text of the database');
+	is(execute_job($node, 'latin1', 'j')->{records_processed}, 1, 'and asks for the last one');
+	is(ord(requests()->[1]{query}{since}), 252, 'in UTF-8');
+};
+
 subtest 'the sample API' => sub {
 	my $api = SampleApi->start;
 
