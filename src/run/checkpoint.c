@@ -91,7 +91,7 @@ checkpoint_write(StepRun *sr)
 	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
 					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
 	append_text(&json, "seen", cursor_seen(sr->cursor));
-	append_text(&json, "sync_token", sr->sync_token);
+	append_member(&json, "sync_token", sr->sync_token);
 	append_member(&json, "etag", sr->etag);
 	append_member(&json, "last_modified", sr->last_modified);
 	append_member(&json, "validators_for", sr->validators_for);
@@ -194,8 +194,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->last_value = text_of(object, "last");
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)
-		listing->last_value = MemoryContextStrdup(listing->memory,
-												  pg_server_to_any(listing->last_value, strlen(listing->last_value), PG_UTF8));
+		listing->last_value = MemoryContextStrdup(listing->memory, listing->last_value);
 }
 
 /* A text member in the current context, or NULL. */

@@ -17,7 +17,6 @@
 #include "base/jsonc.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "run/run_error.h"
 #include "run/step_data.h"
 #include "source/envelope.h"
@@ -194,8 +193,7 @@ add_sync_token(const Listing *listing, HttpRequest *request)
 
 	foreach(lc, incremental->sync_token_drops)
 		request->url = url_remove_parameter(request->url, lfirst(lc));
-	request->url = url_add_parameter(request->url, incremental->sync_token_param,
-									 pg_server_to_any(sr->state.sync_token, strlen(sr->state.sync_token), PG_UTF8), true);
+	request->url = url_add_parameter(request->url, incremental->sync_token_param, sr->state.sync_token, true);
 }
 
 /*
@@ -469,7 +467,7 @@ keep_sync_token(Listing *listing, const char *envelope, size_t len)
 		return;
 	token = envelope_text(value);
 	if (token != NULL)
-		sr->sync_token = MemoryContextStrdup(sr->memory, pg_any_to_server(token, strlen(token), PG_UTF8));
+		sr->sync_token = MemoryContextStrdup(sr->memory, token);
 }
 
 /* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
