@@ -76,6 +76,7 @@ static TimestampTz unambiguous(const Cursor *cursor, TimestampTz time);
 static char *epoch_text(TimestampTz time, int64 unit);
 static int	compare(const Cursor *cursor, const char *a, const char *b);
 static int	compare_numbers(const char *a, const char *b);
+static Datum to_numeric(const char *text);
 static ValueKind take_value(Cursor *cursor, const ItemBatch *batch, const Cell *cell, const CursorWindow *window, bool *outside);
 static const char *at_most_bound(const Cursor *cursor, const char *value);
 static bool outside_of(const Cursor *cursor, const char *value, const CursorWindow *window);
@@ -166,8 +167,7 @@ cursor_format(const Cursor *cursor, const char *value)
 	int64		unit;
 
 	if (cursor->type == CURSOR_NUMBER)	/* JSON knows no zeros in front */
-		return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall3(numeric_in, CStringGetDatum(value),
-																					ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+		return DatumGetCString(DirectFunctionCall1(numeric_out, to_numeric(value)));
 	initStringInfo(&json);
 	if (cursor->type == CURSOR_TEXT)
 	{
@@ -301,7 +301,7 @@ lower_bound(const Cursor *cursor, const char *saved, TimestampTz now)
 		return cursor_time_value(time_of(saved) - incremental->lookback_ms * 1000);
 	if (cursor->type == CURSOR_NUMBER && incremental->lookback_number != 0)
 	{
-		Datum		number = DirectFunctionCall3(numeric_in, CStringGetDatum(saved), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		Datum		number = to_numeric(saved);
 		Datum		back = DirectFunctionCall1(float8_numeric, Float8GetDatum(incremental->lookback_number));
 
 		return DatumGetCString(DirectFunctionCall1(numeric_out, DirectFunctionCall2(numeric_sub, number, back)));
@@ -589,12 +589,19 @@ compare_numbers(const char *a, const char *b)
 
 	if (parse_int64(a, strlen(a), &ia) && parse_int64(b, strlen(b), &ib))
 		return ia < ib ? -1 : ia > ib;
-	na = DirectFunctionCall3(numeric_in, CStringGetDatum(a), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	nb = DirectFunctionCall3(numeric_in, CStringGetDatum(b), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	na = to_numeric(a);
+	nb = to_numeric(b);
 	result = DatumGetInt32(DirectFunctionCall2(numeric_cmp, na, nb));
 	pfree(DatumGetPointer(na));
 	pfree(DatumGetPointer(nb));
 	return result;
+}
+
+/* Of what is_number takes. */
+static Datum
+to_numeric(const char *text)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
 /* Sees the value of an item, if it has one; *outside: it is not in the window. */

@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(taken)
         log.append({"path": url.path, "query": query, "headers": {n.lower(): v for n, v in self.headers.items()}})
         items = state.get("items", [])
-        if query.get("since") in state.get("fail", []):
+        if query.get("since") in state.get("fail", []) or query.get("offset") in state.get("fail", []):
             return self.answer({"error": "out of order"}, 500)
         if url.path == "/changes":
             return self.changes(query, items)
@@ -83,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
             items = [i for i in items if key(i.get(state["field"])) >= key(query["since"])]
         if "until" in query and "field" in state:
             items = [i for i in items if key(i.get(state["field"])) < key(query["until"])]
+        if "offset" in query:
+            items = items[int(query["offset"]):int(query["offset"]) + int(query["limit"])]
         self.answer(items)
 
     # A list of changes: a token is the number of those that were seen.
@@ -550,6 +552,26 @@ subtest 'what is kept' => sub {
 	is(cursor(), '', 'reset_job forgets it');
 	run();
 	is(requests('since'), '1970-01-01T00:00:00Z', 'and the next run reads everything');
+};
+
+subtest 'a pass in two runs' => sub {
+	my %source = (
+		query => { since => '{{ cursor }}' },
+		pagination => { type => 'offset', limit => 2 },
+		destination => { mode => 'insert', batchSize => 1 });
+	my @newest_first = map { ("i$_" => $_) } reverse 1 .. 5;
+
+	source(items(n => @newest_first), fail => ['2']);
+	begin({ cursorField => 'n', type => 'number' }, %source);
+	sql('ALTER TABLE j DROP CONSTRAINT j_pkey');
+	is(enqueue_and_wait($node, 'postgres', 'j')->{status}, 'failed', 'the second page fails');
+	is(rows(), 'i4 i5', 'after the greatest value');
+	is(cursor(), '', 'which is not the cursor yet');
+	source(items(n => @newest_first));
+	is(enqueue_and_wait($node, 'postgres', 'j')->{status}, 'completed', 'the next run reads the rest');
+	is(requests('since'), '0 0 0', 'of the same list');
+	is(rows(), 'i1 i2 i3 i4 i5', 'nothing twice');
+	is(cursor(), '5', 'and what was seen before counts');
 };
 
 subtest 'another encoding' => sub {
