@@ -152,7 +152,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 	}
 	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, step_id);
-	parent_catalog_clear(job->id, step_id);
+	parent_catalog_forget(job->id, step_id);
 	PG_RETURN_VOID();
 }
 
@@ -364,6 +364,11 @@ same_schedule(const char *a, const char *b)
 static void
 tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at)
 {
+	const JobDestination *destination = &((const JobStep *) linitial(job->steps))->destination;
+
+	if (destination->implied)
+		ereport(NOTICE,
+				(errmsg("job \"%s\" names no destination, so it writes to the table \"%s\"", job->id, destination->table)));
 	if (!job->enabled)
 		ereport(NOTICE,
 				(errmsg("job \"%s\" is not enabled", job->id),

@@ -6,8 +6,8 @@
  *  "sync_token", "etag", "last_modified", "validators_for": text,
  *  "next_window": text, "next_parent": n,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
- *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}},
- *				  "split": true, "whole": n}]}
+ *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
+ *				  "token_expired": true, "new_token": text, "split": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
@@ -123,8 +123,15 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 		appendStringInfoChar(json, '}');
 	}
 	if (listing->parent != NULL)
-		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s}",
+	{
+		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s",
 						 listing->parent->number, listing->parent->json);
+		append_member(json, "sync_token", listing->sent_token);
+		appendStringInfoChar(json, '}');
+	}
+	else if (sr->state.sync_token != NULL && listing->sent_token == NULL)
+		appendStringInfoString(json, ", \"token_expired\": true");
+	append_member(json, "new_token", listing->new_token);
 	if (listing->split)
 		appendStringInfoString(json, ", \"split\": true");
 	if (listing->whole != NULL)
@@ -184,6 +191,7 @@ read_listing(StepRun *sr, struct json_object *object)
 		parent.number = number_of(value, "number");
 		(void) jsonc_get(value, "row", &row);
 		parent.json = print(row);
+		parent.sync_token = text_of(value, "sync_token");
 	}
 	if (jsonc_get(object, "whole", &value))
 		whole = list_nth(sr->listings, json_object_get_int(value));
@@ -195,6 +203,14 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)
 		listing->last_value = MemoryContextStrdup(listing->memory, listing->last_value);
+	if (flag_of(object, "token_expired"))
+	{
+		listing->sent_token = NULL;
+		sr->sync_token_expired = true;
+	}
+	listing->new_token = text_of(object, "new_token");
+	if (listing->new_token != NULL)
+		listing->new_token = MemoryContextStrdup(listing->memory, listing->new_token);
 }
 
 /* A text member in the current context, or NULL. */

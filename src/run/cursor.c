@@ -384,10 +384,12 @@ read_time(const Cursor *cursor, const char *text, TimestampTz *time)
 
 	if (unit > 0 && read_epoch(text, unit, time))
 		return true;
-	if (is_number(text) || strlen(text) > TIME_TEXT_MAX)
-		return false;			/* time_text_parse would raise */
-	if (!time_text_parse(text, &value) &&
-		(strchr(cursor->format, '%') == NULL || !time_format_read(text, cursor->format, cursor->zone, &value)))
+	if (strlen(text) > TIME_TEXT_MAX)
+		return false;
+
+	/* the source may write as it reads; a number is no time otherwise, and time_text_parse would raise */
+	if ((strchr(cursor->format, '%') == NULL || !time_format_read(text, cursor->format, cursor->zone, &value)) &&
+		(is_number(text) || !time_text_parse(text, &value)))
 		return false;
 	*time = value.has_zone ? value.microseconds : local_time(cursor, value.microseconds);
 	return true;

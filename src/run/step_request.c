@@ -49,6 +49,7 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 		{
 			listing->parent = palloc0(sizeof(ParentRow));
 			listing->parent->json = pstrdup(parent_row);
+			listing->sent_token = NULL;
 		}
 		if (sr->windowed)
 		{
