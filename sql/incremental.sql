@@ -44,6 +44,7 @@ SELECT * FROM run('true', '{"cursorField": "at", "end": "2024-05-01T10:00:00.6Z"
 SELECT * FROM run('true', '{"cursorField": "n", "type": "number", "missing": "fail"}', 1);
 SELECT * FROM run('true', '{"cursorField": "v", "missing": "skip"}', 1);
 SELECT * FROM run('true', '{"cursorField": "v"}', 1);
+SELECT * FROM run('true', '{"cursorField": "n", "format": "epoch", "missing": "skip"}', 1);
 SELECT * FROM run('false', '{"cursorField": "v", "type": "text", "initialValue": "x"}', 1);
 
 -- Values that a definition cannot have
@@ -52,9 +53,9 @@ CREATE FUNCTION problems(incremental jsonb) RETURNS TABLE (pointer text, message
 		'source', jsonb_build_object('type', 'sql', 'query', 'SELECT * FROM item', 'incremental', incremental),
 		'destination', '{"type": "database", "table": "t"}'::jsonb))
 $$;
-SELECT v, p.* FROM unnest(ARRAY['"2024-02-30"', '"-1x"', '"-30d"', '""', '5', '"5"', '"01.02.2024"', '"2024-05-01T00:00:00+03:00"']) v,
+SELECT v, p.* FROM unnest(ARRAY['"2024-02-30"', '"-1x"', '"-30d"', '"-9999999d"', '""', '5', '"5"', '"01.02.2024"', '"2024-05-01T00:00:00+03:00"']) v,
 	problems(jsonb_build_object('cursorField', 'at', 'initialValue', v::jsonb)) p;
-SELECT v, p.* FROM unnest(ARRAY['5', '"5"', '5.5', '"x"']) v,
+SELECT v, p.* FROM unnest(ARRAY['5', '"5"', '-5.5', '1709288430456', '"x"']) v,
 	problems(jsonb_build_object('cursorField', 'at', 'format', 'epoch', 'initialValue', v::jsonb)) p;
 SELECT v, p.* FROM unnest(ARRAY['"01.02.2024"', '"2024-02-01"', '"01.02.2024 10:00"']) v,
 	problems(jsonb_build_object('cursorField', 'at', 'format', '%d.%m.%Y', 'end', v::jsonb)) p;
