@@ -27,6 +27,7 @@
 
 static void append_listing(StringInfo json, const StepRun *sr, const Listing *listing);
 static void append_member(StringInfo json, const char *name, const char *value);
+static void append_text(StringInfo json, const char *name, const char *value);
 static void read_listing(StepRun *sr, struct json_object *object);
 static char *text_of(struct json_object *object, const char *name);
 static int64 number_of(struct json_object *object, const char *name);
@@ -89,7 +90,7 @@ checkpoint_write(StepRun *sr)
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
 	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
 					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
-	append_member(&json, "seen", cursor_seen(sr->cursor));
+	append_text(&json, "seen", cursor_seen(sr->cursor));
 	append_member(&json, "sync_token", sr->sync_token);
 	append_member(&json, "etag", sr->etag);
 	append_member(&json, "last_modified", sr->last_modified);
@@ -148,12 +149,20 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 static void
 append_member(StringInfo json, const char *name, const char *value)
 {
+	if (value != NULL)
+		append_text(json, name, pg_any_to_server(value, strlen(value), PG_UTF8));
+}
+
+/* In the encoding of the database. */
+static void
+append_text(StringInfo json, const char *name, const char *value)
+{
 	if (value == NULL)
 		return;
 	appendStringInfoString(json, ", ");
 	escape_json(json, name);
 	appendStringInfoString(json, ": ");
-	escape_json(json, pg_any_to_server(value, strlen(value), PG_UTF8));
+	escape_json(json, value);
 }
 
 static void

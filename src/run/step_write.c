@@ -281,6 +281,8 @@ finish_state(StepRun *sr)
 		state.cursor = cursor_seen(sr->cursor);
 	else
 		state.cursor = bounds.to;	/* NULL: it was asked for all that there was when the pass began */
+	if (sr->windowed && sr->state.cursor != NULL && strcmp(sr->state.cursor, bounds.to) > 0)
+		state.cursor = sr->state.cursor;	/* the lag has grown */
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
