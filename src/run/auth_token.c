@@ -321,7 +321,7 @@ ask(RunContext *run, TokenWork *work)
 	AuthSession *session = work->session;
 	JobRetry	retry = session->source->retry;
 	FetchPolicy policy = {.retry = &retry, .judged = true};
-	StringInfoData answer;
+	StringInfo	answer = makeStringInfo();
 	Fetch	   *fetch;
 	bool		more_to_come = run->more_to_come;
 	bool		spends = spends_refresh_token(session);
@@ -334,18 +334,19 @@ ask(RunContext *run, TokenWork *work)
 	}
 	session->token_request->tls = auth_tls(session);
 	fetch = fetch_start(run->client, session->token_request, &policy);
-	initStringInfo(&answer);
-	read_answer(session, fetch, &answer);
+	read_answer(session, fetch, answer);
 
 	work->response = fetch_response(fetch);
-	work->answer = &answer;
+	work->answer = answer;
 	run->more_to_come = false;	/* its commit is waited for */
 	run_in_transaction(run, take, work);
 	run->more_to_come = more_to_come;
 	if (spends)
 		RESUME_CANCEL_INTERRUPTS();
 	fetch_close(fetch);
-	pfree(answer.data);
+	work->answer = NULL;
+	pfree(answer->data);
+	pfree(answer);
 }
 
 static void
@@ -396,7 +397,7 @@ raise_failure(const AuthSession *session, const Fetch *fetch)
 
 	/* RFC 6749 section 5.2: invalid_grant; not every server says so. */
 	if (spends_refresh_token(session) && (error.status == 400 || error.status == 401))
-		error.hint = pstrdup("If the refresh token has been revoked, has expired or was spent elsewhere, get a new one and store it with databite.set_token.");
+		error.hint = pstrdup("If the refresh token has ended or was spent elsewhere, get a new one and store it with databite.set_token.");
 	error.message = psprintf("no access token: %s", error.message);
 	run_raise_source_error(&error);
 }

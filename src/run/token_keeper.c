@@ -226,14 +226,14 @@ await_ready(TokenKeeper *keeper)
 {
 	int			sqlstate;
 	const char *problem = await_reply(keeper, &sqlstate);
+	bool		is_lock = problem != NULL && sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
 
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(sqlstate),
 				 errmsg("a new refresh token could not be stored: %s", problem),
 				 errdetail("So the one that is there was not spent."),
-				 sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ?
-				 errhint("Another transaction has changed tokens with databite.set_token and has not ended.") : 0));
+				 is_lock ? errhint("Another transaction has changed tokens with databite.set_token and has not ended.") : 0));
 	keeper->ready = true;
 }
 

@@ -3,8 +3,8 @@
 
 auth_server.py PORT_FILE [CERTIFICATE KEY CLIENT_CA]: listens on a free port of loopback and writes it to the file. Ends at the
 end of its standard input. GET /_requests: what was asked, as JSON. /_expire: the access tokens given so far are refused.
-/_refresh?TOKEN: the refresh token that is taken next. /redirect?to=URL and /next?to=URL lead there, with credentials; /hold
-waits for /_release before it answers; /never refuses everybody.
+/_refresh?TOKEN: the refresh token that is taken next. /redirect?to=URL and /next?to=URL lead there, with credentials; /never
+refuses everybody. /_hold?PATH: requests of the path are not answered before /_release.
 """
 
 import base64
@@ -22,7 +22,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 lock = threading.Lock()
 released = threading.Event()
 requests = []
-state = {"refresh": "canary-refresh-0", "used": set(), "number": 0, "valid": set(), "lifetime": 3600}
+state = {"refresh": "canary-refresh-0", "used": set(), "number": 0, "valid": set(), "lifetime": 3600, "held": None}
 
 
 def signature_is_right(method, target, headers, body):
@@ -87,15 +87,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if path == "/_refresh":
                 state["refresh"] = self.path.partition("?")[2]
                 return self.answer(200, {})
+            if path == "/_hold":
+                released.clear()
+                state["held"] = self.path.partition("?")[2]
+                return self.answer(200, {})
             if path == "/_release":
+                state["held"] = None
                 released.set()
                 return self.answer(200, {})
             requests.append({"path": path, "target": self.path, "headers": headers, "body": body.decode()})
-            if path != "/hold":
+            if path != state["held"]:
                 return self.route(path, headers, body)
         released.wait()
         with lock:
-            return self.route("/bearer", headers, body)
+            return self.route(path, headers, body)
 
     def route(self, path, headers, body):
         if path == "/token":

@@ -166,6 +166,42 @@ $holder->finish;
 is(asked('/token'), $tokens + 3, 'neither has spent it');
 like(execute('refresh1'), qr/^completed/, 'so it works afterwards');
 
+# Who cancels is not heard before the tokens are kept.
+sub wait_until
+{
+	my ($done, $what) = @_;
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return pass($what) if $done->();
+		select undef, undef, undef, 0.1;
+	}
+	return fail($what);
+}
+sub while_asked
+{
+	my ($sql) = @_;
+	my ($nothing, $said) = ('', '');
+	sql('DELETE FROM databite.access_token');
+	$tokens = asked('/token');
+	control('_hold?/token');
+	my $session = IPC::Run::start(
+		[ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', q(SELECT status, error ->> 'message' FROM databite.execute_job('refresh1')) ], \$nothing, \$said, '2>&1');
+	wait_until(sub { asked('/token') == $tokens + 1 }, 'the token endpoint is asked');
+	is(sql($sql), 't', 'something happens meanwhile');
+	control('_release');
+	$session->finish;
+	return $said;
+}
+like(while_asked(q(SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'execute_job' AND pid <> pg_backend_pid())),
+	qr/canceling statement due to user request/, 'a cancel ends the run');
+like(execute('refresh1'), qr/^completed/, 'but not before its tokens are kept');
+is(asked('/token'), $tokens + 1, 'which serve the next one');
+like(while_asked(q(SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE backend_type = 'databite token keeper')),
+	qr/^failed\|the refresh token was spent, and the one that replaces it could not be stored: the background worker for it has ended/, 'a worker that is told to go is missed');
+set_token('refresh', 'canary-refresh-again');
+control('_refresh?canary-refresh-again');
+like(execute('refresh1'), qr/^completed/, 'until there is another refresh token');
+
 # A 401 is asked about once.
 schedule('never', '/never', { %oauth, grant => 'client_credentials' });
 is(enqueue_and_wait($node, 'postgres', 'client')->{status}, 'completed', 'a token');
@@ -239,16 +275,6 @@ like($dump, qr/refresh1/, 'a dump has the jobs');
 unlike($dump, qr/canary/, 'and no secret');
 
 # A worker that is killed after the answer and before the commit takes the new refresh token with it: the one window.
-sub wait_until
-{
-	my ($done, $what) = @_;
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		return pass($what) if $done->();
-		select undef, undef, undef, 0.1;
-	}
-	return fail($what);
-}
 sub kill_worker_of
 {
 	my ($id) = @_;
@@ -279,10 +305,11 @@ is(enqueue_and_wait($node, 'postgres', 'lost')->{status}, 'completed', 'which it
 
 # After the commit nothing is lost.
 sql('DELETE FROM databite.access_token');
-schedule('held', '/hold', { %oauth, grant => 'refresh_token', refreshToken => '{{tokens.refresh}}' });
-$tokens = asked('/token');
+schedule('held', '/bearer', { %oauth, grant => 'refresh_token', refreshToken => '{{tokens.refresh}}' });
+($tokens, $bearers) = (asked('/token'), asked('/bearer'));
+control('_hold?/bearer');
 sql("SELECT databite.enqueue_job('held')");
-wait_until(sub { asked('/hold') == 1 }, 'a page is asked for with the new token');
+wait_until(sub { asked('/bearer') == $bearers + 1 }, 'a page is asked for with the new token');
 kill_worker_of('held');
 control('_release');
 wait_for_sql($node, 'postgres', q(SELECT count(*) = 1 FROM databite.runs WHERE job_id = 'held' AND status = 'completed'));
