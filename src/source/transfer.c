@@ -279,7 +279,9 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
 
 	check_option(curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""));
-	check_option(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE));
+
+	/* refused where the handle still has the buffer of a transfer that broke before it began; that is of the same size */
+	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE);
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_callback));
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer));
 	check_option(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_callback));

@@ -150,7 +150,7 @@ subtest 'rules over responses' => sub
 
 	is(outcome(answers([ [ 404, {}, 'no such thing' ] ], onStatus => { 404 => 'empty' })), 'completed 1 0', '404 is empty');
 	is(outcome(answers([ [ 403, {}, '' ] ], onStatus => { '4xx' => 'skip' })), 'completed 1 0', 'a class of statuses');
-	is(sql(q(SELECT count(*) FROM databite.runs WHERE notices::text LIKE '%status 403 was skipped%')), '1', 'a skipped response is noted');
+	is(sql(q(SELECT count(*) FROM databite.runs WHERE notices::text LIKE '%was left out: the source answered with status 403%')), '1', 'a skipped response is noted');
 	is(outcome(answers([ [ 404, {}, '' ], [ 200, {}, $items ] ], onStatus => { 404 => 'retry' })), 'completed 2 1', '404 is asked again');
 	my $daily = { 429 => [ { when => "{{ response.message | contains('daily') }}", action => 'fail', message => 'done for today' }, 'retry' ] };
 	$run = answers([ [ 429, {}, '{"message": "daily quota"}' ] ], onStatus => $daily);
