@@ -38,7 +38,8 @@ items_begin(Listing *listing, const char *content_type)
 {
 	StepRun    *sr = listing->sr;
 
-	if (sr->batch == NULL || (sr->sampling && !write_plan_needs_sample(sr->plan)))
+	/* What a try that broke has left in the sample stays there. */
+	if (sr->batch == NULL || (sr->sampling && sr->batch->nitems == 0 && !write_plan_needs_sample(sr->plan)))
 		open_batch(sr);
 	if (listing->reader == NULL)
 		listing->reader = open_reader(sr);

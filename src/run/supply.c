@@ -19,6 +19,7 @@
 /* Parents that are looked up and rendered at a time. */
 #define PARENTS_AT_A_TIME 64
 
+static int	most_in_flight(const StepRun *sr);
 static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
 static bool open_part(StepRun *sr);
@@ -37,7 +38,7 @@ void
 supply_open(StepRun *sr)
 {
 	settle_held(sr);
-	while (!sr->unchanged && in_flight(sr) < (sr->sampling ? 1 : sr->concurrency) && open_one(sr))
+	while (!sr->unchanged && in_flight(sr) < most_in_flight(sr) && open_one(sr))
 		;
 }
 
@@ -100,6 +101,15 @@ supply_finished_windows(const StepRun *sr)
 			return listing->window.from;	/* they are open in their order */
 	}
 	return finished;
+}
+
+/* One as long as the columns of the table are to be told by what it gives: what others read is not read a second time. */
+static int
+most_in_flight(const StepRun *sr)
+{
+	bool		learning = sr->batch != NULL ? sr->sampling : write_plan_needs_sample(sr->plan);
+
+	return learning ? 1 : sr->concurrency;
 }
 
 /* Requests that are under way, of listings that were taken up again and have not begun yet too. */

@@ -1,0 +1,72 @@
+# A pass of a step that is more than one request after the other: what is known only when it begins anew, or when several
+# listings and parts of them are read at once, is the same for all of them, and nothing is left out.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use JSON::PP ();
+use List::Util qw(max uniq);
+use SampleApi;
+use Test::More;
+
+my $api = SampleApi->start;
+my $node = databite_node('main');
+
+sub sql { return $node->safe_psql('postgres', shift); }
+
+sql('CREATE EXTENSION databite');
+
+# Customers, and for each of them a listing of orders.
+sub fan_out
+{
+	my ($id, $concurrency, $url, $destination, %source) = @_;
+	return {
+		id => $id,
+		performance => { concurrency => $concurrency },
+		steps => [
+			{
+				id => 'customers',
+				source => { type => 'api', url => $api->url('/customers?size=12') },
+				destination => { type => 'database', table => 'customers' },
+				transform => { id => '{{item.id}}', name => '{{item.name}}' }
+			},
+			{
+				id => 'orders',
+				dependsOn => ['customers'],
+				source => { type => 'api', url => $api->url($url), %source },
+				%$destination
+			} ]
+	};
+}
+
+sub completes
+{
+	my ($name, $job) = @_;
+	$api->clear_requests;
+	schedule_job($node, 'postgres', $job);
+	my $run = enqueue_and_wait($node, 'postgres', $job->{id});
+	is($run->{status}, 'completed', "$name: completed") or diag(explain($run->{error}));
+	return;
+}
+
+sql('CREATE TABLE customers (id bigint PRIMARY KEY, name text); CREATE TABLE orders (id bigint, customer_id bigint)');
+my $orders = { destination => { type => 'database', table => 'orders', mode => 'insert' }, transform => { id => '{{item.id}}', customer_id => '{{item.customer_id}}' } };
+
+subtest 'a table that is made of what comes first' => sub
+{
+	completes('unknown', fan_out('unknown', 4, '/paging/offset/orders?customer_id={{customers.id}}&fault=jitter:150,drip:100:20',
+			{ destination => { type => 'database', table => 'learned', mode => 'insert' } }, pagination => { type => 'offset', limit => 7 }));
+	is(sql('SELECT count(*), count(DISTINCT id) FROM learned'), '240|240', 'unknown: each row once, though several listings were begun');
+
+	completes('broken', {
+		id => 'broken',
+		source => { type => 'api', url => $api->url('/users?size=3000&fault=reset:200000:times=1'), retry => { delay => 10 } },
+		destination => { type => 'database', table => 'learned_too', mode => 'insert', batchSize => 170 }
+	});
+	is(sql('SELECT count(*), count(DISTINCT id) FROM learned_too'), '3000|3000', 'broken: each row once, though the first page broke');
+};
+
+$node->stop;
+$api->stop;
+done_testing();
