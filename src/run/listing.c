@@ -55,6 +55,7 @@ static void advance(Listing *listing);
 static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
 static void go_on(Listing *listing);
+static bool may_be_split(const Listing *listing);
 static void listing_ended(Listing *listing);
 static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
@@ -126,6 +127,16 @@ listing_close(Listing *listing)
 	}
 	sr->listings = list_delete_ptr(sr->listings, listing);
 	MemoryContextDelete(listing->memory);
+}
+
+bool
+listing_parts_ended(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	listing->split = listing->ended = false;
+	listing_ended(listing);
+	return list_member_ptr(sr->listings, listing);
 }
 
 /* Credentials that are about to expire are renewed, and a base that depends on them or on the page is rendered. */
@@ -560,10 +571,21 @@ go_on(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
-	if (listing->whole == NULL && sr->concurrency > 1 && pager_can_fork(listing->pager, sr->step->source.parallel))
+	if (may_be_split(listing) && pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
 	else
 		listing_begin_page(listing);
+}
+
+/* A sync token comes with the last page, and which one that is nobody knows while parts of it are read. */
+static bool
+may_be_split(const Listing *listing)
+{
+	const StepRun *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+
+	return listing->whole == NULL && sr->concurrency > 1 &&
+		(incremental == NULL || incremental->sync_token_path == NULL);
 }
 
 static void

@@ -193,6 +193,9 @@ extern HttpRequest *listing_request(Listing *listing);
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
 
+/* All parts of a split one have ended: true where it goes on with a request for its next window, else it is gone. */
+extern bool listing_parts_ended(Listing *listing);
+
 /* Closes it, whatever its state. */
 extern void listing_close(Listing *listing);
 

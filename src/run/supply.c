@@ -163,8 +163,7 @@ open_part(StepRun *sr)
 		}
 		if (listing->split && listing->ended && listing->open_parts == 0)
 		{
-			listing_close(listing);
-			return open_one(sr);	/* the list has changed */
+			return listing_parts_ended(listing) || open_one(sr);	/* the list has changed */
 		}
 	}
 	return false;

@@ -67,6 +67,20 @@ subtest 'a table that is made of what comes first' => sub
 	is(sql('SELECT count(*), count(DISTINCT id) FROM learned_too'), '3000|3000', 'broken: each row once, though the first page broke');
 };
 
+subtest 'windows of parents whose pages are read at once' => sub
+{
+	my $all = join(',', map { $_->{updated_at} } @{ $api->call('GET', '/orders') });
+	my @times = split /\|/, sql(qq{SELECT to_char(min(t) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+		to_char((max(t) + interval '1 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+		ceil(extract(epoch FROM max(t) - min(t)) / 3 + 1)::bigint
+		FROM unnest(string_to_array('$all', ',')::timestamptz[]) AS t});
+	completes('windows', fan_out('windows', 4, '/paging/offset/envelope/results/orders?customer_id={{customers.id}}', $orders,
+			pagination => { type => 'offset', limit => 2, totalPath => 'total' },
+			query => { updated_since => '{{window.from}}', updated_before => '{{window.to}}' },
+			incremental => { initialValue => $times[0], end => $times[1], step => "$times[2]s" }));
+	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '240|240', 'windows: each row of each window once');
+};
+
 $node->stop;
 $api->stop;
 done_testing();
