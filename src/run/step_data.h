@@ -227,6 +227,9 @@ extern void step_flush(StepRun *sr);
 /* Is it that of a step that is complete, in a run that is not? */
 extern bool checkpoint_is_done(const char *checkpoint);
 
+/* When the pass began that it is of. */
+extern TimestampTz checkpoint_started_at(const char *checkpoint);
+
 /* Both in the current memory context. */
 extern void checkpoint_read(StepRun *sr);
 extern char *checkpoint_write(StepRun *sr);

@@ -81,6 +81,32 @@ subtest 'windows of parents whose pages are read at once' => sub
 	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '240|240', 'windows: each row of each window once');
 };
 
+subtest 'a pass that is taken up again' => sub
+{
+	sql('TRUNCATE orders');
+	$api->clear_requests;
+	schedule_job($node, 'postgres', {
+		id => 'again',
+		errorHandling => { strategy => 'retry_with_backoff', maxRetries => 2, retryDelay => 1500, backoff => 'fixed' },
+		source => {
+			type => 'api',
+			url => $api->url('/paging/offset/orders?fault=status:400:after=4:times=1:scope=path'),
+			pagination => { type => 'offset', limit => 100 },
+			query => { until => '{{window.to}}' },
+			incremental => { lag => '1s' }
+		},
+		destination => { type => 'database', table => 'orders', mode => 'insert', batchSize => 50 },
+		transform => { id => '{{item.id}}' }
+	});
+	sql(q(CALL databite.run_job('again')));
+	is(sql(q(SELECT string_agg(status, ' ' ORDER BY run_id) FROM databite.runs WHERE job_id = 'again')), 'failed completed', 'again: in two runs');
+	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '1000|1000', 'again: each row once');
+	my @until = uniq map { $_->{query}{until} } @{ $api->requests('/paging/offset/orders') };
+	is(scalar(@until), 1, 'again: all of it was asked for up to the same time') or diag(explain(\@until));
+	is(sql(qq(SELECT cursor::timestamptz <= '$until[0]'::timestamptz FROM databite.cursors WHERE job_id = 'again')), 't',
+		'again: and the next run asks for what is newer than that');
+};
+
 $node->stop;
 $api->stop;
 done_testing();
