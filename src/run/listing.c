@@ -415,6 +415,7 @@ leave_out(Listing *listing, bool noted)
 								   sr->step->id, pager_page_number(listing->pager),
 								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
 	sr->pages_done++;
+	pager_left_out(listing->pager);
 	listing_ended(listing);
 }
 

@@ -107,6 +107,24 @@ subtest 'a pass that is taken up again' => sub
 		'again: and the next run asks for what is newer than that');
 };
 
+subtest 'an answer that ends the listing, where pages are asked for ahead' => sub
+{
+	sql('TRUNCATE orders');
+	completes('ahead', {
+		id => 'ahead',
+		source => {
+			type => 'api',
+			url => $api->url('/paging/offset/orders?fault=status:404:after=5:scope=path'),
+			pagination => { type => 'offset', limit => 100, maxPages => 60 },
+			onStatus => { 404 => 'empty' },
+			parallel => { enabled => JSON::PP::true, maxConcurrency => 3 }
+		},
+		%$orders
+	});
+	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '500|500', 'ahead: what came before it');
+	cmp_ok(scalar(@{ $api->requests('/paging/offset/orders') }), '<=', 5 + 3, 'ahead: not far beyond the end');
+};
+
 $node->stop;
 $api->stop;
 done_testing();
