@@ -563,6 +563,7 @@ close_page(Listing *listing)
 	listing->fetch = NULL;
 	listing->reading = false;
 	listing->at_page_begin = true;
+	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
 	MemoryContextReset(listing->page_memory);
 }
 
@@ -675,8 +676,8 @@ failed(Listing *listing)
 		}
 	}
 
-	/* The windows that are complete are not asked for again. */
-	if (listing->sr->windowed)
+	/* The windows that are complete are not asked for again; where items need the response, all have been written. */
+	if (listing->sr->windowed && (listing->sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)
 		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
 }

@@ -46,7 +46,6 @@ items_begin(Listing *listing, const char *content_type)
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
 	listing->at_page_begin = false;
-	listing->context = NULL;
 	if (!item_reader_set_content_type(listing->reader, content_type))
 		raise_reader_error(listing);
 }
@@ -251,6 +250,7 @@ set_context(Listing *listing)
 		old = MemoryContextSwitchTo(sr->context_memory);
 		listing->context = palloc(sizeof(ItemContext));
 		listing->context->json = step_context_json(listing, NULL);
+		listing->context_complete = false;
 		MemoryContextSwitchTo(old);
 	}
 	item_batch_set_context(sr->batch, listing->context);

@@ -125,6 +125,42 @@ subtest 'an answer that ends the listing, where pages are asked for ahead' => su
 	cmp_ok(scalar(@{ $api->requests('/paging/offset/orders') }), '<=', 5 + 3, 'ahead: not far beyond the end');
 };
 
+subtest 'a transform that looks at the response' => sub
+{
+	sql('CREATE TABLE totals (id bigint, total bigint)');
+	schedule_job($node, 'postgres', {
+		id => 'response',
+		source => {
+			type => 'api',
+			url => $api->url('/paging/offset/envelope/results/users?size=60&cap=40'),
+			pagination => { type => 'offset', limit => 10 }
+		},
+		destination => { type => 'database', table => 'totals', mode => 'insert', batchSize => 25 },
+		transform => { id => '{{item.id}}', total => '{{response.total}}' }
+	});
+	my $run = enqueue_and_wait($node, 'postgres', 'response');
+	is($run->{status}, 'completed', 'response: pages that fit into a batch');
+	is(sql('SELECT count(*), count(total) FROM totals'), '60|60', 'response: of each page');
+
+	# The second try of the page gives the items again that the first has left in the batch.
+	sql('TRUNCATE totals');
+	my %job = (id => 'response', destination => { type => 'database', table => 'totals', mode => 'insert', batchSize => 25 },
+		transform => { id => '{{item.id}}', total => '{{response.total}}' });
+	completes('response that breaks', { %job,
+		source => { type => 'api', url => $api->url('/envelope/results/users?size=20&fault=drip:300:5,reset:1500:times=1'), retry => { delay => 10 } } });
+	is(sql('SELECT count(*), count(total) FROM totals'), '20|20', 'response that breaks: of each item');
+
+	schedule_job($node, 'postgres', { %job,
+		source => {
+			type => 'api',
+			url => $api->url('/paging/keyset/users?size=60'),
+			query => { after => '{{page.cursor}}', limit => '{{page.number == 1 ? 10 : 50}}' },
+			pagination => { type => 'keyset', field => 'id', in => 'template', hasMorePath => 'has_more' }
+		} });
+	like(enqueue_and_wait($node, 'postgres', 'response')->{error}{message}, qr/a page has more items than a batch/,
+		'response: a page that does not fit into a batch, after one that does');
+};
+
 $node->stop;
 $api->stop;
 done_testing();
