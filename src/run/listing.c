@@ -176,6 +176,7 @@ listing_request(Listing *listing)
 	if (sr->step->source.conditional)
 		add_validators(listing, request);
 	auth_session_apply(sr->auth, request, sr->masked);
+	listing->token = auth_session_token(sr->auth);
 	return request;
 }
 
@@ -373,7 +374,7 @@ replace_token(Listing *listing, const char *message)
 {
 	StepRun    *sr = listing->sr;
 
-	if (listing->token_replaced || !auth_session_expired(sr->auth))
+	if (listing->token_replaced || !auth_session_expired(sr->auth, listing->token))
 	{
 		fetch_judge(listing->fetch, VERDICT_DEFAULT, NULL, message);
 		return;

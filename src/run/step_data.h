@@ -54,7 +54,8 @@ typedef struct Listing
 	int			rendered;		/* sr->renderings at that time */
 	Pager	   *pager;
 	Fetch	   *fetch;			/* the page that is being read; NULL: none */
-	bool		token_replaced; /* of this request, after a 401 */
+	int			token;			/* the access token of this request: auth_session_token */
+	bool		token_replaced; /* after a 401 */
 	int			restarts;		/* of the listing, by a rule */
 	bool		conditional;	/* the request asks for what has changed only */
 	bool		held;			/* a part that failed while earlier ones are open: it may be behind the end */
