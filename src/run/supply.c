@@ -26,6 +26,7 @@ static bool open_part(StepRun *sr);
 static bool open_part_of(Listing *whole);
 static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
+static bool has_window(const StepRun *sr);
 static bool open_only(StepRun *sr);
 static void prepare_parents(RunContext *run, void *arg);
 static void set_parent(Listing *listing, const ParentRow *row);
@@ -234,6 +235,8 @@ open_parent(StepRun *sr)
 	if (request_plan_parent(sr->request_plan) == NULL)
 		return false;
 	sr->opened_first = true;
+	if (sr->windowed && !has_window(sr))
+		return false;
 	if (sr->prepared == NIL && !sr->parents_done)
 		run_in_transaction(sr->run, prepare_parents, sr);
 	if (sr->prepared == NIL)
@@ -243,6 +246,15 @@ open_parent(StepRun *sr)
 	sr->next_parent = listing->parent->number;
 	begin(listing);
 	return true;
+}
+
+/* Is there anything to ask for, of whichever parent? */
+static bool
+has_window(const StepRun *sr)
+{
+	CursorWindow window;
+
+	return sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window);
 }
 
 /* The one listing of a step without windows and parents. */
