@@ -45,6 +45,7 @@ static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
 static void replace_token(Listing *listing, const char *message);
 static void begin_anew(Listing *listing, const char *message);
+static void close_parts(Listing *whole);
 static void leave_out(Listing *listing, bool noted);
 static void not_modified(Listing *listing);
 static void keep_page_state(Listing *listing);
@@ -389,8 +390,9 @@ static void
 begin_anew(Listing *listing, const char *message)
 {
 	StepRun    *sr = listing->sr;
+	Listing    *whole = listing->whole != NULL ? listing->whole : listing;
 
-	if (++listing->restarts >= sr->step->source.retry.attempts)
+	if (++whole->restarts >= sr->step->source.retry.attempts)
 	{
 		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 		return;
@@ -399,10 +401,30 @@ begin_anew(Listing *listing, const char *message)
 		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						 "the listing would have to begin anew, but its items cannot be written twice",
 						 "Write them with a key (mode \"upsert\").");
-	close_page(listing);
-	listing->skip = 0;
-	pager_restart(listing->pager);
-	listing_begin_page(listing);
+	close_parts(whole);
+	close_page(whole);
+	whole->skip = 0;
+	pager_restart(whole->pager);
+	listing_begin_page(whole);
+}
+
+/* The parts of a split listing, which is not split any more. */
+static void
+close_parts(Listing *whole)
+{
+	ListCell   *lc;
+
+	foreach(lc, whole->sr->listings)
+	{
+		Listing    *part = lfirst(lc);
+
+		if (part->whole != whole)
+			continue;
+		whole->sr->listings = foreach_delete_current(whole->sr->listings, lc);
+		listing_close(part);
+	}
+	whole->open_parts = 0;
+	whole->split = whole->ended = false;
 }
 
 /* The page has no items, and the listing ends with it. */

@@ -74,11 +74,14 @@ subtest 'windows of parents whose pages are read at once' => sub
 		to_char((max(t) + interval '1 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
 		ceil(extract(epoch FROM max(t) - min(t)) / 3 + 1)::bigint
 		FROM unnest(string_to_array('$all', ',')::timestamptz[]) AS t});
-	completes('windows', fan_out('windows', 4, '/paging/offset/envelope/results/orders?customer_id={{customers.id}}', $orders,
+	my $job = fan_out('windows', 4, '/paging/offset/envelope/results/orders?customer_id={{customers.id}}', $orders,
 			pagination => { type => 'offset', limit => 2, totalPath => 'total' },
 			query => { updated_since => '{{window.from}}', updated_before => '{{window.to}}' },
-			incremental => { initialValue => $times[0], end => $times[1], step => "$times[2]s" }));
+			incremental => { initialValue => $times[0], end => $times[1], step => "$times[2]s" });
+	completes('windows', $job);
 	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '240|240', 'windows: each row of each window once');
+	completes('no window', { %{ $job } });
+	is(scalar(grep { $_->{path} =~ /orders/ } @{ $api->requests }), 0, 'no window: none is left, and nothing is asked for');
 };
 
 subtest 'a pass that is taken up again' => sub
@@ -123,6 +126,25 @@ subtest 'an answer that ends the listing, where pages are asked for ahead' => su
 	});
 	is(sql('SELECT count(*), count(DISTINCT id) FROM orders'), '500|500', 'ahead: what came before it');
 	cmp_ok(scalar(@{ $api->requests('/paging/offset/orders') }), '<=', 5 + 3, 'ahead: not far beyond the end');
+};
+
+subtest 'a listing that begins anew while parts of it are read' => sub
+{
+	sql('CREATE TABLE keyed (id bigint PRIMARY KEY, customer_id bigint)');
+	completes('anew', {
+		id => 'anew',
+		performance => { concurrency => 4 },
+		source => {
+			type => 'api',
+			url => $api->url('/paging/offset/envelope/results/orders?fault=jitter:50,status:409:after=6:times=1:scope=path'),
+			pagination => { type => 'offset', limit => 50, totalPath => 'total' },
+			onStatus => { 409 => 'restart' }
+		},
+		destination => { type => 'database', table => 'keyed', key => 'id' },
+		transform => $orders->{transform}
+	});
+	is(sql('SELECT count(*), min(id), max(id) FROM keyed'), '1000|1|1000', 'anew: all of it');
+	is(scalar(grep { !$_->{query}{offset} } @{ $api->requests('/paging/offset/envelope/results/orders') }), 2, 'anew: from its first page');
 };
 
 subtest 'a transform that looks at the response' => sub
