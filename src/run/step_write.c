@@ -299,14 +299,20 @@ finish_state(StepRun *sr)
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, CHECKPOINT_DONE);
 }
 
-/* The contexts of the batch's items are gone with it; pages that go on get new ones. */
+/* What belongs to the batch's items is gone with it; pages that go on get new contexts. */
 static void
 forget_contexts(StepRun *sr)
 {
 	ListCell   *lc;
 
 	foreach(lc, sr->listings)
-		((Listing *) lfirst(lc))->context = NULL;
+	{
+		Listing    *listing = lfirst(lc);
+
+		listing->context = NULL;
+		bms_free(listing->fresh);
+		listing->fresh = NULL;
+	}
 	MemoryContextReset(sr->context_memory);
 }
 
