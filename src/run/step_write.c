@@ -110,7 +110,8 @@ write_batch(RunContext *run, void *arg)
 	if (sr->finished && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (sr->parent_tokens != NIL)
-		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id, sr->step->id, sr->parent_tokens);
+		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
+								  sr->step->id, sr->parent_tokens);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
