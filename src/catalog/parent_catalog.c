@@ -78,7 +78,7 @@ parent_catalog_get(const char *job_id, const char *step_id, const char *later_st
 }
 
 void
-parent_catalog_put_tokens(const char *job_id, const char *step_id, const char *later_step, const List *tokens)
+parent_catalog_put_tokens(const char *job_id, int64 epoch, const char *step_id, const char *later_step, const List *tokens)
 {
 	CatalogScope scope;
 	ListCell   *lc;
@@ -95,10 +95,11 @@ parent_catalog_put_tokens(const char *job_id, const char *step_id, const char *l
 		arg_text(&args, later_step);
 		arg_int8(&args, token->number);
 		arg_text(&args, token->sync_token);
+		arg_int8(&args, epoch);
 		catalog_run_prepared(&plan,
 							 "INSERT INTO databite.parent_state (job_id, step_id, hash, sync_token)"
-							 " SELECT job_id, $3, hash, $5 FROM databite.parent_row"
-							 " WHERE job_id = $1 AND step_id = $2 AND number = $4"
+							 " SELECT r.job_id, $3, r.hash, $5 FROM databite.parent_row AS r JOIN databite.job AS j USING (job_id)"
+							 " WHERE r.job_id = $1 AND r.step_id = $2 AND r.number = $4 AND j.state_epoch = $6 FOR KEY SHARE OF j"
 							 " ON CONFLICT (job_id, step_id, hash) DO UPDATE SET sync_token = excluded.sync_token",
 							 &args, SPI_OK_INSERT);
 	}
@@ -111,7 +112,6 @@ parent_catalog_forget(const char *job_id, const char *step_id)
 	CatalogScope scope;
 	CatalogArgs args = {0};
 
-	parent_catalog_clear(job_id, step_id);
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);

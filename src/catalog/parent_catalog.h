@@ -34,10 +34,17 @@ extern void parent_catalog_add(const char *job_id, const char *step_id, const Li
 /* The rows behind a number, in order, at most max, with the state that a later step keeps of them.  List of ParentRow *. */
 extern List *parent_catalog_get(const char *job_id, const char *step_id, const char *later_step, int64 after, int max);
 
-/* Keeps the tokens (of ParentToken *) of a later step; they outlive the rows, and are found again by what the rows hold. */
-extern void parent_catalog_put_tokens(const char *job_id, const char *step_id, const char *later_step, const List *tokens);
+/*
+ * Keeps the tokens (of ParentToken *) of a later step; they outlive the rows, and are found again by what the rows hold.
+ * epoch: as for state_catalog_put_checkpoint.
+ */
+extern void parent_catalog_put_tokens(const char *job_id, int64 epoch, const char *step_id, const char *later_step,
+									  const List *tokens);
 
-/* Forgets the rows, and what is kept of the parents of the step; step_id NULL: of all steps of the job. */
+/*
+ * Forgets what is kept of the parents of the step; step_id NULL: of all steps of the job.  Their rows stay: a run may be
+ * making its requests of them just now.
+ */
 extern void parent_catalog_forget(const char *job_id, const char *step_id);
 
 /* Forgets the rows; step_id NULL: of all steps of the job. */

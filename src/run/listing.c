@@ -295,6 +295,7 @@ judge_success(Listing *listing, bool readable)
 	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), envelope, len, &verdict);
 	if (verdict.action == ACTION_DEFAULT)
 		return true;
+	items_withdraw(listing);
 	act(listing, verdict.action, verdict.message);
 	return false;
 }
@@ -586,6 +587,8 @@ close_page(Listing *listing)
 	listing->fetch = NULL;
 	listing->reading = false;
 	listing->at_page_begin = true;
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
 	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
 	MemoryContextReset(listing->page_memory);
 }

@@ -63,6 +63,8 @@ typedef struct Listing
 	ItemReader *reader;
 	bool		reading;		/* bytes of the page have come */
 	int64		skip;			/* items of the page that are in the table already */
+	Bitmapset  *fresh;			/* positions in the batch of those that came since, where a rule may say that it is no page */
+	int64		withdrawn;		/* of this try, as a rule has said that */
 	bool		at_page_begin;	/* the checkpoint is the beginning of the pager's page */
 	char	   *last_value;		/* pagination_watched_path in the last item, or NULL */
 	bool		last_is_number;
@@ -209,6 +211,9 @@ extern void items_push(Listing *listing, const char *data, size_t len);
 /* The document is complete; false where it is wrong, which items_check then raises (a rule may know better). */
 extern bool items_finish(Listing *listing);
 extern void items_check(Listing *listing, bool right);
+
+/* What has come of the page is none of its items: as many as are in the batch are not written. */
+extern void items_withdraw(Listing *listing);
 
 /* Items of the page that are in the batch or the table. */
 extern int64 items_delivered(const Listing *listing);

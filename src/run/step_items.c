@@ -46,6 +46,9 @@ items_begin(Listing *listing, const char *content_type)
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
 	listing->at_page_begin = false;
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
+	listing->withdrawn = 0;
 	if (!item_reader_set_content_type(listing->reader, content_type))
 		raise_reader_error(listing);
 }
@@ -104,7 +107,20 @@ items_check(Listing *listing, bool right)
 int64
 items_delivered(const Listing *listing)
 {
-	return listing->reading ? Max(item_reader_count(listing->reader), listing->skip) : listing->skip;
+	return listing->reading ? Max(item_reader_count(listing->reader) - listing->withdrawn, listing->skip) : listing->skip;
+}
+
+void
+items_withdraw(Listing *listing)
+{
+	ItemBatch  *batch = listing->sr->batch;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	batch->dropped = bms_add_members(batch->dropped, listing->fresh);
+	MemoryContextSwitchTo(old);
+	listing->withdrawn += bms_num_members(listing->fresh);
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
 }
 
 bool
@@ -197,6 +213,13 @@ look_at_items(Listing *listing, int first)
 		look_at_cursor(listing, first);
 	if (sr->watched_path >= 0)
 		keep_last_value(listing);
+	if (response_rules_for_successes(sr->rules))
+	{
+		MemoryContext old = MemoryContextSwitchTo(sr->batch->context);
+
+		listing->fresh = bms_add_range(listing->fresh, first, sr->batch->nitems - 1);
+		MemoryContextSwitchTo(old);
+	}
 }
 
 static void

@@ -110,7 +110,8 @@ write_batch(RunContext *run, void *arg)
 	if (sr->finished && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (sr->parent_tokens != NIL)
-		parent_catalog_put_tokens(run->record->id, request_plan_parent(sr->request_plan)->id, sr->step->id, sr->parent_tokens);
+		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
+								  sr->step->id, sr->parent_tokens);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -301,14 +302,20 @@ finish_state(StepRun *sr)
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, CHECKPOINT_DONE);
 }
 
-/* The contexts of the batch's items are gone with it; pages that go on get new ones. */
+/* What belongs to the batch's items is gone with it; pages that go on get new contexts. */
 static void
 forget_contexts(StepRun *sr)
 {
 	ListCell   *lc;
 
 	foreach(lc, sr->listings)
-		((Listing *) lfirst(lc))->context = NULL;
+	{
+		Listing    *listing = lfirst(lc);
+
+		listing->context = NULL;
+		bms_free(listing->fresh);
+		listing->fresh = NULL;
+	}
 	MemoryContextReset(sr->context_memory);
 }
 

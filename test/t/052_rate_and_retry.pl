@@ -141,6 +141,10 @@ subtest 'rules over responses' => sub
 	is("$run->{error}{code}: $run->{error}{message}", 'error_response: it said: slow down', 'with its message');
 	is(outcome(answers([ $error, [ 200, {}, $items ] ], errorWhen => [ { when => "{{ response.error == 'slow down' }}", action => 'retry' } ])),
 		'completed 2 1', 'or is asked again');
+	my $list = [ 200, {}, '{"ok": false, "data": [{"id": 77}]}' ];
+	is(outcome(answers([ $list, [ 200, {}, $items ] ], errorWhen => [ { when => '{{ response.ok == false }}', action => 'retry' } ])),
+		'completed 2 1', 'also where the error has a list');
+	is(sql('SELECT id FROM rows'), '1', 'which are no items, and take the place of none');
 	$run = answers([$error], errorWhen => [ { when => '{{ response.ok == false }}', action => 'retry', message => 'no luck' } ]);
 	is(outcome($run), 'failed 3 0', 'as often as there are attempts');
 	is($run->{error}{message}, 'no luck', 'and then fails');

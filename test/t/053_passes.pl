@@ -147,6 +147,28 @@ subtest 'a listing that begins anew while parts of it are read' => sub
 	is(scalar(grep { !$_->{query}{offset} } @{ $api->requests('/paging/offset/envelope/results/orders') }), 2, 'anew: from its first page');
 };
 
+subtest 'a job that is reset while it runs' => sub
+{
+	my $job = fan_out('reset', 1, '/paging/offset/envelope/results/orders?customer_id={{customers.id}}&fault=delay:30',
+		{ destination => { type => 'database', table => 'keyed', key => 'id' }, transform => $orders->{transform} },
+		incremental => { syncToken => { path => 'total', param => 'token' } });
+	my $asked = '/paging/offset/envelope/results/orders';
+
+	$job->{steps}[0]{source}{url} = $api->url('/customers?size=100');
+	$api->clear_requests;
+	schedule_job($node, 'postgres', $job);
+	sql(q(SELECT databite.enqueue_job('reset')));
+	$api->wait_for_request($asked);
+	sql(q(SELECT databite.reset_job('reset')));
+	wait_for_runs($node, 'postgres', 'reset', 1);
+	is(scalar(@{ $api->requests($asked) }), 100, 'reset: the run goes on, with all parents');
+	is(sql('SELECT count(*) FROM databite.parent_state'), '0', 'reset: but leaves nothing that the next one would ask with');
+	completes('after a reset', $job);
+	is(scalar(grep { defined $_->{query}{token} } @{ $api->requests($asked) }), 0, 'after a reset: a full run');
+	completes('after a full run', $job);
+	is(scalar(grep { defined $_->{query}{token} } @{ $api->requests($asked) }), 100, 'after a full run: with the token of each parent');
+};
+
 subtest 'a transform that looks at the response' => sub
 {
 	sql('CREATE TABLE totals (id bigint, total bigint)');
