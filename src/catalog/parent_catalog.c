@@ -33,6 +33,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 						 " FROM ROWS FROM (pg_catalog.unnest($3::pg_catalog.jsonb[])) WITH ORDINALITY AS r(value, number)"
 						 " CROSS JOIN LATERAL (SELECT pg_catalog.jsonb_object_agg(n.name, r.value OPERATOR(pg_catalog.->) n.name) AS value"
 						 " FROM pg_catalog.unnest($4::pg_catalog.text[]) AS n(name)) AS v"
+						 " WHERE EXISTS (SELECT FROM databite.job WHERE job_id = $1)"
 						 " ORDER BY r.number"
 						 " ON CONFLICT (job_id, step_id, hash) DO NOTHING",
 						 &args, SPI_OK_INSERT);
