@@ -23,6 +23,7 @@
 /* A batch that is not full is written at the end of a page when this time has passed, so that rows show up. */
 #define FLUSH_INTERVAL_MS 500
 
+static bool a_page_has_begun(const StepRun *sr);
 static void open_batch(StepRun *sr);
 static ItemReader *open_reader(StepRun *sr);
 static int	all_paths(StepRun *sr, const JsonPath *const **paths);
@@ -128,9 +129,25 @@ items_flush_is_due(const StepRun *sr)
 {
 	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
 		return false;
+	if (sr->rules != NULL && response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
+		return false;			/* its items may have to be withdrawn: see items_withdraw */
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||
 		TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+}
+
+/* Has some of the items of a page come, and not all? */
+static bool
+a_page_has_begun(const StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		if (((const Listing *) lfirst(lc))->reading)
+			return true;
+	}
+	return false;
 }
 
 /* Makes the batch for what the plan wants by now; readers for what it wanted before are of no use any more. */
