@@ -43,8 +43,11 @@ static void page_ended(Listing *listing);
 static bool judge_success(Listing *listing, bool readable);
 static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
+static void begin_smaller_page(Listing *listing);
 static void replace_token(Listing *listing, const char *message);
 static void begin_anew(Listing *listing, const char *message);
+static void close_parts(Listing *whole);
+static Listing *whole_of(Listing *listing);
 static void leave_out(Listing *listing, bool noted);
 static void not_modified(Listing *listing);
 static void keep_page_state(Listing *listing);
@@ -72,7 +75,6 @@ listing_begin_page(Listing *listing)
 	sr->run->page = pager_page_number(listing->pager);
 	listing->token_replaced = false;
 	listing->reading = false;
-	listing->at_page_begin = true;
 	prepare_request(listing);
 	old = MemoryContextSwitchTo(listing->page_memory);
 	listing->fetch = fetch_start(sr->run->client, listing_request(listing), &sr->policy);
@@ -302,7 +304,7 @@ judge_error(Listing *listing)
 	{
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
 		sr->sync_token_expired = true;
-		listing->restarts--;	/* no try: it is another request */
+		whole_of(listing)->restarts--;	/* no try: it is another request */
 		begin_anew(listing, NULL);
 		return;
 	}
@@ -344,16 +346,25 @@ act(Listing *listing, ResponseAction action, const char *message)
 			begin_anew(listing, message);
 			break;
 		case ACTION_HALVE_PAGE:
-			if (!pager_halve(listing->pager))
-			{
+			if (pager_halve(listing->pager))
+				begin_smaller_page(listing);
+			else
 				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
-				break;
-			}
-			listing->skip = items_delivered(listing);
-			close_page(listing);
-			listing_begin_page(listing);
 			break;
 	}
+}
+
+/* What of the page was taken before is not taken again; the smaller one is asked for as that of those items, too. */
+static void
+begin_smaller_page(Listing *listing)
+{
+	ItemContext *context = listing->context;
+
+	listing->skip = items_delivered(listing);
+	listing->rendered = NOT_RENDERED;
+	close_page(listing);
+	listing->context = context;
+	listing_begin_page(listing);
 }
 
 /* The same request with a new access token, once. */
@@ -372,25 +383,55 @@ replace_token(Listing *listing, const char *message)
 	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
 }
 
-/* The listing from its first page, as often as a request may be tried. */
+/* The listing from its first page, as often as a request may be tried; what is asked of a part is asked of the whole. */
 static void
 begin_anew(Listing *listing, const char *message)
 {
 	StepRun    *sr = listing->sr;
+	Listing    *whole = whole_of(listing);
 
-	if (++listing->restarts >= sr->step->source.retry.attempts)
+	if (++whole->restarts >= sr->step->source.retry.attempts)
 	{
 		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 		return;
 	}
-	if (!write_plan_is_upsert(sr->plan) && (items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
+	if (!write_plan_is_upsert(sr->plan) &&
+		(whole != listing || items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
 		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						 "the listing would have to begin anew, but its items cannot be written twice",
 						 "Write them with a key (mode \"upsert\").");
-	close_page(listing);
-	listing->skip = 0;
-	pager_restart(listing->pager);
-	listing_begin_page(listing);
+	close_parts(whole);
+	close_page(whole);
+	whole->skip = 0;
+	whole->rendered = NOT_RENDERED;
+	pager_restart(whole->pager);
+	listing_begin_page(whole);
+}
+
+/* It is no split one any more. */
+static void
+close_parts(Listing *whole)
+{
+	List	   *open = list_copy(whole->sr->listings);
+	ListCell   *lc;
+
+	foreach(lc, open)
+	{
+		Listing    *part = lfirst(lc);
+
+		if (part->whole == whole)
+			listing_close(part);
+	}
+	list_free(open);
+	whole->open_parts = 0;
+	whole->split = false;
+	whole->ended = false;
+}
+
+static Listing *
+whole_of(Listing *listing)
+{
+	return listing->whole != NULL ? listing->whole : listing;
 }
 
 /* The page has no items, and the listing ends with it. */
@@ -404,6 +445,8 @@ leave_out(Listing *listing, bool noted)
 								   sr->step->id, pager_page_number(listing->pager),
 								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
 	sr->pages_done++;
+	if (listing->whole != NULL)
+		pager_leave_out(listing->pager, items_delivered(listing));
 	listing_ended(listing);
 }
 
@@ -466,8 +509,11 @@ keep_sync_token(Listing *listing, const char *envelope, size_t len)
 		envelope_find(root, sr->step->source.incremental->sync_token_path, &value) != FOUND_TEXT)
 		return;
 	token = envelope_text(value);
-	if (token != NULL)
-		sr->sync_token = MemoryContextStrdup(sr->memory, token);
+	if (token == NULL)
+		return;
+	if (sr->sync_token != NULL)
+		pfree(sr->sync_token);
+	sr->sync_token = MemoryContextStrdup(sr->memory, token);
 }
 
 /* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
@@ -499,6 +545,7 @@ advance(Listing *listing)
 		.last_value = item_reader_count(listing->reader) > 0 ? listing->last_value : NULL,
 		.last_is_number = listing->last_is_number,
 	};
+	PagePosition position;
 	const char *hint;
 	const char *key = key_into_list(listing);
 	PagerStatus status;
@@ -519,8 +566,16 @@ advance(Listing *listing)
 	}
 	MemoryContextSwitchTo(old);
 
-	/* What broke in the middle may have given more items than this page has, where a smaller one was asked for since. */
-	listing->skip = Max(listing->skip - result.nitems, 0);
+	/*
+	 * What broke in the middle may have given more items than this page has,
+	 * where a smaller one was asked for since.  What begins behind the last item
+	 * that was taken has none of them.
+	 */
+	pager_position(listing->pager, &position);
+	if (sr->watched_path >= 0 && (sr->step->source.pagination.type == PAGINATION_KEYSET || position.offset == 0))
+		listing->skip = 0;
+	else
+		listing->skip = Max(listing->skip - result.nitems, 0);
 	sr->pages_done++;
 	close_page(listing);
 	if (status == PAGER_NEXT)
@@ -550,7 +605,7 @@ close_page(Listing *listing)
 		fetch_close(listing->fetch);
 	listing->fetch = NULL;
 	listing->reading = false;
-	listing->at_page_begin = true;
+	listing->context = NULL;
 	MemoryContextReset(listing->page_memory);
 }
 
@@ -560,7 +615,8 @@ go_on(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
-	if (listing->whole == NULL && sr->concurrency > 1 && pager_can_fork(listing->pager, sr->step->source.parallel))
+	if (listing->whole == NULL && listing->skip == 0 && sr->concurrency > 1 &&
+		pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
 	else
 		listing_begin_page(listing);
@@ -587,8 +643,11 @@ next_window(Listing *listing)
 	close_page(listing);
 	listing->window.from = MemoryContextStrdup(listing->memory, next.from);
 	listing->window.to = next.to != NULL ? MemoryContextStrdup(listing->memory, next.to) : NULL;
+	listing->skip = 0;
+	listing->pager = NULL;		/* its position is that of another window */
+	MemoryContextReset(listing->pager_memory);
 	run_in_transaction(sr->run, render, listing);
-	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->memory);
+	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->pager_memory);
 	listing_begin_page(listing);
 	return true;
 }
@@ -613,7 +672,7 @@ part_ended(Listing *part)
 static void
 failed(Listing *listing)
 {
-	if (listing->whole != NULL && listing->sr->step->source.parallel)
+	if (listing->whole != NULL && listing->sr->step->source.parallel && items_delivered(listing) == 0)
 	{
 		if (is_behind_end(listing))
 		{

@@ -39,13 +39,16 @@ items_begin(Listing *listing, const char *content_type)
 	StepRun    *sr = listing->sr;
 
 	if (sr->batch == NULL || (sr->sampling && !write_plan_needs_sample(sr->plan)))
+	{
+		/* Items of a page that broke off, which comes once more. */
+		if (sr->batch != NULL && sr->batch->nitems > 0)
+			step_flush(sr);
 		open_batch(sr);
+	}
 	if (listing->reader == NULL)
 		listing->reader = open_reader(sr);
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
-	listing->at_page_begin = false;
-	listing->context = NULL;
 	if (!item_reader_set_content_type(listing->reader, content_type))
 		raise_reader_error(listing);
 }
@@ -129,6 +132,8 @@ open_batch(StepRun *sr)
 
 	if (batch_items == 0)
 		batch_items = STEP_BATCH_ITEMS;
+	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
+		batch_items++;			/* a page of just as many items is complete behind its last one */
 	npaths = all_paths(sr, &paths);
 	sr->batch = item_batch_create(npaths, batch_items, STEP_BATCH_BYTES, sr->memory);
 	sr->sampling = write_plan_needs_sample(sr->plan);
@@ -250,6 +255,7 @@ set_context(Listing *listing)
 		old = MemoryContextSwitchTo(sr->context_memory);
 		listing->context = palloc(sizeof(ItemContext));
 		listing->context->json = step_context_json(listing, NULL);
+		listing->context_complete = false;
 		MemoryContextSwitchTo(old);
 	}
 	item_batch_set_context(sr->batch, listing->context);

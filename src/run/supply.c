@@ -19,6 +19,7 @@
 /* Parents that are looked up and rendered at a time. */
 #define PARENTS_AT_A_TIME 64
 
+static bool learns_columns(const StepRun *sr);
 static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
 static bool open_part(StepRun *sr);
@@ -36,7 +37,9 @@ void
 supply_open(StepRun *sr)
 {
 	settle_held(sr);
-	while (!sr->unchanged && in_flight(sr) < (sr->sampling ? 1 : sr->concurrency) && open_one(sr))
+
+	/* While nobody knows the columns, nothing else is read: the readers are made anew then. */
+	while (!sr->unchanged && in_flight(sr) < (learns_columns(sr) ? 1 : sr->concurrency) && open_one(sr))
 		;
 }
 
@@ -50,7 +53,7 @@ listing_create(StepRun *sr)
 	listing->memory = memory;
 	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
 	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
-	listing->at_page_begin = true;
+	listing->pager_memory = AllocSetContextCreate(memory, "databite pager", ALLOCSET_SMALL_SIZES);
 	return listing;
 }
 
@@ -102,6 +105,13 @@ supply_finished_windows(const StepRun *sr)
 			return listing->window.from;	/* they are open in their order */
 	}
 	return finished;
+}
+
+/* Before the first page, too, when there are no readers yet. */
+static bool
+learns_columns(const StepRun *sr)
+{
+	return sr->sampling || write_plan_needs_sample(sr->plan);
 }
 
 /* Requests that are under way, of listings that were taken up again and have not begun yet too. */
@@ -170,7 +180,7 @@ open_part_of(Listing *whole)
 	Listing    *part = listing_create(sr);
 	MemoryContext old;
 
-	part->pager = pager_fork(whole->pager, part->memory);
+	part->pager = pager_fork(whole->pager, part->pager_memory);
 	if (part->pager == NULL)
 	{
 		const char *hint;
@@ -297,7 +307,9 @@ prepare_listing(RunContext *run, void *arg)
 static void
 make_pager(Listing *listing, const char *page)
 {
-	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->memory);
+	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->pager_memory);
+	if (page != NULL)
+		listing->rendered = NOT_RENDERED;	/* it was the first page's */
 }
 
 static void

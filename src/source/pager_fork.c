@@ -78,6 +78,17 @@ pager_fork(Pager *pager, MemoryContext context)
 }
 
 void
+pager_leave_out(Pager *part, int64 nitems)
+{
+	part->met_empty = part->met_end = true;
+	if (nitems == 0)
+		return;
+	part->has_items = true;
+	if (part->pagination->type == PAGINATION_OFFSET)
+		part->offset = Min(part->offset + nitems, part->end);
+}
+
+void
 pager_join(Pager *pager, const Pager *part)
 {
 	learn_total(pager, part);

@@ -221,8 +221,12 @@ pager_begin(Pager *pager)
 {
 	pager->offset = 0;
 	pager->index = 0;
+	if (pager->cursor != NULL)
+		pfree(pager->cursor);
 	pager->cursor = NULL;
 	pager->cursor_is_number = false;
+	if (pager->url != NULL)
+		pfree(pager->url);
 	pager->url = NULL;
 	seen_set_clear(pager->positions);
 	seen_set_add(pager->positions, pager->base->url);

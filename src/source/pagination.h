@@ -97,12 +97,16 @@ extern void pager_restart(Pager *pager);
  * has learned: a total, the end of the list, or offsets it had left at an end
  * which turned out to be none.  A part restored from its state is joined likewise.
  *
+ * pager_leave_out tells a part that its page is not to be had and counts as empty;
+ * nitems of it were taken before.  It is to be joined then.
+ *
  * pager_is_behind_end tells of a part that was asked for ahead, and whose request
  * the source has refused, that the list ends before it by what the others have learned.
  */
 extern bool pager_is_behind_end(const Pager *pager, const Pager *part);
 extern bool pager_can_fork(const Pager *pager, bool ahead);
 extern Pager *pager_fork(Pager *pager, MemoryContext context);
+extern void pager_leave_out(Pager *part, int64 nitems);
 extern void pager_join(Pager *pager, const Pager *part);
 
 /*
