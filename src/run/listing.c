@@ -62,6 +62,7 @@ static void listing_ended(Listing *listing);
 static bool next_window(Listing *listing);
 static void part_ended(Listing *part);
 static void failed(Listing *listing);
+static bool was_refused(const Listing *listing);
 static bool is_behind_end(const Listing *part);
 static bool has_earlier_part(const Listing *part);
 pg_noreturn static void raise_page_error(const Listing *listing, int sqlstate, const char *message, const char *hint);
@@ -347,7 +348,11 @@ act(Listing *listing, ResponseAction action, const char *message)
 			break;
 		case ACTION_HALVE_PAGE:
 			if (pager_halve(listing->pager))
+			{
+				if (listing->whole != NULL)
+					pager_follow(listing->whole->pager, listing->pager);
 				begin_smaller_page(listing);
+			}
 			else
 				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 			break;
@@ -665,14 +670,14 @@ part_ended(Listing *part)
 }
 
 /*
- * The request has failed.  Where parts are asked for ahead, one may be behind
- * the end of the listing, and sources have many ways to say that; it is known
- * when those before it have come.
+ * The request has failed.  Where parts are asked for ahead, one that is refused
+ * may be behind the end of the listing, and sources have many ways to say that;
+ * it is known when those before it have come.
  */
 static void
 failed(Listing *listing)
 {
-	if (listing->whole != NULL && listing->sr->step->source.parallel && items_delivered(listing) == 0)
+	if (listing->whole != NULL && listing->sr->step->source.parallel && was_refused(listing))
 	{
 		if (is_behind_end(listing))
 		{
@@ -690,6 +695,13 @@ failed(Listing *listing)
 	if (listing->sr->windowed)
 		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
+}
+
+/* By the source, and not by the network, nor in the middle of a page that is there. */
+static bool
+was_refused(const Listing *listing)
+{
+	return fetch_response(listing->fetch)->status >= 400 && items_delivered(listing) == 0;
 }
 
 /* Nothing is left to be had of the whole listing, where this part was asked for ahead. */

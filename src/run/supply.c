@@ -14,6 +14,7 @@
 
 #include "run/run_error.h"
 #include "run/step_data.h"
+#include "template/template.h"
 #include "utils/memutils.h"
 
 /* Parents that are looked up and rendered at a time. */
@@ -308,8 +309,8 @@ static void
 make_pager(Listing *listing, const char *page)
 {
 	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->pager_memory);
-	if (page != NULL)
-		listing->rendered = NOT_RENDERED;	/* it was the first page's */
+	if (page != NULL && (request_plan_uses(listing->sr->request_plan) & TEMPLATE_SCOPE_PAGE) != 0)
+		listing->rendered = NOT_RENDERED;	/* the base is the first page's */
 }
 
 static void

@@ -137,6 +137,13 @@ pager_halve(Pager *pager)
 }
 
 void
+pager_follow(Pager *pager, const Pager *part)
+{
+	while (pager->limit > part->limit && pager_halve(pager))
+		;
+}
+
+void
 pager_restart(Pager *pager)
 {
 	pager->page_number = 1;

@@ -76,6 +76,9 @@ extern HttpRequest *pager_request(Pager *pager);
  */
 extern bool pager_halve(Pager *pager);
 
+/* Lets further parts ask for no more items than this one, which was halved, asks for. */
+extern void pager_follow(Pager *pager, const Pager *part);
+
 /* Begins the listing anew at its first page; all that was learned of it is forgotten, but not a halved size. */
 extern void pager_restart(Pager *pager);
 

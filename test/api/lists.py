@@ -9,7 +9,7 @@ address says what the list is like, in segments that the request cannot change:
     /list/style=offset/n=250/place=body/...
 
 style      offset, page, cursor, keyset, link, next, or query (a text: "select * startposition 1 maxresults 10")
-n          items, with ids from 1 on
+n          items, with ids from 1 on; with from=ID behind that one
 place      where positions and sizes have to be: query (also next URLs), header, body
 cap        the greatest page that is given
 limit      the page where the request does not say it
@@ -17,7 +17,8 @@ total      1: "total" and "pages" are told
 deaf       1: positions are ignored; the page is always the first
 all        1: positions and sizes are ignored; all items at once
 behind     status of requests behind the end
-most       a request for more items than that is answered with the status in `status` (504)
+most       a request for more items than that is answered with the status in `status` (504);
+           with heavy=START only from there on
 window     a request that ends behind so many items of what it selects is refused (400)
 fail       STATUS@START: the first request at that start is answered with that status; the second one, where the first is torn
 always     STATUS@START: every request at that start is
@@ -115,7 +116,7 @@ class Lists:
         style = request.option("style")
         with self.lock:
             size = self.sizes.setdefault(request.path, request.number("n", 0))
-        ids = list(range(1, size + 1))
+        ids = list(range(request.number("from", 0) + 1, request.number("from", 0) + size + 1))
         start, limit = self.position(request, style)
         if "filter" in request.query:
             ids = [number for number in ids if number > int(request.query["filter"])]
@@ -188,7 +189,7 @@ class Lists:
             status = request.at("fail", start)
         if status is not None:
             raise Refused(status, "failed")
-        if limit > request.number("most", limit):
+        if limit > request.number("most", limit) and start >= request.number("heavy", 0):
             raise Refused(request.number("status", 504), "too many items")
         if start + limit > request.number("window", start + limit):
             raise Refused(400, "no more than that of a search")
@@ -252,6 +253,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # So many items, and no more of what Content-Length has promised.
         at = [found.end() for found in re.finditer(rb"\}", text)][tear - 1]
         self.send(status, headers, text[:at], len(text))
+        time.sleep(0.1)
         self.close_connection = True
 
     do_POST = do_GET
