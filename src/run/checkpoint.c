@@ -230,15 +230,17 @@ raise_unreadable(void)
 			 errhint("Forget it with databite.reset_job.")));
 }
 
-/* A text member in the current context, or NULL. */
+/* What append_member wrote, in the current context, or NULL. */
 static char *
 text_of(struct json_object *object, const char *name)
 {
 	struct json_object *value;
+	const char *text;
 
 	if (!jsonc_get(object, name, &value) || !json_object_is_type(value, json_type_string))
 		return NULL;
-	return pstrdup(json_object_get_string(value));
+	text = json_object_get_string(value);
+	return pstrdup(pg_server_to_any(text, strlen(text), PG_UTF8));
 }
 
 static int64

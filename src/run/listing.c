@@ -43,9 +43,11 @@ static void page_ended(Listing *listing);
 static bool judge_success(Listing *listing, bool readable);
 static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
+static void begin_smaller_page(Listing *listing);
 static void replace_token(Listing *listing, const char *message);
 static void begin_anew(Listing *listing, const char *message);
 static void close_parts(Listing *whole);
+static Listing *whole_of(Listing *listing);
 static void leave_out(Listing *listing, bool noted);
 static void not_modified(Listing *listing);
 static void keep_page_state(Listing *listing);
@@ -62,6 +64,7 @@ static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
 static void part_ended(Listing *part);
 static void failed(Listing *listing);
+static bool was_refused(const Listing *listing);
 static bool is_behind_end(const Listing *part);
 static bool has_earlier_part(const Listing *part);
 pg_noreturn static void raise_page_error(const Listing *listing, int sqlstate, const char *message, const char *hint);
@@ -75,7 +78,6 @@ listing_begin_page(Listing *listing)
 	sr->run->page = pager_page_number(listing->pager);
 	listing->token_replaced = false;
 	listing->reading = false;
-	listing->at_page_begin = true;
 	prepare_request(listing);
 	old = MemoryContextSwitchTo(listing->page_memory);
 	listing->fetch = fetch_start(sr->run->client, listing_request(listing), &sr->policy);
@@ -317,7 +319,7 @@ judge_error(Listing *listing)
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
 		listing->sent_token = NULL;
 		sr->sync_token_expired = listing->parent == NULL;
-		listing->restarts--;	/* no try: it is another request */
+		whole_of(listing)->restarts--;	/* no try: it is another request */
 		begin_anew(listing, NULL);
 		return;
 	}
@@ -359,16 +361,29 @@ act(Listing *listing, ResponseAction action, const char *message)
 			begin_anew(listing, message);
 			break;
 		case ACTION_HALVE_PAGE:
-			if (!pager_halve(listing->pager))
+			if (pager_halve(listing->pager))
 			{
-				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
-				break;
+				if (listing->whole != NULL)
+					pager_follow(listing->whole->pager, listing->pager);
+				begin_smaller_page(listing);
 			}
-			listing->skip = items_delivered(listing);
-			close_page(listing);
-			listing_begin_page(listing);
+			else
+				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 			break;
 	}
+}
+
+/* What of the page was taken before is not taken again; the smaller one is asked for as that of those items, too. */
+static void
+begin_smaller_page(Listing *listing)
+{
+	ItemContext *context = listing->context;
+
+	listing->skip = items_delivered(listing);
+	listing->rendered = NOT_RENDERED;
+	close_page(listing);
+	listing->context = context;
+	listing_begin_page(listing);
 }
 
 /* The same request with a new access token, once. */
@@ -387,46 +402,55 @@ replace_token(Listing *listing, const char *message)
 	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
 }
 
-/* The listing from its first page, as often as a request may be tried. */
+/* The listing from its first page, as often as a request may be tried; what is asked of a part is asked of the whole. */
 static void
 begin_anew(Listing *listing, const char *message)
 {
 	StepRun    *sr = listing->sr;
-	Listing    *whole = listing->whole != NULL ? listing->whole : listing;
+	Listing    *whole = whole_of(listing);
 
 	if (++whole->restarts >= sr->step->source.retry.attempts)
 	{
 		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 		return;
 	}
-	if (!write_plan_is_upsert(sr->plan) && (items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
+	if (!write_plan_is_upsert(sr->plan) &&
+		(whole != listing || items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
 		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						 "the listing would have to begin anew, but its items cannot be written twice",
 						 "Write them with a key (mode \"upsert\").");
 	close_parts(whole);
 	close_page(whole);
 	whole->skip = 0;
+	whole->rendered = NOT_RENDERED;
 	pager_restart(whole->pager);
 	listing_begin_page(whole);
 }
 
-/* The parts of a split listing, which is not split any more. */
+/* It is no split one any more. */
 static void
 close_parts(Listing *whole)
 {
+	List	   *open = list_copy(whole->sr->listings);
 	ListCell   *lc;
 
-	foreach(lc, whole->sr->listings)
+	foreach(lc, open)
 	{
 		Listing    *part = lfirst(lc);
 
-		if (part->whole != whole)
-			continue;
-		whole->sr->listings = foreach_delete_current(whole->sr->listings, lc);
-		listing_close(part);
+		if (part->whole == whole)
+			listing_close(part);
 	}
+	list_free(open);
 	whole->open_parts = 0;
-	whole->split = whole->ended = false;
+	whole->split = false;
+	whole->ended = false;
+}
+
+static Listing *
+whole_of(Listing *listing)
+{
+	return listing->whole != NULL ? listing->whole : listing;
 }
 
 /* The page has no items, and the listing ends with it. */
@@ -440,7 +464,8 @@ leave_out(Listing *listing, bool noted)
 								   sr->step->id, pager_page_number(listing->pager),
 								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
 	sr->pages_done++;
-	pager_left_out(listing->pager);
+	if (listing->whole != NULL)
+		pager_leave_out(listing->pager, items_delivered(listing));
 	listing_ended(listing);
 }
 
@@ -503,8 +528,11 @@ keep_sync_token(Listing *listing, const char *envelope, size_t len)
 		envelope_find(root, sr->step->source.incremental->sync_token_path, &value) != FOUND_TEXT)
 		return;
 	token = envelope_text(value);
-	if (token != NULL)
-		listing->new_token = MemoryContextStrdup(listing->memory, token);
+	if (token == NULL)
+		return;
+	if (listing->new_token != NULL)
+		pfree(listing->new_token);
+	listing->new_token = MemoryContextStrdup(listing->memory, token);
 }
 
 /* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
@@ -536,6 +564,7 @@ advance(Listing *listing)
 		.last_value = item_reader_count(listing->reader) > 0 ? listing->last_value : NULL,
 		.last_is_number = listing->last_is_number,
 	};
+	PagePosition position;
 	const char *hint;
 	const char *key = key_into_list(listing);
 	PagerStatus status;
@@ -556,8 +585,16 @@ advance(Listing *listing)
 	}
 	MemoryContextSwitchTo(old);
 
-	/* What broke in the middle may have given more items than this page has, where a smaller one was asked for since. */
-	listing->skip = Max(listing->skip - result.nitems, 0);
+	/*
+	 * What broke in the middle may have given more items than this page has,
+	 * where a smaller one was asked for since.  What begins behind the last item
+	 * that was taken has none of them.
+	 */
+	pager_position(listing->pager, &position);
+	if (sr->watched_path >= 0 && (sr->step->source.pagination.type == PAGINATION_KEYSET || position.offset == 0))
+		listing->skip = 0;
+	else
+		listing->skip = Max(listing->skip - result.nitems, 0);
 	sr->pages_done++;
 	close_page(listing);
 	if (status == PAGER_NEXT)
@@ -587,7 +624,6 @@ close_page(Listing *listing)
 		fetch_close(listing->fetch);
 	listing->fetch = NULL;
 	listing->reading = false;
-	listing->at_page_begin = true;
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
 	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
@@ -600,7 +636,7 @@ go_on(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
-	if (may_be_split(listing) && pager_can_fork(listing->pager, sr->step->source.parallel))
+	if (may_be_split(listing) && listing->skip == 0 && pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
 	else
 		listing_begin_page(listing);
@@ -663,8 +699,11 @@ next_window(Listing *listing)
 	close_page(listing);
 	listing->window.from = MemoryContextStrdup(listing->memory, next.from);
 	listing->window.to = next.to != NULL ? MemoryContextStrdup(listing->memory, next.to) : NULL;
+	listing->skip = 0;
+	listing->pager = NULL;		/* its position is that of another window */
+	MemoryContextReset(listing->pager_memory);
 	run_in_transaction(sr->run, render, listing);
-	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->memory);
+	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->pager_memory);
 	listing_begin_page(listing);
 	return true;
 }
@@ -682,14 +721,14 @@ part_ended(Listing *part)
 }
 
 /*
- * The request has failed.  Where parts are asked for ahead, one may be behind
- * the end of the listing, and sources have many ways to say that; it is known
- * when those before it have come.
+ * The request has failed.  Where parts are asked for ahead, one that is refused
+ * may be behind the end of the listing, and sources have many ways to say that;
+ * it is known when those before it have come.
  */
 static void
 failed(Listing *listing)
 {
-	if (listing->whole != NULL && listing->sr->step->source.parallel)
+	if (listing->whole != NULL && listing->sr->step->source.parallel && was_refused(listing))
 	{
 		if (is_behind_end(listing))
 		{
@@ -707,6 +746,13 @@ failed(Listing *listing)
 	if (listing->sr->windowed && (listing->sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)
 		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
+}
+
+/* By the source, and not by the network, nor in the middle of a page that is there. */
+static bool
+was_refused(const Listing *listing)
+{
+	return fetch_response(listing->fetch)->status >= 400 && items_delivered(listing) == 0;
 }
 
 /* Nothing is left to be had of the whole listing, where this part was asked for ahead. */

@@ -40,6 +40,7 @@ typedef struct Listing
 	MemoryContext memory;		/* lives as long as the listing */
 	MemoryContext page_memory;	/* reset at every page */
 	MemoryContext base_memory;	/* of base; reset when it is rendered anew */
+	MemoryContext pager_memory; /* reset with every window of a parent */
 	struct Listing *whole;		/* the listing that this is a part of, or NULL */
 	bool		split;			/* it has no page of its own any more: its parts do */
 	bool		ended;			/* a split one: there are no more parts to be had just now */
@@ -51,7 +52,7 @@ typedef struct Listing
 	char	   *new_token;		/* that its last page gave, or NULL */
 
 	HttpRequest *base;			/* as it was rendered; NULL for items that are no answer to a request */
-	int			rendered;		/* sr->renderings at that time */
+	int			rendered;		/* sr->renderings at that time, or NOT_RENDERED */
 	Pager	   *pager;
 	Fetch	   *fetch;			/* the page that is being read; NULL: none */
 	int			token;			/* the access token of this request: auth_session_token */
@@ -65,10 +66,9 @@ typedef struct Listing
 	int64		skip;			/* items of the page that are in the table already */
 	Bitmapset  *fresh;			/* positions in the batch of those that came since, where a rule may say that it is no page */
 	int64		withdrawn;		/* of this try, as a rule has said that */
-	bool		at_page_begin;	/* the checkpoint is the beginning of the pager's page */
 	char	   *last_value;		/* pagination_watched_path in the last item, or NULL */
 	bool		last_is_number;
-	ItemContext *context;		/* of the items of this page; NULL: no template asks for it, or none has come */
+	ItemContext *context;		/* of the items of this page, in all tries; NULL: no template asks for it, or none has come */
 	bool		context_complete;	/* it has the response, where the transform looks at that */
 } Listing;
 
@@ -135,6 +135,9 @@ struct StepRun
 	bool		cancelled;
 	RunCounters counters;		/* of the run, with this batch */
 };
+
+/* The base is of another page, or of one of another size. */
+#define NOT_RENDERED	(-1)
 
 /* More than performance.concurrency and parallel.maxConcurrency may be. */
 #define MAX_REQUESTS	256

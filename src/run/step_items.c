@@ -46,7 +46,6 @@ items_begin(Listing *listing, const char *content_type)
 		listing->reader = open_reader(sr);
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
-	listing->at_page_begin = false;
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
 	listing->withdrawn = 0;
@@ -162,6 +161,8 @@ open_batch(StepRun *sr)
 
 	if (batch_items == 0)
 		batch_items = STEP_BATCH_ITEMS;
+	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
+		batch_items++;			/* a page of just as many items is complete behind its last one */
 	npaths = all_paths(sr, &paths);
 	sr->batch = item_batch_create(npaths, batch_items, STEP_BATCH_BYTES, sr->memory);
 	sr->sampling = write_plan_needs_sample(sr->plan);

@@ -14,6 +14,7 @@
 
 #include "run/run_error.h"
 #include "run/step_data.h"
+#include "template/template.h"
 #include "utils/memutils.h"
 
 /* Parents that are looked up and rendered at a time. */
@@ -53,8 +54,8 @@ listing_create(StepRun *sr)
 	listing->memory = memory;
 	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
 	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
-	listing->at_page_begin = true;
 	listing->sent_token = sr->sync_token_expired ? NULL : sr->state.sync_token;
+	listing->pager_memory = AllocSetContextCreate(memory, "databite pager", ALLOCSET_SMALL_SIZES);
 	return listing;
 }
 
@@ -178,7 +179,7 @@ open_part_of(Listing *whole)
 	Listing    *part = listing_create(sr);
 	MemoryContext old;
 
-	part->pager = pager_fork(whole->pager, part->memory);
+	part->pager = pager_fork(whole->pager, part->pager_memory);
 	if (part->pager == NULL)
 	{
 		const char *hint;
@@ -329,7 +330,9 @@ prepare_listing(RunContext *run, void *arg)
 static void
 make_pager(Listing *listing, const char *page)
 {
-	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->memory);
+	listing->pager = pager_create(&listing->sr->step->source.pagination, listing->base, page, listing->pager_memory);
+	if (page != NULL && (request_plan_uses(listing->sr->request_plan) & TEMPLATE_SCOPE_PAGE) != 0)
+		listing->rendered = NOT_RENDERED;	/* the base is the first page's */
 }
 
 static void

@@ -29,6 +29,7 @@ static PagerStatus follow_url(Pager *pager, const PageResult *result, const char
 static bool leaves_https(const Pager *pager, const char *from, const char *url);
 static PagerStatus no_position(Pager *pager, bool more, const char *what);
 static PagerStatus begin_after(Pager *pager, const PageResult *result);
+static void keep_text(const Pager *pager, char **place, const char *text);
 static PagerStatus too_many_pages(Pager *pager);
 
 PagerStatus
@@ -282,7 +283,7 @@ take_cursor(Pager *pager, const char *cursor, bool is_number)
 		return pager_fail(pager, "The source goes in a circle; check pagination.cursorParam.",
 						  "the source gave the same cursor twice, after page " INT64_FORMAT, pager->page_number);
 
-	pager->cursor = MemoryContextStrdup(pager->context, cursor);
+	keep_text(pager, &pager->cursor, cursor);
 	pager->cursor_is_number = is_number;
 	return PAGER_NEXT;
 }
@@ -359,7 +360,7 @@ follow_url(Pager *pager, const PageResult *result, const char *reference)
 		return pager_fail(pager, "The source goes in a circle.",
 						  "the source gave the same URL twice, after page " INT64_FORMAT, pager->page_number);
 
-	pager->url = MemoryContextStrdup(pager->context, url);
+	keep_text(pager, &pager->url, url);
 	return PAGER_NEXT;
 }
 
@@ -397,9 +398,18 @@ begin_after(Pager *pager, const PageResult *result)
 						  "the listing would begin anew at the same place twice, after page " INT64_FORMAT,
 						  pager->page_number - 1);
 	pager_begin(pager);
-	pager->after = MemoryContextStrdup(pager->context, result->last_value);
+	keep_text(pager, &pager->after, result->last_value);
 	pager->after_is_number = result->last_is_number;
 	return PAGER_NEXT;
+}
+
+/* There may be a hundred thousand pages, with positions of kilobytes. */
+static void
+keep_text(const Pager *pager, char **place, const char *text)
+{
+	if (*place != NULL)
+		pfree(*place);
+	*place = MemoryContextStrdup(pager->context, text);
 }
 
 static PagerStatus

@@ -78,9 +78,14 @@ pager_fork(Pager *pager, MemoryContext context)
 }
 
 void
-pager_left_out(Pager *pager)
+pager_leave_out(Pager *part, int64 nitems)
 {
-	pager->met_end = pager->is_part;
+	part->met_empty = part->met_end = true;
+	if (nitems == 0)
+		return;
+	part->has_items = true;
+	if (part->pagination->type == PAGINATION_OFFSET)
+		part->offset = Min(part->offset + nitems, part->end);
 }
 
 void

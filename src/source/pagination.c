@@ -137,6 +137,13 @@ pager_halve(Pager *pager)
 }
 
 void
+pager_follow(Pager *pager, const Pager *part)
+{
+	while (pager->limit > part->limit && pager_halve(pager))
+		;
+}
+
+void
 pager_restart(Pager *pager)
 {
 	pager->page_number = 1;
@@ -221,8 +228,12 @@ pager_begin(Pager *pager)
 {
 	pager->offset = 0;
 	pager->index = 0;
+	if (pager->cursor != NULL)
+		pfree(pager->cursor);
 	pager->cursor = NULL;
 	pager->cursor_is_number = false;
+	if (pager->url != NULL)
+		pfree(pager->url);
 	pager->url = NULL;
 	seen_set_clear(pager->positions);
 	seen_set_add(pager->positions, pager->base->url);

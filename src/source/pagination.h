@@ -76,6 +76,9 @@ extern HttpRequest *pager_request(Pager *pager);
  */
 extern bool pager_halve(Pager *pager);
 
+/* Lets further parts ask for no more items than this one, which was halved, asks for. */
+extern void pager_follow(Pager *pager, const Pager *part);
+
 /* Begins the listing anew at its first page; all that was learned of it is forgotten, but not a halved size. */
 extern void pager_restart(Pager *pager);
 
@@ -97,8 +100,8 @@ extern void pager_restart(Pager *pager);
  * has learned: a total, the end of the list, or offsets it had left at an end
  * which turned out to be none.  A part restored from its state is joined likewise.
  *
- * pager_left_out says that a page is no page and that its listing ends with it,
- * before it is joined; of one that is no part there is nothing to say.
+ * pager_leave_out tells a part that its page is not to be had and counts as empty;
+ * nitems of it were taken before.  It is to be joined then.
  *
  * pager_is_behind_end tells of a part that was asked for ahead, and whose request
  * the source has refused, that the list ends before it by what the others have learned.
@@ -106,8 +109,8 @@ extern void pager_restart(Pager *pager);
 extern bool pager_is_behind_end(const Pager *pager, const Pager *part);
 extern bool pager_can_fork(const Pager *pager, bool ahead);
 extern Pager *pager_fork(Pager *pager, MemoryContext context);
+extern void pager_leave_out(Pager *part, int64 nitems);
 extern void pager_join(Pager *pager, const Pager *part);
-extern void pager_left_out(Pager *pager);
 
 /*
  * Goes to the next page.  The same page, cursor or next URL twice, a next URL
