@@ -88,13 +88,18 @@ static const FailureKind badly_encoded = {
 	"truncated", ERRCODE_CONNECTION_FAILURE, true,
 	"response could not be decompressed", NULL
 };
+static const FailureKind coding_unknown = {
+	"protocol", ERRCODE_PROTOCOL_VIOLATION, false,
+	"response is compressed in a way that is not known",
+	"gzip, deflate and br are asked for and known."
+};
 static const FailureKind header_too_large = {
 	"too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED, false,
 	"header of the response is too large", NULL
 };
 static const FailureKind no_memory = {
 	"too_large", ERRCODE_OUT_OF_MEMORY, false,
-	"response needs more memory than there is, or decompresses to too much at a time", NULL
+	"response needs more memory than there is", NULL
 };
 static const FailureKind not_http = {
 	"protocol", ERRCODE_PROTOCOL_VIOLATION, false,
@@ -118,6 +123,10 @@ failure_kind(const Transfer *transfer, TransferOutcome outcome)
 			return &header_too_large;
 		case TRANSFER_OUT_OF_MEMORY:
 			return &no_memory;
+		case TRANSFER_CODING_UNKNOWN:
+			return &coding_unknown;
+		case TRANSFER_UNDECODABLE:
+			return &badly_encoded;
 		default:
 			break;
 	}
@@ -144,8 +153,6 @@ failure_kind(const Transfer *transfer, TransferOutcome outcome)
 			return &no_tls;
 		case CURLE_PARTIAL_FILE:
 			return &truncated;
-		case CURLE_BAD_CONTENT_ENCODING:
-			return &badly_encoded;
 		case CURLE_GOT_NOTHING:
 		case CURLE_RECV_ERROR:
 		case CURLE_SEND_ERROR:
@@ -203,6 +210,9 @@ failure_detail(const Transfer *transfer, TransferOutcome outcome)
 							transfer->budget / 1000);
 		case TRANSFER_STALLED:
 			return psprintf("Less than %d bytes came in %d seconds.", STALL_BYTES, (int) (STALL_TIME / 1000000));
+		case TRANSFER_CODING_UNKNOWN:
+		case TRANSFER_UNDECODABLE:
+			return pstrdup(content_decoder_problem(transfer->decoder));
 		case TRANSFER_BROKEN:
 			break;
 		default:

@@ -55,7 +55,7 @@ typedef struct SourceCounters
 
 typedef enum FetchStatus
 {
-	FETCH_DATA,					/* *data, *len: valid until the next call */
+	FETCH_DATA,					/* *data, *len: valid until the next call; there may be none of them */
 	FETCH_RESTARTED,			/* tried again after bytes were handed out: the body begins anew */
 	FETCH_END,					/* the body is complete */
 	FETCH_JUDGE,				/* a whole response that is no success: see fetch_error_body, then call fetch_judge */
