@@ -120,7 +120,7 @@ step_raise_reader_error(const ItemReader *reader, const JobSource *source, const
 	const char *hint;
 	const char *message = item_reader_error(reader, &hint);
 
-	run_raise_content_error(ERRCODE_INVALID_JSON_TEXT, message, hint, source->method,
+	run_raise_content_error(item_reader_sqlstate(reader), message, hint, source->method,
 							fetch ? fetch_response(fetch) : NULL);
 }
 
