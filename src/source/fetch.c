@@ -271,6 +271,16 @@ fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, 
 	MemoryContextSwitchTo(old);
 }
 
+bool
+fetch_stop(Fetch *fetch)
+{
+	if (fetch->restarted || (fetch->state != FETCH_SENT && fetch->state != FETCH_COMPLETE))
+		return false;
+	transfer_stop(fetch->transfer);
+	fetch->state = FETCH_COMPLETE;
+	return true;
+}
+
 FetchWait
 fetch_waiting(const Fetch *fetch, TimestampTz *until)
 {

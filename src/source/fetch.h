@@ -107,6 +107,12 @@ extern const char *fetch_error_body(const Fetch *fetch, size_t *len);
  */
 extern void fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, const char *message);
 
+/*
+ * Takes a success for complete whose body is still being read: no more of it is
+ * wanted, and it may be judged.  False where it has broken meanwhile: read on.
+ */
+extern bool fetch_stop(Fetch *fetch);
+
 /* What it waits for; *until: on the wall clock, 0 where that is not known. */
 extern FetchWait fetch_waiting(const Fetch *fetch, TimestampTz *until);
 
