@@ -481,8 +481,7 @@ read_page(Listing *listing, ItemBatch *batch)
 				break;
 			case FETCH_END:
 				begin_page(listing);
-				done = judge_page(listing, !listing->unreadable &&
-								  item_reader_finish(listing->reader, batch) != ITEMS_ERROR);
+				done = judge_page(listing, !listing->unreadable && item_reader_finish(listing->reader, batch) != ITEMS_ERROR);
 				break;
 			case FETCH_JUDGE:
 				done = judge_error(listing);

@@ -8,7 +8,8 @@
  * It ends with its last page, and with it the Listing.
  *
  * What a response means is decided in this order: a success is read, then judged
- * by errorWhen, also where it could not be read, which is an error if no rule speaks; what is no success is judged by what the step knows of itself
+ * by errorWhen (also where it could not be read, which is an error if no rule
+ * speaks); what is no success is judged by what the step knows of itself
  * (an access token that has expired, a sync token that the source has
  * forgotten), by onStatus, and else by its status (source/retry.c).
  */
