@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "source/failure.h"
+#include "source/retry.h"
 
 const FailureKind failure_bad_url = {
 	"bad_url", ERRCODE_INVALID_PARAMETER_VALUE, false,
@@ -32,12 +33,11 @@ const FailureKind failure_rate_limit = {
 	"server takes no more requests for now",
 	NULL
 };
-const FailureKind failure_judged = {
+static const FailureKind judged_an_error = {
 	"error_response", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, false,
 	"response is an error",
 	"The source's \"errorWhen\" or \"onStatus\" says so."
 };
-
 static const FailureKind host_unknown = {
 	"dns", ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
 	"could not resolve the host name of the server", NULL
@@ -106,6 +106,7 @@ static const FailureKind not_http = {
 	"server did not answer in HTTP as expected", NULL
 };
 
+static SourceError *failure_of_status(const HttpRequest *request, int status);
 static char *printable(const char *text);
 
 const FailureKind *
@@ -180,6 +181,31 @@ failure_create(const FailureKind *kind, const HttpRequest *request, char *detail
 }
 
 SourceError *
+failure_of_response(const HttpRequest *request, int status, int64 wait_ms, const char *message)
+{
+	SourceError *error;
+
+	if (status >= 200 && status <= 299)
+	{
+		error = failure_create(&judged_an_error, request, NULL);
+		error->status = status;
+	}
+	else
+		error = failure_of_status(request, status);
+	if (message != NULL)
+	{
+		error->detail = psprintf("The server answered with status %d.", status);
+		error->message = pstrdup(message);
+	}
+	if (wait_ms > MAX_RETRY_AFTER_MS)
+	{
+		error->retry_after_ms = wait_ms;
+		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", wait_ms / 1000);
+	}
+	return error;
+}
+
+static SourceError *
 failure_of_status(const HttpRequest *request, int status)
 {
 	FailureKind kind = {"http_status", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION};

@@ -520,27 +520,7 @@ retry_is_left(const Fetch *fetch)
 static void
 give_up_on_response(Fetch *fetch, const char *message)
 {
-	int			status = fetch->response.status;
-	SourceError *error;
-
-	if (status >= 200 && status <= 299)
-	{
-		error = failure_create(&failure_judged, fetch->request, NULL);
-		error->status = status;
-	}
-	else
-		error = failure_of_status(fetch->request, status);
-	if (message != NULL)
-	{
-		error->detail = psprintf("The server answered with status %d.", status);
-		error->message = pstrdup(message);
-	}
-	if (fetch->server_wait_ms > MAX_RETRY_AFTER_MS)
-	{
-		error->retry_after_ms = fetch->server_wait_ms;
-		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", fetch->server_wait_ms / 1000);
-	}
-	give_up(fetch, error);
+	give_up(fetch, failure_of_response(fetch->request, fetch->response.status, fetch->server_wait_ms, message));
 }
 
 /* There is no whole response. */

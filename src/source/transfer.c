@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "mb/pg_wchar.h"
+#include "source/header_line.h"
 #include "source/sigv4.h"
 #include "source/transfer.h"
 #include "utils/memutils.h"
@@ -54,9 +55,6 @@ static void release_transfer(void *arg);
 static TransferOutcome final_outcome(const Transfer *transfer);
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 static size_t header_callback(char *data, size_t size, size_t n, void *arg);
-static int	parse_status(const char *line, size_t len);
-static bool length_is_malformed(const char *line, size_t len);
-static bool transfer_coding_is_unwanted(const char *line, size_t len);
 static bool keep_header_line(Transfer *transfer, const char *line, size_t len);
 static size_t body_callback(char *data, size_t size, size_t n, void *arg);
 static bool keep_error_bytes(Transfer *transfer, const char *data, size_t len);
@@ -484,12 +482,12 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
 	{
 		/* begins a response; the one before was an interim one */
-		transfer->status = parse_status(data, len);
+		transfer->status = header_line_status(data, len);
 		transfer->header_used = 0;
 	}
 	else if (len == 0)
 		transfer->header_complete = transfer->status >= 200;
-	else if (length_is_malformed(data, len) || transfer_coding_is_unwanted(data, len))
+	else if (header_line_misframes(data, len))
 	{
 		transfer->framing_malformed = true;
 		return 0;
@@ -500,59 +498,6 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	return n;
-}
-
-/* The status of "HTTP/1.1 200 OK"; libcurl has checked that there is one. */
-static int
-parse_status(const char *line, size_t len)
-{
-	int			status = 0;
-	size_t		i = 0;
-
-	while (i < len && line[i] != ' ')
-		i++;
-	for (i++; i < len && isdigit((unsigned char) line[i]) && status < 1000; i++)
-		status = status * 10 + (line[i] - '0');
-	return status;
-}
-
-/*
- * Is this a Content-Length that is no number (RFC 9110 section 8.6), or one that
- * no file has?  libcurl would read until the connection ends then, and could not
- * tell that a body was cut short.
- */
-static bool
-length_is_malformed(const char *line, size_t len)
-{
-	static const char name[] = "Content-Length:";
-	size_t		at = sizeof(name) - 1;
-	size_t		digits;
-
-	if (len < at || pg_strncasecmp(line, name, at) != 0)
-		return false;
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
-		at++;
-	for (digits = 0; at + digits < len && isdigit((unsigned char) line[at + digits]); digits++)
-		;
-	return digits == 0 || digits > 18 || at + digits < len;
-}
-
-/*
- * Is this a Transfer-Encoding other than chunked?  A server must not compress
- * there what has not asked for it (RFC 9112 section 7.4), and libcurl would decode it in its own way.
- */
-static bool
-transfer_coding_is_unwanted(const char *line, size_t len)
-{
-	static const char name[] = "Transfer-Encoding:";
-	size_t		at = sizeof(name) - 1;
-
-	if (len < at || pg_strncasecmp(line, name, at) != 0)
-		return false;
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
-		at++;
-	return !(len - at == strlen("chunked") && pg_strncasecmp(line + at, "chunked", len - at) == 0) &&
-		!(len - at == strlen("identity") && pg_strncasecmp(line + at, "identity", len - at) == 0);
 }
 
 /* Adds a line to the header; false where memory ran out. */
