@@ -110,6 +110,8 @@ inspect_check(const Job *job, ProblemList *problems)
 			(void) response_rules_create(&step->source, problems, problems->context);
 		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
 			(void) sql_source_create(&step->source, problems, problems->context);
+		if (step->source.incremental != NULL && part_is_right(step, "source/incremental", problems))
+			cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else
@@ -134,8 +136,6 @@ inspect_source(const JobStep *step, ProblemList *problems)
 	(void) request_plan_create(step, problems, problems->context);
 	if (has_auth)
 		(void) auth_session_create(&step->source, problems, problems->context);
-	if (step->source.incremental != NULL)
-		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }
 
 /* As part_is_right, of every one. */

@@ -57,6 +57,7 @@ static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
 static void go_on(Listing *listing);
 static void listing_ended(Listing *listing);
+static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
 static void part_ended(Listing *part);
 static void failed(Listing *listing);
@@ -180,11 +181,9 @@ may_carry_credentials(const Listing *listing, const HttpRequest *request)
 static bool
 sends_sync_token(const Listing *listing)
 {
-	const StepRun *sr = listing->sr;
-	const JobIncremental *incremental = sr->step->source.incremental;
+	const JobIncremental *incremental = listing->sr->step->source.incremental;
 
-	return incremental != NULL && incremental->sync_token_param != NULL &&
-		sr->state.sync_token != NULL && !sr->sync_token_expired;
+	return incremental != NULL && incremental->sync_token_param != NULL && listing->sent_token != NULL;
 }
 
 static void
@@ -196,7 +195,7 @@ add_sync_token(const Listing *listing, HttpRequest *request)
 
 	foreach(lc, incremental->sync_token_drops)
 		request->url = url_remove_parameter(request->url, lfirst(lc));
-	request->url = url_add_parameter(request->url, incremental->sync_token_param, sr->state.sync_token, true);
+	request->url = url_add_parameter(request->url, incremental->sync_token_param, listing->sent_token, true);
 }
 
 /*
@@ -304,7 +303,8 @@ judge_error(Listing *listing)
 	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
 	{
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
-		sr->sync_token_expired = true;
+		listing->sent_token = NULL;
+		sr->sync_token_expired = listing->parent == NULL;
 		listing->restarts--;	/* no try: it is another request */
 		begin_anew(listing, NULL);
 		return;
@@ -474,7 +474,7 @@ keep_sync_token(Listing *listing, const char *envelope, size_t len)
 		return;
 	token = envelope_text(value);
 	if (token != NULL)
-		sr->sync_token = MemoryContextStrdup(sr->memory, token);
+		listing->new_token = MemoryContextStrdup(listing->memory, token);
 }
 
 /* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
@@ -579,7 +579,32 @@ listing_ended(Listing *listing)
 	if (listing->whole != NULL)
 		part_ended(listing);
 	else if (!next_window(listing))
+	{
+		if (listing->new_token != NULL)
+			pass_on_token(listing);
 		listing_close(listing);
+	}
+}
+
+/* The sync token of a listing that is complete; it is written with its last items. */
+static void
+pass_on_token(const Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old;
+	ParentToken *token;
+
+	if (listing->parent == NULL)
+	{
+		sr->sync_token = MemoryContextStrdup(sr->memory, listing->new_token);
+		return;
+	}
+	old = MemoryContextSwitchTo(sr->token_memory);
+	token = palloc(sizeof(ParentToken));
+	token->number = listing->parent->number;
+	token->sync_token = pstrdup(listing->new_token);
+	sr->parent_tokens = lappend(sr->parent_tokens, token);
+	MemoryContextSwitchTo(old);
 }
 
 /* The windows of a parent's listing come one after another. */

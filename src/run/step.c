@@ -50,6 +50,7 @@ step_run(RunContext *run, const JobStep *step)
 	sr->memory = memory;
 	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
 	sr->loop_memory = AllocSetContextCreate(memory, "databite loop", ALLOCSET_DEFAULT_SIZES);
+	sr->token_memory = AllocSetContextCreate(memory, "databite sync tokens", ALLOCSET_SMALL_SIZES);
 	sr->context_memory = AllocSetContextCreate(memory, "databite item contexts", ALLOCSET_SMALL_SIZES);
 	run->step = step;
 	run->page = 0;

@@ -47,6 +47,8 @@ typedef struct Listing
 
 	CursorWindow window;		/* from NULL: none */
 	ParentRow  *parent;			/* NULL: none */
+	const char *sent_token;		/* the sync token that it asks with, or NULL */
+	char	   *new_token;		/* that its last page gave, or NULL */
 
 	HttpRequest *base;			/* as it was rendered; NULL for items that are no answer to a request */
 	int			rendered;		/* sr->renderings at that time */
@@ -108,8 +110,10 @@ struct StepRun
 	int64		rejected;		/* items of this pass */
 	int64		taken;			/* items of this pass that were neither rejected nor skipped */
 	char	   *first_reason;	/* of an item of this run that was rejected, or NULL */
-	char	   *sync_token;		/* that the last page gave, or NULL */
-	bool		sync_token_expired;	/* the saved one is not sent any more */
+	char	   *sync_token;		/* that the last page of the step's one listing gave, or NULL */
+	bool		sync_token_expired;	/* the saved one is of no use any more */
+	List	   *parent_tokens;	/* of ParentToken *: of listings that have ended, not written yet */
+	MemoryContext token_memory; /* of them */
 	char	   *etag;			/* of the first page, or NULL */
 	char	   *last_modified;
 	char	   *validators_for; /* the request that they belong to */

@@ -51,6 +51,7 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 		{
 			listing->parent = palloc0(sizeof(ParentRow));
 			listing->parent->json = pstrdup(parent_row);
+			listing->sent_token = NULL;
 		}
 		if (sr->windowed)
 		{
@@ -73,7 +74,7 @@ step_make_cursor(StepRun *sr)
 	char	   *saved = NULL;
 
 	/* What the last run left: a value of cursorField, the end of what was asked for, or when it began. */
-	if (incremental != NULL && (incremental->cursor_field != NULL || sr->state.cursor != NULL))
+	if (sr->state.cursor != NULL || (incremental != NULL && incremental->cursor_field != NULL))
 		saved = sr->state.cursor;
 	else if (sr->state.has_last_sync_time)
 		saved = cursor_time_value(sr->state.last_sync_time);

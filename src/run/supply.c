@@ -27,6 +27,7 @@ static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
 static bool open_only(StepRun *sr);
 static void prepare_parents(RunContext *run, void *arg);
+static void set_parent(Listing *listing, const ParentRow *row);
 static void prepare_listing(RunContext *run, void *arg);
 static void make_pager(Listing *listing, const char *page);
 static void begin(Listing *listing);
@@ -51,6 +52,7 @@ listing_create(StepRun *sr)
 	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
 	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
 	listing->at_page_begin = true;
+	listing->sent_token = sr->sync_token_expired ? NULL : sr->state.sync_token;
 	return listing;
 }
 
@@ -65,11 +67,7 @@ supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, 
 	if (window->to != NULL)
 		listing->window.to = pstrdup(window->to);
 	if (parent != NULL)
-	{
-		listing->parent = palloc(sizeof(ParentRow));
-		listing->parent->number = parent->number;
-		listing->parent->json = pstrdup(parent->json);
-	}
+		set_parent(listing, parent);
 	listing->whole = whole;
 	MemoryContextSwitchTo(old);
 	if (sr->step->source.type == SOURCE_API)
@@ -184,6 +182,7 @@ open_part_of(Listing *whole)
 	part->whole = whole;
 	part->window = whole->window;
 	part->parent = whole->parent;
+	part->sent_token = whole->sent_token;
 	part->base = whole->base;
 	part->rendered = whole->rendered;
 	whole->open_parts++;
@@ -258,7 +257,7 @@ prepare_parents(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
 	const char *parent = request_plan_parent(sr->request_plan)->id;
-	List	   *rows = parent_catalog_get(run->record->id, parent, sr->next_parent, PARENTS_AT_A_TIME);
+	List	   *rows = parent_catalog_get(run->record->id, parent, sr->step->id, sr->next_parent, PARENTS_AT_A_TIME);
 	ListCell   *lc;
 
 	sr->parents_done = list_length(rows) < PARENTS_AT_A_TIME;
@@ -269,9 +268,7 @@ prepare_parents(RunContext *run, void *arg)
 		MemoryContext old = MemoryContextSwitchTo(listing->memory);
 		CursorWindow window;
 
-		listing->parent = palloc(sizeof(ParentRow));
-		listing->parent->number = row->number;
-		listing->parent->json = pstrdup(row->json);
+		set_parent(listing, row);
 		if (sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window))
 		{
 			listing->window.from = pstrdup(window.from);
@@ -284,6 +281,20 @@ prepare_parents(RunContext *run, void *arg)
 		sr->prepared = lappend(sr->prepared, listing);
 		MemoryContextSwitchTo(old);
 	}
+}
+
+/* A copy of the row; each has a sync token of its own. */
+static void
+set_parent(Listing *listing, const ParentRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(listing->memory);
+
+	listing->parent = palloc(sizeof(ParentRow));
+	listing->parent->number = row->number;
+	listing->parent->json = pstrdup(row->json);
+	listing->parent->sync_token = row->sync_token != NULL ? pstrdup(row->sync_token) : NULL;
+	listing->sent_token = listing->parent->sync_token;
+	MemoryContextSwitchTo(old);
 }
 
 static void

@@ -263,7 +263,9 @@ set_options(Transfer *transfer, const HttpRequest *request)
 
 	/* bodies are decoded by us, see content_decoder.c */
 	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L));
-	check_option(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE));
+
+	/* refused where the handle still has the buffer of a transfer that broke before it began; that is of the same size */
+	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE);
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_callback));
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer));
 	check_option(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_callback));
