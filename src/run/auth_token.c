@@ -431,6 +431,7 @@ static void
 use(AuthSession *session, AccessToken *token)
 {
 	session->token = token;
+	session->tokens++;
 	session->rejected = NULL;
 	session->scope = auth_answer_scope(session->auth, token->extra);
 	secret_mask_remember(token->value);

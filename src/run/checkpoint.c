@@ -28,6 +28,7 @@
 static void append_listing(StringInfo json, const StepRun *sr, const Listing *listing);
 static void append_member(StringInfo json, const char *name, const char *value);
 static void append_text(StringInfo json, const char *name, const char *value);
+pg_noreturn static void raise_unreadable(void);
 static void read_listing(StepRun *sr, struct json_object *object);
 static char *text_of(struct json_object *object, const char *name);
 static int64 number_of(struct json_object *object, const char *name);
@@ -45,6 +46,20 @@ checkpoint_is_done(const char *checkpoint)
 		flag_of(root, "done");
 }
 
+TimestampTz
+checkpoint_started_at(const char *checkpoint)
+{
+	struct json_object *root;
+	char	   *error;
+	char	   *started_at;
+
+	if (!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) ||
+		(started_at = text_of(root, "started_at")) == NULL)
+		raise_unreadable();
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
 /* Needs the step's plans: listings are rendered. */
 void
 checkpoint_read(StepRun *sr)
@@ -53,17 +68,10 @@ checkpoint_read(StepRun *sr)
 	struct json_object *root;
 	struct json_object *list;
 	char	   *error;
-	char	   *started_at;
 
 	if (!jsonc_parse(text, strlen(text), CHECKPOINT_DEPTH, sr->memory, &root, &error) ||
-		(started_at = text_of(root, "started_at")) == NULL ||
 		!jsonc_get(root, "listings", &list) || !json_object_is_type(list, json_type_array))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the checkpoint of the step cannot be read"),
-				 errhint("Forget it with databite.reset_job.")));
-	sr->pass_started = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
-															   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		raise_unreadable();
 	sr->position = number_of(root, "position");
 	sr->rejected = number_of(root, "rejected");
 	sr->taken = number_of(root, "taken");
@@ -211,6 +219,15 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->new_token = text_of(object, "new_token");
 	if (listing->new_token != NULL)
 		listing->new_token = MemoryContextStrdup(listing->memory, listing->new_token);
+}
+
+static void
+raise_unreadable(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the checkpoint of the step cannot be read"),
+			 errhint("Forget it with databite.reset_job.")));
 }
 
 /* A text member in the current context, or NULL. */

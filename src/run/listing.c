@@ -46,6 +46,7 @@ static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
 static void replace_token(Listing *listing, const char *message);
 static void begin_anew(Listing *listing, const char *message);
+static void close_parts(Listing *whole);
 static void leave_out(Listing *listing, bool noted);
 static void not_modified(Listing *listing);
 static void keep_page_state(Listing *listing);
@@ -56,6 +57,7 @@ static void advance(Listing *listing);
 static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
 static void go_on(Listing *listing);
+static bool may_be_split(const Listing *listing);
 static void listing_ended(Listing *listing);
 static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
@@ -131,6 +133,16 @@ listing_close(Listing *listing)
 	MemoryContextDelete(listing->memory);
 }
 
+bool
+listing_parts_ended(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	listing->split = listing->ended = false;
+	listing_ended(listing);
+	return list_member_ptr(sr->listings, listing);
+}
+
 /* Credentials that are about to expire are renewed, and a base that depends on them or on the page is rendered. */
 static void
 prepare_request(Listing *listing)
@@ -168,6 +180,7 @@ listing_request(Listing *listing)
 	if (sr->step->source.conditional)
 		add_validators(listing, request);
 	auth_session_apply(sr->auth, request, sr->masked);
+	listing->token = auth_session_token(sr->auth);
 	return request;
 }
 
@@ -371,7 +384,7 @@ replace_token(Listing *listing, const char *message)
 bool
 listing_replace_token(Listing *listing)
 {
-	if (listing->token_replaced || !auth_session_expired(listing->sr->auth))
+	if (listing->token_replaced || !auth_session_expired(listing->sr->auth, listing->token))
 		return false;
 	listing->token_replaced = true;
 	prepare_request(listing);
@@ -384,8 +397,9 @@ static void
 begin_anew(Listing *listing, const char *message)
 {
 	StepRun    *sr = listing->sr;
+	Listing    *whole = listing->whole != NULL ? listing->whole : listing;
 
-	if (++listing->restarts >= sr->step->source.retry.attempts)
+	if (++whole->restarts >= sr->step->source.retry.attempts)
 	{
 		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 		return;
@@ -394,10 +408,30 @@ begin_anew(Listing *listing, const char *message)
 		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						 "the listing would have to begin anew, but its items cannot be written twice",
 						 "Write them with a key (mode \"upsert\").");
-	close_page(listing);
-	listing->skip = 0;
-	pager_restart(listing->pager);
-	listing_begin_page(listing);
+	close_parts(whole);
+	close_page(whole);
+	whole->skip = 0;
+	pager_restart(whole->pager);
+	listing_begin_page(whole);
+}
+
+/* The parts of a split listing, which is not split any more. */
+static void
+close_parts(Listing *whole)
+{
+	ListCell   *lc;
+
+	foreach(lc, whole->sr->listings)
+	{
+		Listing    *part = lfirst(lc);
+
+		if (part->whole != whole)
+			continue;
+		whole->sr->listings = foreach_delete_current(whole->sr->listings, lc);
+		listing_close(part);
+	}
+	whole->open_parts = 0;
+	whole->split = whole->ended = false;
 }
 
 /* The page has no items, and the listing ends with it. */
@@ -411,6 +445,7 @@ leave_out(Listing *listing, bool noted)
 								   sr->step->id, pager_page_number(listing->pager),
 								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
 	sr->pages_done++;
+	pager_left_out(listing->pager);
 	listing_ended(listing);
 }
 
@@ -558,6 +593,7 @@ close_page(Listing *listing)
 	listing->fetch = NULL;
 	listing->reading = false;
 	listing->at_page_begin = true;
+	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
 	MemoryContextReset(listing->page_memory);
 }
 
@@ -567,10 +603,21 @@ go_on(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
-	if (listing->whole == NULL && sr->concurrency > 1 && pager_can_fork(listing->pager, sr->step->source.parallel))
+	if (may_be_split(listing) && pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
 	else
 		listing_begin_page(listing);
+}
+
+/* A sync token comes with the last page, and which one that is nobody knows while parts of it are read. */
+static bool
+may_be_split(const Listing *listing)
+{
+	const StepRun *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+
+	return listing->whole == NULL && sr->concurrency > 1 &&
+		(incremental == NULL || incremental->sync_token_path == NULL);
 }
 
 static void
@@ -659,8 +706,8 @@ failed(Listing *listing)
 		}
 	}
 
-	/* The windows that are complete are not asked for again. */
-	if (listing->sr->windowed)
+	/* The windows that are complete are not asked for again; where items need the response, all have been written. */
+	if (listing->sr->windowed && (listing->sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)
 		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
 }

@@ -30,6 +30,7 @@
 static void prepare(RunContext *run, void *arg);
 static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
+static bool goes_on(const StepRun *sr);
 static void read_listings(StepRun *sr);
 static int	next_fetches(StepRun *sr, Listing **listings, Fetch **fetches);
 static void read_inline(StepRun *sr);
@@ -178,6 +179,8 @@ prepare(RunContext *run, void *arg)
 	run->keep_checkpoint |= !write_plan_is_upsert(sr->plan);
 	if (!sr->done)
 	{
+		/* A pass asks for what there was when it began, in whichever run: the rest is the next one's. */
+		sr->pass_started = goes_on(sr) ? checkpoint_started_at(sr->state.checkpoint) : run->started_at;
 		sr->scopes_used = write_plan_scopes(sr->plan);
 		sr->wanted = parents_wanted(run->job, sr->step);
 		prepare_source(sr, problems);
@@ -236,20 +239,23 @@ begin_pass(RunContext *run, void *arg)
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	CursorWindow bounds;
 
-	sr->pass_started = run->started_at;
 	if (sr->windowed)
 	{
 		cursor_bounds(sr->cursor, &bounds);
 		sr->next_window = bounds.from;
 	}
-
-
-	/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
-	if (sr->state.checkpoint != NULL && (sr->sql == NULL || !write_plan_is_upsert(sr->plan)))
+	if (goes_on(sr))
 		checkpoint_read(sr);
 	else if (sr->wanted != NIL)
 		parent_catalog_clear(run->record->id, sr->step->id);
 	MemoryContextSwitchTo(old);
+}
+
+/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
+static bool
+goes_on(const StepRun *sr)
+{
+	return sr->state.checkpoint != NULL && (sr->step->source.type != SOURCE_SQL || !write_plan_is_upsert(sr->plan));
 }
 
 static void

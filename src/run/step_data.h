@@ -54,7 +54,8 @@ typedef struct Listing
 	int			rendered;		/* sr->renderings at that time */
 	Pager	   *pager;
 	Fetch	   *fetch;			/* the page that is being read; NULL: none */
-	bool		token_replaced; /* of this request, after a 401 */
+	int			token;			/* the access token of this request: auth_session_token */
+	bool		token_replaced; /* after a 401 */
 	int			restarts;		/* of the listing, by a rule */
 	bool		conditional;	/* the request asks for what has changed only */
 	bool		held;			/* a part that failed while earlier ones are open: it may be behind the end */
@@ -209,6 +210,9 @@ extern bool listing_replace_token(Listing *listing);
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
 
+/* All parts of a split one have ended: true where it goes on with a request for its next window, else it is gone. */
+extern bool listing_parts_ended(Listing *listing);
+
 /* Closes it, whatever its state. */
 extern void listing_close(Listing *listing);
 
@@ -254,6 +258,9 @@ extern void step_flush(StepRun *sr);
 
 /* Is it that of a step that is complete, in a run that is not? */
 extern bool checkpoint_is_done(const char *checkpoint);
+
+/* When the pass began that it is of. */
+extern TimestampTz checkpoint_started_at(const char *checkpoint);
 
 /* Both in the current memory context. */
 extern void checkpoint_read(StepRun *sr);

@@ -39,14 +39,14 @@ items_begin(Listing *listing, const char *content_type)
 {
 	StepRun    *sr = listing->sr;
 
-	if (sr->batch == NULL || (sr->sampling && !write_plan_needs_sample(sr->plan)))
+	/* What a try that broke has left in the sample stays there. */
+	if (sr->batch == NULL || (sr->sampling && sr->batch->nitems == 0 && !write_plan_needs_sample(sr->plan)))
 		open_batch(sr);
 	if (listing->reader == NULL)
 		listing->reader = open_reader(sr);
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
 	listing->at_page_begin = false;
-	listing->context = NULL;
 	items_begin_body(listing, content_type);
 }
 
@@ -307,6 +307,7 @@ set_context(Listing *listing)
 		old = MemoryContextSwitchTo(sr->context_memory);
 		listing->context = palloc(sizeof(ItemContext));
 		listing->context->json = step_context_json(listing, NULL);
+		listing->context_complete = false;
 		MemoryContextSwitchTo(old);
 	}
 	item_batch_set_context(sr->batch, listing->context);

@@ -36,6 +36,7 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 	sr->memory = run->memory;
 	sr->masked = masked;
 	state_catalog_get(run->record->id, step->id, &sr->state);
+	sr->pass_started = run->started_at;
 	step_make_cursor(sr);
 	listing = listing_create(sr);
 	if (step->source.type == SOURCE_API)
@@ -78,7 +79,7 @@ step_make_cursor(StepRun *sr)
 		saved = sr->state.cursor;
 	else if (sr->state.has_last_sync_time)
 		saved = cursor_time_value(sr->state.last_sync_time);
-	sr->cursor = cursor_create(incremental, saved, sr->run->started_at, sr->memory);
+	sr->cursor = cursor_create(incremental, saved, sr->pass_started, sr->memory);
 	sr->windowed = incremental != NULL && incremental->step_ms > 0;
 	sr->scopes = step_transform_scopes(sr);
 }

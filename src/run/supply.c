@@ -19,12 +19,14 @@
 /* Parents that are looked up and rendered at a time. */
 #define PARENTS_AT_A_TIME 64
 
+static int	most_in_flight(const StepRun *sr);
 static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
 static bool open_part(StepRun *sr);
 static bool open_part_of(Listing *whole);
 static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
+static bool has_window(const StepRun *sr);
 static bool open_only(StepRun *sr);
 static void prepare_parents(RunContext *run, void *arg);
 static void set_parent(Listing *listing, const ParentRow *row);
@@ -37,7 +39,7 @@ void
 supply_open(StepRun *sr)
 {
 	settle_held(sr);
-	while (!sr->unchanged && in_flight(sr) < (sr->sampling ? 1 : sr->concurrency) && open_one(sr))
+	while (!sr->unchanged && in_flight(sr) < most_in_flight(sr) && open_one(sr))
 		;
 }
 
@@ -102,6 +104,15 @@ supply_finished_windows(const StepRun *sr)
 	return finished;
 }
 
+/* One as long as the columns of the table are to be told by what it gives: what others read is not read a second time. */
+static int
+most_in_flight(const StepRun *sr)
+{
+	bool		learning = sr->batch != NULL ? sr->sampling : write_plan_needs_sample(sr->plan);
+
+	return learning ? 1 : sr->concurrency;
+}
+
 /* Requests that are under way, of listings that were taken up again and have not begun yet too. */
 static int
 in_flight(const StepRun *sr)
@@ -153,8 +164,7 @@ open_part(StepRun *sr)
 		}
 		if (listing->split && listing->ended && listing->open_parts == 0)
 		{
-			listing_close(listing);
-			return open_one(sr);	/* the list has changed */
+			return listing_parts_ended(listing) || open_one(sr);	/* the list has changed */
 		}
 	}
 	return false;
@@ -225,6 +235,8 @@ open_parent(StepRun *sr)
 	if (request_plan_parent(sr->request_plan) == NULL)
 		return false;
 	sr->opened_first = true;
+	if (sr->windowed && !has_window(sr))
+		return false;
 	if (sr->prepared == NIL && !sr->parents_done)
 		run_in_transaction(sr->run, prepare_parents, sr);
 	if (sr->prepared == NIL)
@@ -234,6 +246,15 @@ open_parent(StepRun *sr)
 	sr->next_parent = listing->parent->number;
 	begin(listing);
 	return true;
+}
+
+/* Is there anything to ask for, of whichever parent? */
+static bool
+has_window(const StepRun *sr)
+{
+	CursorWindow window;
+
+	return sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window);
 }
 
 /* The one listing of a step without windows and parents. */

@@ -78,6 +78,12 @@ pager_fork(Pager *pager, MemoryContext context)
 }
 
 void
+pager_left_out(Pager *pager)
+{
+	pager->met_end = pager->is_part;
+}
+
+void
 pager_join(Pager *pager, const Pager *part)
 {
 	learn_total(pager, part);

@@ -97,6 +97,9 @@ extern void pager_restart(Pager *pager);
  * has learned: a total, the end of the list, or offsets it had left at an end
  * which turned out to be none.  A part restored from its state is joined likewise.
  *
+ * pager_left_out says that a page is no page and that its listing ends with it,
+ * before it is joined; of one that is no part there is nothing to say.
+ *
  * pager_is_behind_end tells of a part that was asked for ahead, and whose request
  * the source has refused, that the list ends before it by what the others have learned.
  */
@@ -104,6 +107,7 @@ extern bool pager_is_behind_end(const Pager *pager, const Pager *part);
 extern bool pager_can_fork(const Pager *pager, bool ahead);
 extern Pager *pager_fork(Pager *pager, MemoryContext context);
 extern void pager_join(Pager *pager, const Pager *part);
+extern void pager_left_out(Pager *pager);
 
 /*
  * Goes to the next page.  The same page, cursor or next URL twice, a next URL

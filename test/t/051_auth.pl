@@ -263,6 +263,32 @@ is($split->{status}, 'failed', 'a token with a line break is refused');
 like($split->{error}{message}, qr/header that cannot be sent/, 'which is told');
 unlike(encode_json($split->{error}), qr/canary/, 'without the token');
 is(asked('/bearer'), $bearers, 'and nothing was sent');
+# Requests in flight are refused together, and one new token is for all of them.
+schedule_job($node, 'postgres', {
+	id => 'together',
+	performance => { concurrency => 6 },
+	steps => [
+		{
+			id => 'which',
+			source => { type => 'inline', items => [ map { { id => $_ } } 1 .. 12 ] },
+			destination => { type => 'database', table => 't_which', schema => { id => 'integer' }, key => 'id' }
+		},
+		{
+			id => 'each',
+			dependsOn => ['which'],
+			source => {
+				type => 'api',
+				url => "http://127.0.0.1:$port/bearer?{{which.id}}",
+				retry => { attempts => 1 },
+				auth => { %oauth, grant => 'client_credentials', scope => 'together' }
+			},
+			destination => { type => 'database', table => 't_each', schema => { id => 'integer' }, key => 'id' }
+		} ] });
+is(enqueue_and_wait($node, 'postgres', 'together')->{status}, 'completed', 'several in flight');
+$tokens = asked('/token');
+HTTP::Tiny->new->get("http://127.0.0.1:$port/_expire");
+is(enqueue_and_wait($node, 'postgres', 'together')->{status}, 'completed', 'several in flight whose token is refused');
+is(asked('/token'), $tokens + 1, 'get one new token');
 
 # What goes wrong is told, without what was sent.
 schedule('refused', '/bearer', { %oauth, grant => 'client_credentials', clientSecret => '{{tokens.key}}' });
