@@ -8,7 +8,8 @@
  * It ends with its last page, and with it the Listing.
  *
  * What a response means is decided in this order: a success is read, then judged
- * by errorWhen; what is no success is judged by what the step knows of itself
+ * by errorWhen (also where it could not be read, which is an error if no rule
+ * speaks); what is no success is judged by what the step knows of itself
  * (an access token that has expired, a sync token that the source has
  * forgotten), by onStatus, and else by its status (source/retry.c).
  */
@@ -97,6 +98,8 @@ listing_read(Listing *listing)
 		case FETCH_DATA:
 			begin_body(listing);
 			items_push(listing, data, len);
+			if (items_are_given_up(listing) && fetch_stop(listing->fetch))
+				page_ended(listing);
 			break;
 		case FETCH_RESTARTED:
 			/* Items that were taken stay; the new body gives them again. */
@@ -289,13 +292,13 @@ judge_success(Listing *listing, bool readable)
 {
 	StepRun    *sr = listing->sr;
 	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *envelope;
+	const char *body;
 	size_t		len;
 
 	if (sr->rules == NULL || !response_rules_for_successes(sr->rules))
 		return true;
-	envelope = item_reader_envelope(listing->reader, &len);
-	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), envelope, len, &verdict);
+	body = items_body(listing, readable, &len);
+	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
 	if (verdict.action == ACTION_DEFAULT)
 		return true;
 	items_withdraw(listing);
@@ -390,16 +393,21 @@ begin_smaller_page(Listing *listing)
 static void
 replace_token(Listing *listing, const char *message)
 {
-	StepRun    *sr = listing->sr;
+	bool		is_success = fetch_response(listing->fetch)->status < 300;
 
-	if (listing->token_replaced || !auth_session_expired(sr->auth, listing->token))
-	{
-		fetch_judge(listing->fetch, VERDICT_DEFAULT, NULL, message);
-		return;
-	}
+	if (!listing_replace_token(listing))
+		fetch_judge(listing->fetch, is_success ? VERDICT_FAIL : VERDICT_DEFAULT, NULL, message);
+}
+
+bool
+listing_replace_token(Listing *listing)
+{
+	if (listing->token_replaced || !auth_session_expired(listing->sr->auth, listing->token))
+		return false;
 	listing->token_replaced = true;
 	prepare_request(listing);
 	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
+	return true;
 }
 
 /* The listing from its first page, as often as a request may be tried; what is asked of a part is asked of the whole. */

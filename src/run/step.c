@@ -122,7 +122,7 @@ step_raise_reader_error(const ItemReader *reader, const JobSource *source, const
 	const char *hint;
 	const char *message = item_reader_error(reader, &hint);
 
-	run_raise_content_error(ERRCODE_INVALID_JSON_TEXT, message, hint, source->method,
+	run_raise_content_error(item_reader_sqlstate(reader), message, hint, source->method,
 							fetch ? fetch_response(fetch) : NULL);
 }
 
@@ -207,13 +207,8 @@ prepare_source(StepRun *sr, ProblemList *problems)
 
 	sr->auth = auth_session_create(source, problems, sr->memory);
 	sr->request_plan = request_plan_create(sr->step, problems, sr->memory);
-	sr->rules = response_rules_create(source, problems, sr->memory);
+	step_make_policy(sr, problems);
 	problem_raise_first(problems);
-	if (sr->rules != NULL)
-		response_rules_set_run(sr->rules, sr->scopes);
-	sr->policy.retry = &source->retry;
-	sr->policy.limiter = rate_limiter_create(source->rate_limit, run->record->owner, sr->memory);
-	sr->policy.judged = true;
 	if (!rate_limiter_is_shared(sr->policy.limiter))
 		run_note(sr->run, "the rate limit is not shared with other processes: databite is not preloaded");
 
@@ -221,6 +216,19 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	sr->concurrency = (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ? 1
 		: source->max_concurrency > 0 ? source->max_concurrency
 									  : run->job->concurrency;
+}
+
+void
+step_make_policy(StepRun *sr, ProblemList *problems)
+{
+	const JobSource *source = &sr->step->source;
+
+	sr->rules = response_rules_create(source, problems, sr->memory);
+	if (sr->rules != NULL)
+		response_rules_set_run(sr->rules, sr->scopes);
+	sr->policy.retry = &source->retry;
+	sr->policy.limiter = rate_limiter_create(source->rate_limit, sr->run->record->owner, sr->memory);
+	sr->policy.judged = true;
 }
 
 /* One transaction: from the beginning, or from the checkpoint of a pass that has not ended. */

@@ -63,6 +63,10 @@ typedef struct Listing
 
 	ItemReader *reader;
 	bool		reading;		/* bytes of the page have come */
+	bool		unreadable;		/* the reader has failed, and a rule may know better what the body is */
+	char	   *beginning;		/* of the body, MAX_BEGINNING bytes; NULL: nobody asks for it, or none has come */
+	size_t		beginning_len;
+	int64		body_len;		/* so far, where somebody asks for its beginning */
 	int64		skip;			/* items of the page that are in the table already */
 	Bitmapset  *fresh;			/* positions in the batch of those that came since, where a rule may say that it is no page */
 	int64		withdrawn;		/* of this try, as a rule has said that */
@@ -142,7 +146,13 @@ struct StepRun
 /* More than performance.concurrency and parallel.maxConcurrency may be. */
 #define MAX_REQUESTS	256
 
+/* Bytes of a body that rules see where it cannot be read as items; as of an error's (source/fetch.h). */
+#define MAX_BEGINNING	(64 * 1024)
+
 /* step.c */
+
+/* Compiles the rules over responses, and says how requests are treated, in the step's memory. */
+extern void step_make_policy(StepRun *sr, ProblemList *problems);
 
 /* How many items the source told that there are, or -1. */
 extern int64 step_total_items(const StepRun *sr);
@@ -196,6 +206,12 @@ extern void listing_begin_page(Listing *listing);
 /* That request, in the current context; credentials are fresh and its base is rendered. */
 extern HttpRequest *listing_request(Listing *listing);
 
+/*
+ * Has the same request sent with a new access token, once; false where that was
+ * done or there is none to be had.  Only when its fetch may be judged.
+ */
+extern bool listing_replace_token(Listing *listing);
+
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
 
@@ -210,6 +226,21 @@ extern void listing_close(Listing *listing);
 /* Begins a document: the body of a page, or items of another source. */
 extern void items_begin(Listing *listing, const char *content_type);
 extern void items_push(Listing *listing, const char *data, size_t len);
+
+/* Tells the reader, which has begun, what kind of body comes. */
+extern void items_begin_body(Listing *listing, const char *content_type);
+
+/* Keeps the beginning of a success's body, if there are rules that may ask for it. */
+extern void items_keep_beginning(Listing *listing, const char *data, size_t len);
+
+/* The reader has failed: raises its error, or holds it back where a rule may know better. */
+extern void items_fail(Listing *listing);
+
+/* The reader has failed, and what is kept of the body is all that rules get to see: no more of it is wanted. */
+extern bool items_are_given_up(const Listing *listing);
+
+/* What rules see of the body of a success: the envelope, or the body's beginning where it could not be read. */
+extern const char *items_body(const Listing *listing, bool readable, size_t *len);
 
 /* The document is complete; false where it is wrong, which items_check then raises (a rule may know better). */
 extern bool items_finish(Listing *listing);

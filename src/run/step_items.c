@@ -31,6 +31,7 @@ static void look_at_items(Listing *listing, int first);
 static void look_at_cursor(Listing *listing, int first);
 static void keep_last_value(Listing *listing);
 static void set_context(Listing *listing);
+static bool keeps_beginning(const Listing *listing);
 static void raise_reader_error(const Listing *listing);
 static void note_list_path(const Listing *listing);
 
@@ -49,8 +50,17 @@ items_begin(Listing *listing, const char *content_type)
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
 	listing->withdrawn = 0;
+	items_begin_body(listing, content_type);
+}
+
+void
+items_begin_body(Listing *listing, const char *content_type)
+{
+	listing->unreadable = false;
+	listing->beginning_len = 0;
+	listing->body_len = 0;
 	if (!item_reader_set_content_type(listing->reader, content_type))
-		raise_reader_error(listing);
+		items_fail(listing);
 }
 
 void
@@ -58,7 +68,8 @@ items_push(Listing *listing, const char *data, size_t len)
 {
 	StepRun    *sr = listing->sr;
 
-	while (len > 0)
+	items_keep_beginning(listing, data, len);
+	while (len > 0 && !listing->unreadable)
 	{
 		size_t		taken;
 		int			before = sr->batch->nitems;
@@ -70,7 +81,7 @@ items_push(Listing *listing, const char *data, size_t len)
 		len -= taken;
 		look_at_items(listing, before);
 		if (status == ITEMS_ERROR)
-			raise_reader_error(listing);
+			items_fail(listing);
 		if (status == ITEMS_BATCH_FULL)
 			step_flush(sr);
 		CHECK_FOR_INTERRUPTS();
@@ -84,6 +95,8 @@ items_finish(Listing *listing)
 	ItemReaderStatus status;
 	int			before;
 
+	if (listing->unreadable)
+		return false;
 	do
 	{
 		before = sr->batch->nitems;
@@ -94,6 +107,50 @@ items_finish(Listing *listing)
 			step_flush(sr);
 	} while (status == ITEMS_BATCH_FULL);
 	return status != ITEMS_ERROR;
+}
+
+void
+items_keep_beginning(Listing *listing, const char *data, size_t len)
+{
+	if (!keeps_beginning(listing))
+		return;
+	listing->body_len += len;
+	if (listing->beginning == NULL)
+		listing->beginning = MemoryContextAlloc(listing->memory, MAX_BEGINNING);
+	len = Min(len, MAX_BEGINNING - listing->beginning_len);
+	memcpy(listing->beginning + listing->beginning_len, data, len);
+	listing->beginning_len += len;
+}
+
+void
+items_fail(Listing *listing)
+{
+	if (!keeps_beginning(listing))
+		raise_reader_error(listing);
+	listing->unreadable = true;
+}
+
+bool
+items_are_given_up(const Listing *listing)
+{
+	return listing->unreadable && listing->beginning_len == MAX_BEGINNING;
+}
+
+const char *
+items_body(const Listing *listing, bool readable, size_t *len)
+{
+	/* Of one that was read to its end, the envelope is all but the items, also where no list was found in it. */
+	if (readable || (!listing->unreadable && listing->body_len > MAX_BEGINNING))
+		return item_reader_envelope(listing->reader, len);
+	*len = listing->beginning_len;
+	return listing->beginning != NULL ? listing->beginning : "";
+}
+
+/* There are rules that may tell what a body is that cannot be read. */
+static bool
+keeps_beginning(const Listing *listing)
+{
+	return listing->fetch != NULL && response_rules_for_successes(listing->sr->rules);
 }
 
 void

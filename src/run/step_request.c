@@ -43,6 +43,8 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 	{
 		sr->auth = auth_session_create(&step->source, problems, run->memory);
 		sr->request_plan = request_plan_create(step, problems, run->memory);
+		if (!masked)
+			step_make_policy(sr, problems);
 		problem_raise_first(problems);
 		if (!masked)
 			(void) auth_session_refresh(sr->auth, run, sr->scopes);

@@ -113,6 +113,9 @@ for my $id (qw(bearer basic header query cookie client in_header login aws mtls 
 }
 is(asked('/login'), 1, 'a login serves all of them');
 is(asked('/token'), 3, 'and so do the tokens of client_credentials');
+HTTP::Tiny->new->get("http://127.0.0.1:$port/_expire");
+is(sql(q(SELECT item FROM databite.preview_job('client'))), '{"id": 1}', 'a preview gets a new token where the server has forgotten the old one');
+is(asked('/token'), 4, 'once');
 
 # A refresh token is spent once, and its successor is there before it is needed.
 schedule("refresh$_", '/bearer', { %oauth, grant => 'refresh_token', refreshToken => '{{tokens.refresh}}' }) for 1 .. 2;
