@@ -35,7 +35,8 @@ item_filter_create(const JobStep *step, ProblemList *problems)
 	if (source->where.text == NULL)
 		return NULL;
 	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD |
-										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT, problems);
+										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT,
+										problems);
 	compiler->in_batch = true;
 	compiler->parents = step->parents;
 	expr = template_compile(compiler, &source->where, BOOLOID, -1);

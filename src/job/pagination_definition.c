@@ -289,7 +289,8 @@ check_place(ProblemList *problems, const char *key, const char *name, CursorPlac
 		return;
 	if (place == CURSOR_IN_TEMPLATE)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					"The request's own templates say where it goes: {{ page.offset }}, {{ page.number }}, {{ page.limit }}, {{ page.cursor }}, {{ page.after }}.",
+					"The request's own templates say where it goes: {{ page.offset }}, {{ page.number }}, {{ page.limit }}, "
+					"{{ page.cursor }}, {{ page.after }}.",
 					"\"%s\" does not go with \"in\": \"template\"", key);
 	if (place == CURSOR_IN_HEADER && !is_header_name(name))
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,

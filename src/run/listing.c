@@ -468,9 +468,13 @@ leave_out(Listing *listing, bool noted)
 	StepRun    *sr = listing->sr;
 
 	if (noted && ++sr->left_out <= MAX_NOTED)
-		run_note(sr->run, psprintf("step \"%s\": page " INT64_FORMAT " was left out: the source answered with status %d (%s)",
-								   sr->step->id, pager_page_number(listing->pager),
-								   fetch_response(listing->fetch)->status, url_masked(fetch_response(listing->fetch)->url)));
+	{
+		const HttpResponse *response = fetch_response(listing->fetch);
+
+		run_note(sr->run,
+				 psprintf("step \"%s\": page " INT64_FORMAT " was left out: the source answered with status %d (%s)",
+						  sr->step->id, pager_page_number(listing->pager), response->status, url_masked(response->url)));
+	}
 	sr->pages_done++;
 	if (listing->whole != NULL)
 		pager_leave_out(listing->pager, items_delivered(listing));

@@ -167,8 +167,9 @@ append_page(StringInfo json, const Listing *listing)
 
 	if (listing->pager != NULL)
 		pager_position(listing->pager, &position);
-	appendStringInfo(json, "\"page\": {\"number\": " INT64_FORMAT ", \"offset\": " INT64_FORMAT ", \"limit\": " INT64_FORMAT ", \"cursor\": ",
+	appendStringInfo(json, "\"page\": {\"number\": " INT64_FORMAT ", \"offset\": " INT64_FORMAT ", \"limit\": " INT64_FORMAT ", ",
 					 position.number, position.offset, position.limit);
+	appendStringInfoString(json, "\"cursor\": ");
 	append_text(json, position.cursor, position.cursor_is_number);
 	appendStringInfoString(json, ", \"after\": ");
 	append_text(json, position.after, position.after_is_number);

@@ -352,7 +352,8 @@ follow_url(Pager *pager, const PageResult *result, const char *reference)
 		return pager_fail(pager, NULL, "the URL of the next page cannot be used: %s", problem);
 
 	if (!pager_may_go_to(pager, url))
-		return pager_fail(pager, "Scheme, host and port of the next page must be those of the source's url, or in pagination.allowedOrigins.",
+		return pager_fail(pager,
+						  "Scheme, host and port of the next page must be those of the source's url, or in pagination.allowedOrigins.",
 						  "the URL of the next page leads to another origin: %s", url_masked(url));
 	if (leaves_https(pager, from, url))
 		return pager_fail(pager, NULL, "the URL of the next page leads from https to http: %s", url_masked(url));
@@ -394,7 +395,9 @@ begin_after(Pager *pager, const PageResult *result)
 		return pager_fail(pager, NULL, "the value behind which the listing is to begin anew is longer than %d bytes",
 						  MAX_POSITION_BYTES);
 	if (seen_set_add(pager->afters, result->last_value))
-		return pager_fail(pager, "The source goes in a circle; check how the request takes the value of pagination.restart, and that items are sorted by it.",
+		return pager_fail(pager,
+						  "The source goes in a circle; check how the request takes the value of pagination.restart, "
+						  "and that items are sorted by it.",
 						  "the listing would begin anew at the same place twice, after page " INT64_FORMAT,
 						  pager->page_number - 1);
 	pager_begin(pager);

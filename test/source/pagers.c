@@ -159,6 +159,8 @@ test_places(MemoryContext context)
 static void
 test_same_page(MemoryContext context)
 {
+	HttpResponse response = {.status = 200};
+	PageResult	result = {.response = &response, .nitems = 2, .stop = true};
 	JobPagination p = {.type = PAGINATION_PAGE, .limit = 2, .page_param = "page", .start_page = 1, .max_pages = 100};
 	Pager	   *pager = pager_create(&p, &base, NULL, context);
 
@@ -192,7 +194,7 @@ test_same_page(MemoryContext context)
 	p.type = PAGINATION_PAGE;
 	p.total_path = NULL;
 	pager = pager_create(&p, &base, NULL, context);
-	CHECK(pager_advance(pager, &(PageResult) {.response = &(HttpResponse) {.status = 200}, .nitems = 2, .stop = true}) == PAGER_DONE);
+	CHECK(pager_advance(pager, &result) == PAGER_DONE);
 }
 
 static void

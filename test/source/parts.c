@@ -231,9 +231,14 @@ random_walk(uint64 seed, MemoryContext context)
 	/* without a total a short page is the end, and where pages are halved their size must be what it is said to be */
 	if (walk.server.tells_total && !(by_page && halves) && dice(&walk, 2) == 0)
 		walk.server.cap = 1 + dice(&walk, limit);
-	walk.pagination = (JobPagination) {.type = by_page ? PAGINATION_PAGE : PAGINATION_OFFSET, .limit = limit,
-		.send_limit = true, .offset_param = "offset", .page_param = "page", .limit_param = "limit",
-		.start_page = 1, .max_pages = 100000};
+	walk.pagination.type = by_page ? PAGINATION_PAGE : PAGINATION_OFFSET;
+	walk.pagination.limit = limit;
+	walk.pagination.send_limit = true;
+	walk.pagination.offset_param = "offset";
+	walk.pagination.page_param = "page";
+	walk.pagination.limit_param = "limit";
+	walk.pagination.start_page = 1;
+	walk.pagination.max_pages = 100000;
 	if (walk.server.tells_total)
 		*(by_page ? &walk.pagination.total_pages_path : &walk.pagination.total_path) = path("total");
 	walk.listing = pager_create(&walk.pagination, &base, NULL, context);
