@@ -13,9 +13,10 @@ ISOLATION_OPTS = --load-extension=databite --inputdir=test
 TAP_TESTS = $(if $(wildcard test/t/*.pl),1)
 PROVE_TESTS = test/t/*.pl
 
-PG_CPPFLAGS = -I$(CURDIR)/src $(shell pkg-config --cflags libcurl json-c)
+LIBRARIES = libcurl json-c zlib libbrotlidec
+PG_CPPFLAGS = -I$(CURDIR)/src $(shell pkg-config --cflags $(LIBRARIES))
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
-SHLIB_LINK = $(shell pkg-config --libs libcurl json-c)
+SHLIB_LINK = $(shell pkg-config --libs $(LIBRARIES))
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

@@ -116,6 +116,16 @@ CREATE TABLE databite.parent_row (
 );
 COMMENT ON TABLE databite.parent_row IS 'rows of steps that requests of later steps are made of';
 
+/* What a step keeps of each row of the step before, found again by a hash of what the row holds. */
+CREATE TABLE databite.parent_state (
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	hash pg_catalog.bytea NOT NULL,
+	sync_token pg_catalog.text,
+	PRIMARY KEY (job_id, step_id, hash)
+);
+COMMENT ON TABLE databite.parent_state IS 'cursors of steps, of each row that their requests are made of';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -158,6 +168,7 @@ ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.parent_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
@@ -182,6 +193,7 @@ CREATE POLICY own_transforms ON databite.transform FOR SELECT
  */
 SELECT pg_catalog.pg_extension_config_dump('databite.job', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.step_state', '');
+SELECT pg_catalog.pg_extension_config_dump('databite.parent_state', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.transform', '');
 SELECT pg_catalog.pg_extension_config_dump('databite.setting', '');
 

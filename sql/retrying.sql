@@ -14,8 +14,9 @@ BEGIN
 	RETURN NULL;
 END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(2, '40001');
+SELECT coalesce(max(run_id), 0) AS before FROM databite.runs \gset
 CREATE VIEW history AS SELECT job_id, trigger, status, resumes IS NOT NULL AS resumes, records_inserted AS inserted, error ->> 'message' AS message
-FROM databite.runs ORDER BY run_id;
+FROM databite.runs WHERE run_id > :before ORDER BY run_id;
 
 SELECT databite.schedule_job('{"id": "again", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}]},
 	"destination": {"type": "database", "table": "t", "mode": "insert"},

@@ -20,7 +20,11 @@
 #include "utils/timestamp.h"
 #include "worker/worker.h"
 
-static void replace_job(const JobRecord *old, JobRecord *new);
+static void replace_job(const JobRecord *old, JobRecord *new, const Job *job);
+static void forget_other_cursors(const char *old_definition, const Job *job);
+static const JobStep *find_step(const Job *job, const char *id);
+static bool same_cursor(const JobIncremental *a, const JobIncremental *b);
+static bool same_path(const JsonPath *a, const JsonPath *b);
 static char *jsonb_text(Jsonb *jsonb);
 static void check_step(const JobRecord *record, const char *step_id);
 static JobSchedule *effective_schedule(const Job *job);
@@ -41,8 +45,10 @@ PG_FUNCTION_INFO_V1(databite_cancel_job);
 /*
  * schedule_job(job jsonb) returns text: checks, compiles and stores the job of
  * the current user; 22023, 0A000 and others with the place of the first problem.
- * A job that is replaced keeps its last_sync_time, and its next run where the
- * schedule is the same; the checkpoint of an unfinished pass is forgotten.
+ * A job that is replaced keeps its last_sync_time, its cursor or sync token
+ * where that is of the same field, and its next run where the schedule is the
+ * same; the checkpoint of an unfinished pass is forgotten, and what says that
+ * nothing has changed.
  */
 Datum
 databite_schedule_job(PG_FUNCTION_ARGS)
@@ -71,7 +77,7 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	while ((old = job_catalog_get(job->id, true)) == NULL && !job_catalog_add(&record))
 		CHECK_FOR_INTERRUPTS();
 	if (old != NULL)
-		replace_job(old, &record);
+		replace_job(old, &record, job);
 
 	worker_wake_scheduler_at_commit();
 	tell_next_run(job, schedule, record.next_run_at);
@@ -146,7 +152,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 	}
 	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, step_id);
-	parent_catalog_clear(job->id, step_id);
+	parent_catalog_forget(job->id, step_id);
 	PG_RETURN_VOID();
 }
 
@@ -213,7 +219,7 @@ databite_cancel_job(PG_FUNCTION_ARGS)
 
 /* old is locked. */
 static void
-replace_job(const JobRecord *old, JobRecord *new)
+replace_job(const JobRecord *old, JobRecord *new, const Job *job)
 {
 	catalog_check_owner(old->id, old->owner);
 	if (new->enabled && old->next_run_at != 0 && same_schedule(old->definition, new->definition))
@@ -223,7 +229,60 @@ replace_job(const JobRecord *old, JobRecord *new)
 	{
 		job_catalog_begin_epoch(new->id);
 		state_catalog_forget_checkpoints(new->id);
+		state_catalog_forget_validators(new->id);
+		forget_other_cursors(old->definition, job);
 	}
+}
+
+/* A value that was seen says nothing of another field, nor a token of another list. */
+static void
+forget_other_cursors(const char *old_definition, const Job *job)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *old = job_parse(old_definition, strlen(old_definition), problems);
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		const JobStep *step = lfirst(lc);
+		const JobStep *before = old != NULL ? find_step(old, step->id) : NULL;
+
+		if (before == NULL || !same_cursor(before->source.incremental, step->source.incremental))
+			state_catalog_forget_cursor(job->id, step->id);
+	}
+}
+
+static const JobStep *
+find_step(const Job *job, const char *id)
+{
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		const JobStep *step = lfirst(lc);
+
+		if (strcmp(step->id, id) == 0)
+			return step;
+	}
+	return NULL;
+}
+
+/* Is a saved cursor or token of the one good for the other?  NULL: the clock. */
+static bool
+same_cursor(const JobIncremental *a, const JobIncremental *b)
+{
+	static const JobIncremental clock = {.type = CURSOR_TIME};
+
+	a = a != NULL ? a : &clock;
+	b = b != NULL ? b : &clock;
+	return a->type == b->type && same_path(a->cursor_field, b->cursor_field) &&
+		same_path(a->sync_token_path, b->sync_token_path);
+}
+
+static bool
+same_path(const JsonPath *a, const JsonPath *b)
+{
+	return a == b || (a != NULL && b != NULL && json_path_equal(a, b));
 }
 
 static char *
@@ -305,6 +364,11 @@ same_schedule(const char *a, const char *b)
 static void
 tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at)
 {
+	const JobDestination *destination = &((const JobStep *) linitial(job->steps))->destination;
+
+	if (destination->implied)
+		ereport(NOTICE,
+				(errmsg("job \"%s\" names no destination, so it writes to the table \"%s\"", job->id, destination->table)));
 	if (!job->enabled)
 		ereport(NOTICE,
 				(errmsg("job \"%s\" is not enabled", job->id),

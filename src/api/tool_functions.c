@@ -182,8 +182,10 @@ databite_set_token(PG_FUNCTION_ARGS)
 Datum
 databite_delete_token(PG_FUNCTION_ARGS)
 {
+	bool		deleted = token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
 	access_token_catalog_forget(GetUserId());
-	PG_RETURN_BOOL(token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	PG_RETURN_BOOL(deleted);
 }
 
 /* start() returns boolean: false where a scheduler is running already. */

@@ -66,3 +66,17 @@ access_token_catalog_forget(Oid owner)
 	catalog_run("DELETE FROM databite.access_token WHERE owner = $1::pg_catalog.regrole", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 }
+
+/* In the order of databite.set_token. */
+void
+access_token_catalog_lock(void)
+{
+	secret_row_lock("token");
+	secret_row_lock("access_token");
+}
+
+bool
+access_token_catalog_is_locked_by_us(void)
+{
+	return secret_row_is_locked_by_us("token") || secret_row_is_locked_by_us("access_token");
+}

@@ -25,4 +25,13 @@ extern void access_token_catalog_put(Oid owner, const char *key, const AccessTok
 /* Forgets all of a role: they were got with secrets that have changed. */
 extern void access_token_catalog_forget(Oid owner);
 
+/*
+ * Locks this table and databite.token until the end of the transaction, so that
+ * neither put nor token_catalog_set has to wait.
+ */
+extern void access_token_catalog_lock(void);
+
+/* Has the current transaction such a lock on either of them, as it has changed tokens? */
+extern bool access_token_catalog_is_locked_by_us(void);
+
 #endif

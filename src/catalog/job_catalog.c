@@ -100,6 +100,7 @@ job_catalog_delete(const char *id)
 	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", &args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 	return deleted;
 }

@@ -33,6 +33,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 						 " FROM ROWS FROM (pg_catalog.unnest($3::pg_catalog.jsonb[])) WITH ORDINALITY AS r(value, number)"
 						 " CROSS JOIN LATERAL (SELECT pg_catalog.jsonb_object_agg(n.name, r.value OPERATOR(pg_catalog.->) n.name) AS value"
 						 " FROM pg_catalog.unnest($4::pg_catalog.text[]) AS n(name)) AS v"
+						 " WHERE EXISTS (SELECT FROM databite.job WHERE job_id = $1)"
 						 " ORDER BY r.number"
 						 " ON CONFLICT (job_id, step_id, hash) DO NOTHING",
 						 &args, SPI_OK_INSERT);
@@ -40,7 +41,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 }
 
 List *
-parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max)
+parent_catalog_get(const char *job_id, const char *step_id, const char *later_step, int64 after, int max)
 {
 	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
@@ -54,10 +55,13 @@ parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max
 	arg_text(&args, step_id);
 	arg_int8(&args, after);
 	arg_int4(&args, max);
+	arg_text(&args, later_step);
 	n = catalog_run_prepared(&plan,
-							 "SELECT number, value::pg_catalog.text FROM databite.parent_row"
-							 " WHERE job_id = $1 AND step_id = $2 AND number > $3"
-							 " ORDER BY number LIMIT $4",
+							 "SELECT r.number, r.value::pg_catalog.text, s.sync_token FROM databite.parent_row AS r"
+							 " LEFT JOIN databite.parent_state AS s"
+							 " ON s.job_id = r.job_id AND s.step_id = $5 AND s.hash = r.hash"
+							 " WHERE r.job_id = $1 AND r.step_id = $2 AND r.number > $3"
+							 " ORDER BY r.number LIMIT $4",
 							 &args, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(scope.caller);
 	for (int i = 0; i < n; i++)
@@ -66,11 +70,54 @@ parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max
 
 		row->number = row_int8(i, 1, 0);
 		row->json = row_text(i, 2, scope.caller);
+		row->sync_token = row_text(i, 3, scope.caller);
 		rows = lappend(rows, row);
 	}
 	MemoryContextSwitchTo(old);
 	catalog_leave(&scope);
 	return rows;
+}
+
+void
+parent_catalog_put_tokens(const char *job_id, int64 epoch, const char *step_id, const char *later_step, const List *tokens)
+{
+	CatalogScope scope;
+	ListCell   *lc;
+
+	catalog_enter(&scope);
+	foreach(lc, tokens)
+	{
+		static SPIPlanPtr plan = NULL;
+		const ParentToken *token = lfirst(lc);
+		CatalogArgs args = {0};
+
+		arg_text(&args, job_id);
+		arg_text(&args, step_id);
+		arg_text(&args, later_step);
+		arg_int8(&args, token->number);
+		arg_text(&args, token->sync_token);
+		arg_int8(&args, epoch);
+		catalog_run_prepared(&plan,
+							 "INSERT INTO databite.parent_state (job_id, step_id, hash, sync_token)"
+							 " SELECT r.job_id, $3, r.hash, $5 FROM databite.parent_row AS r JOIN databite.job AS j USING (job_id)"
+							 " WHERE r.job_id = $1 AND r.step_id = $2 AND r.number = $4 AND j.state_epoch = $6 FOR KEY SHARE OF j"
+							 " ON CONFLICT (job_id, step_id, hash) DO UPDATE SET sync_token = excluded.sync_token",
+							 &args, SPI_OK_INSERT);
+	}
+	catalog_leave(&scope);
+}
+
+void
+parent_catalog_forget(const char *job_id, const char *step_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)", &args, SPI_OK_DELETE);
+	catalog_leave(&scope);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/secret_row.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -52,6 +53,22 @@ secret_row_get(const char *table, Oid owner, const char *name, Datum *values, bo
 		heap_deform_tuple(row, RelationGetDescr(relation), values, nulls);
 	table_close(relation, NoLock);
 	return row != NULL;
+}
+
+void
+secret_row_lock(const char *table)
+{
+	table_close(open_table(table, ShareRowExclusiveLock), NoLock);
+}
+
+bool
+secret_row_is_locked_by_us(const char *table)
+{
+	Relation	relation = open_table(table, AccessShareLock);
+	bool		locked = CheckRelationLockedByMe(relation, RowExclusiveLock, true);
+
+	table_close(relation, NoLock);
+	return locked;
 }
 
 static Relation

@@ -131,6 +131,33 @@ state_catalog_forget_checkpoints(const char *job_id)
 	catalog_leave(&scope);
 }
 
+void
+state_catalog_forget_cursor(const char *job_id, const char *step_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_text(&args, step_id);
+	catalog_run("UPDATE databite.step_state SET cursor = NULL, sync_token = NULL WHERE job_id = $1 AND step_id = $2",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+void
+state_catalog_forget_validators(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	catalog_run("UPDATE databite.step_state SET etag = NULL, last_modified = NULL, validators_for = NULL WHERE job_id = $1",
+				&args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
 char *
 setting_catalog_get(const char *name)
 {

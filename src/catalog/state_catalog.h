@@ -53,6 +53,12 @@ extern void state_catalog_reset(const char *job_id, const char *step_id);
 /* Forgets checkpoints, keeps last_sync_time: what comes next begins anew. */
 extern void state_catalog_forget_checkpoints(const char *job_id);
 
+/* Forgets cursor and sync token of a step, keeps last_sync_time. */
+extern void state_catalog_forget_cursor(const char *job_id, const char *step_id);
+
+/* Forgets what would let the source answer that nothing has changed: the rows are to be made in another way. */
+extern void state_catalog_forget_validators(const char *job_id);
+
 /* Defaults of this database (databite.configure): JSON text or NULL. */
 extern char *setting_catalog_get(const char *name);
 extern void setting_catalog_set(const char *name, const char *value);

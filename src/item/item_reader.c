@@ -24,6 +24,7 @@
 
 static ItemReaderStatus push_encoded(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemBatch *batch);
 static ItemReaderStatus push_text(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemBatch *batch);
+static bool look_for_end(ItemReader *reader);
 static ItemReaderStatus finish_json(ItemReader *reader);
 static bool set_format(ItemReader *reader, const ContentType *type);
 static ItemReaderStatus failed(ItemReader *reader);
@@ -91,6 +92,8 @@ item_reader_begin(ItemReader *reader, int64 skip)
 	reader->skip = skip;
 	reader->count = 0;
 	reader->position = 0;
+	reader->item_end = 0;
+	reader->endless = false;
 	reader->begun = false;
 	reader->key.len = 0;
 	reader->carry.len = 0;
@@ -173,6 +176,12 @@ item_reader_error(const ItemReader *reader, const char **hint)
 	if (hint != NULL)
 		*hint = (reader->hint[0] != '\0') ? reader->hint : NULL;
 	return reader->error;
+}
+
+int
+item_reader_sqlstate(const ItemReader *reader)
+{
+	return reader->endless ? ERRCODE_PROGRAM_LIMIT_EXCEEDED : ERRCODE_INVALID_JSON_TEXT;
 }
 
 int64
@@ -280,6 +289,7 @@ push_text(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemB
 	const char *end = data + len;
 	bool		full = false;
 	bool		right = (reader->state != FAILED);
+	int64		before = reader->count;
 
 	reader->data = data;
 	reader->kept_from = (reader->format != FORMAT_JSON || reader_in_list(reader)) ? NULL : data;
@@ -297,9 +307,25 @@ push_text(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemB
 	keep(reader, p);
 	reader->position += p - data;
 	*taken = p - data;
+	if (reader->count != before)
+		reader->item_end = reader->position;
+	if (right)
+		right = look_for_end(reader);
 	if (!right)
 		return failed(reader);
 	return full ? ITEMS_BATCH_FULL : ITEMS_MORE;
+}
+
+/* False with the error set where too much has gone by without the end of an item. */
+static bool
+look_for_end(ItemReader *reader)
+{
+	int64		patience = (int64) reader->options.max_item_bytes * ITEM_READER_PATIENCE;
+
+	if (reader->position - reader->item_end <= patience)
+		return true;
+	reader->endless = true;
+	return reader_fail(reader, "the response has an item or something else that does not end after " INT64_FORMAT " bytes", patience);
 }
 
 static ItemReaderStatus

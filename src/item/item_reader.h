@@ -98,13 +98,19 @@ typedef struct ItemReaderOptions
 	const JsonPath *data_path;	/* where the list is, or with .* the object; NULL: a root array, else the one array under a usual name */
 	int			npaths;
 	const JsonPath *const *paths;	/* wanted paths; nsteps 0 is the whole item as CELL_JSON (or scalar) */
-	size_t		max_item_bytes; /* 16 MiB */
+	size_t		max_item_bytes; /* 16 MiB; see ITEM_READER_PATIENCE too */
 	int			max_depth;		/* 512 */
 	size_t		max_envelope_bytes; /* 1 MiB; beyond it the envelope is given up */
 	SourceFormat format;		/* FORMAT_BY_CONTENT_TYPE: JSON until item_reader_set_content_type says otherwise */
 	const List *zip;			/* of JobZip *; NIL: items are items */
 	bool		fingerprint;	/* see item_reader_fingerprint */
 } ItemReaderOptions;
+
+/*
+ * A document of which that many times max_item_bytes go by without the end of an
+ * item has none: an item that large is no use, and neither is what is around the list.
+ */
+#define ITEM_READER_PATIENCE 64
 
 typedef enum ItemReaderStatus
 {
@@ -152,6 +158,9 @@ extern ItemReaderStatus item_reader_finish(ItemReader *reader, ItemBatch *batch)
 
 /* What is wrong: errmsg style, with the byte position in the body; hint may be NULL. */
 extern const char *item_reader_error(const ItemReader *reader, const char **hint);
+
+/* Its SQLSTATE: that of JSON which is wrong, or of a limit that is exceeded. */
+extern int	item_reader_sqlstate(const ItemReader *reader);
 
 /* Items of the current document so far, those skipped included. */
 extern int64 item_reader_count(const ItemReader *reader);

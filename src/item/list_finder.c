@@ -65,6 +65,7 @@ struct ListFinder
 static bool leads_to_many(const JsonPathStep *step);
 static bool leads_into_object(const JsonPathStep *step);
 static bool is_step(const FinderLevel *level, const char *name, size_t len);
+static FinderAction enter_array(ListFinder *finder);
 static FinderAction value_at_list(ListFinder *finder, char first);
 static FinderAction value_under_usual_name(ListFinder *finder, char first);
 static bool inside_all(const ListFinder *finder);
@@ -197,6 +198,15 @@ finder_element(ListFinder *finder)
 {
 	FinderLevel *level = &finder->levels[finder->depth - 1];
 
+	if (level->step == NULL)
+	{
+		/* it is no empty object */
+		if (finder->problem[0] == '\0')
+			explain_missing(finder);
+		finder->on_path = false;
+		level->position++;
+		return;
+	}
 	finder->on_path = level->step->kind == PATH_ALL || level->step->index == level->position;
 	level->position++;
 }
@@ -230,9 +240,28 @@ finder_value(ListFinder *finder, char first)
 		finder->depth++;
 		return FINDER_ENTER;
 	}
+	if (first == '[' && level->step != NULL && level->step->kind == PATH_MEMBERS)
+		return enter_array(finder);
 	if (inside_all(finder) && first != 'n')
 		explain_missing(finder);
 	return FINDER_SKIP;
+}
+
+/*
+ * An array where an object of items or of ways to them is looked for.  Where it is
+ * empty it is an empty object: languages that have one type for both, such as
+ * PHP, write it like that.  Its level has no step.
+ */
+static FinderAction
+enter_array(ListFinder *finder)
+{
+	FinderLevel *level = &finder->levels[finder->depth++];
+
+	level->step = NULL;
+	level->is_object = false;
+	level->matched = false;
+	level->position = 0;
+	return FINDER_ENTER;
 }
 
 void
@@ -241,7 +270,7 @@ finder_leave(ListFinder *finder)
 	FinderLevel *level = &finder->levels[--finder->depth];
 
 	/* No element, so none without a list. */
-	if (level->step != NULL && leads_to_many(level->step) && level->position == 0)
+	if ((level->step == NULL ? !level->is_object : leads_to_many(level->step)) && level->position == 0)
 		finder->found = true;
 }
 
@@ -290,6 +319,8 @@ value_at_list(ListFinder *finder, char first)
 {
 	char		opening = finder->members ? '{' : '[';
 
+	if (first == '[' && finder->members)
+		return enter_array(finder);
 	if (first != opening && first != 'n')
 	{
 		explain_missing(finder);

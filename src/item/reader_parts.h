@@ -62,6 +62,8 @@ struct ItemReader
 	int64		skip;
 	int64		count;
 	int64		position;		/* in the body, of the bytes of the next push */
+	int64		item_end;		/* likewise, of the push in which an item has ended last */
+	bool		endless;		/* the error is that nothing ends */
 	bool		begun;			/* something but white space was met */
 	Scanner		scanner;
 	ByteBuffer	key;

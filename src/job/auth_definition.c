@@ -307,8 +307,11 @@ set_defaults(JobAuth *auth, AuthType type)
 	if (auth->name == NULL && auth->place == AUTH_IN_HEADER)
 		auth->name = pstrdup("Authorization");
 	if (auth->prefix == NULL)
-		auth->prefix = pstrdup(auth->name != NULL && auth->place == AUTH_IN_HEADER &&
-							   pg_strcasecmp(auth->name, "Authorization") == 0 ? "Bearer " : "");
+	{
+		bool		usual = auth->name != NULL && auth->place == AUTH_IN_HEADER && pg_strcasecmp(auth->name, "Authorization") == 0;
+
+		auth->prefix = pstrdup(usual ? "Bearer " : "");
+	}
 }
 
 /* What goes with a grant and what does not. */

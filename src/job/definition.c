@@ -37,6 +37,7 @@ typedef struct SettingsReading
 
 static struct json_object *parse_root(const char *json, size_t len, const char *what, ProblemList *problems);
 static void finish_error_handling(Job *job);
+static void imply_destination(ProblemList *problems, const Job *job, JobDestination *destination);
 static void finish_step(struct json_object *object, const char *id, const char *pointer, JobStep *step);
 static void read_id(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					const char *pointer, void *target);
@@ -65,7 +66,7 @@ static const KeyRule job_rules[] = {
 	{.name = "enabled", .types = VALUE_BOOLEAN, .parse = read_boolean, FIELD(JobReading, job.enabled)},
 	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, .variants = ONE_STEP,
 	FIELD(JobReading, step.source)},
-	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, .variants = ONE_STEP,
+	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .variants = ONE_STEP,
 	FIELD(JobReading, step.destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, .variants = ONE_STEP,
 	FIELD(JobReading, step.transform)},
@@ -121,6 +122,8 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 
 	if (!has_steps)
 	{
+		if (!json_object_object_get_ex(root, "destination", NULL))
+			imply_destination(problems, &reading->job, &reading->step.destination);
 		finish_step(root, "main", "", &reading->step);
 		reading->job.steps = list_make1(&reading->step);
 	}
@@ -168,6 +171,22 @@ parse_root(const char *json, size_t len, const char *what, ProblemList *problems
 		return NULL;
 	}
 	return check_type(problems, root, VALUE_OBJECT, what, "") ? root : NULL;
+}
+
+/* A job that names no destination writes to the table of its own name. */
+static void
+imply_destination(ProblemList *problems, const Job *job, JobDestination *destination)
+{
+	if (job->id == NULL || strchr(job->id, '.') != NULL)
+	{
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "",
+					"Only a job whose id can be the name of a table does without.",
+					"\"destination\" is missing");
+		return;
+	}
+	destination->table = pstrdup(job->id);
+	destination->table_pointer = "/destination";
+	destination->implied = true;
 }
 
 /* What a step has beside its keys; its own id wins. */

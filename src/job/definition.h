@@ -354,6 +354,7 @@ typedef struct JobDestination
 	int			batch_size;		/* 0: not stated */
 	bool		rejects_bad_items;	/* onError: "log_and_continue", or the job's errorHandling.onItemError */
 	bool		has_pool;		/* connectionPool is stated */
+	bool		implied;		/* there is none in the definition: the table has the job's name */
 	bool		states_on_error;	/* onError is stated: it wins over the job's onItemError */
 } JobDestination;
 

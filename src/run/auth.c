@@ -86,12 +86,19 @@ auth_session_refresh(AuthSession *session, RunContext *run, Jsonb *scopes)
 	return changed;
 }
 
+int
+auth_session_token(const AuthSession *session)
+{
+	return session != NULL ? session->tokens : 0;
+}
+
 bool
-auth_session_expired(AuthSession *session)
+auth_session_expired(AuthSession *session, int token)
 {
 	if (session == NULL || session->token == NULL)
 		return false;
-	session->rejected = MemoryContextStrdup(session->memory, session->token->value);
+	if (token == session->tokens)
+		session->rejected = MemoryContextStrdup(session->memory, session->token->value);
 	return true;
 }
 

@@ -34,8 +34,15 @@ extern AuthSession *auth_session_create(const JobSource *source, ProblemList *pr
  */
 extern bool auth_session_refresh(AuthSession *session, RunContext *run, Jsonb *scopes);
 
-/* A response of 401 to a request with these credentials: true where new ones are to be had, which refresh then gets. */
-extern bool auth_session_expired(AuthSession *session);
+/* Which access token requests get just now: 0 none, and another number for each. */
+extern int	auth_session_token(const AuthSession *session);
+
+/*
+ * A response of 401 to a request with that access token: true where another one
+ * is to be had, which refresh then gets, unless it has been got meanwhile for
+ * another request that went out with the same.
+ */
+extern bool auth_session_expired(AuthSession *session, int token);
 
 /*
  * Puts the credentials into a rendered request: headers, query, cookie, what

@@ -27,6 +27,7 @@ struct AuthSession
 	AccessToken *token;			/* NULL: none yet */
 	char	   *scope;			/* of {{auth.x}}, JSON text */
 	char	   *rejected;		/* a token that a 401 was the answer to, or NULL */
+	int			tokens;			/* how many there have been */
 };
 
 /* auth.c; the rendered value of a field, or NULL. */

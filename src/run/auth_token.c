@@ -12,8 +12,9 @@
  * until then.  A crash in between is the one window in which it can be lost:
  * the server has forgotten the old one and nobody has the new one.
  *
- * In execute_job what is stored may be rolled back.  So a refresh token is not
- * spent there at all, and other access tokens are used without being kept.
+ * In execute_job what is stored may be rolled back.  So another process commits
+ * what a refresh token has given (token_keeper.c), and other access tokens are used
+ * without being kept.
  */
 #include "postgres.h"
 
@@ -27,6 +28,7 @@
 #include "run/auth_data.h"
 #include "run/run_error.h"
 #include "run/secret_mask.h"
+#include "run/token_keeper.h"
 #include "source/request_edit.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -42,6 +44,7 @@ typedef struct TokenWork
 	Jsonb	   *scopes;
 	const HttpResponse *response;
 	StringInfo	answer;
+	TokenKeeper *keeper;		/* stores what a refresh token has given, or NULL: our own transaction does */
 } TokenWork;
 
 static JobSource *token_source(const JobSource *source);
@@ -56,9 +59,9 @@ static void token_lock(const AuthSession *session, Oid owner, LOCKTAG *tag);
 static void get_under_lock(RunContext *run, TokenWork *work);
 static void ask(RunContext *run, TokenWork *work);
 static bool spends_refresh_token(const AuthSession *session);
-static void read_answer(Fetch *fetch, StringInfo answer, const char *method);
+static void read_answer(const AuthSession *session, Fetch *fetch, StringInfo answer);
 static void judge(Fetch *fetch);
-pg_noreturn static void raise_failure(const Fetch *fetch);
+pg_noreturn static void raise_failure(const AuthSession *session, const Fetch *fetch);
 static void take(RunContext *run, void *arg);
 static void use(AuthSession *session, AccessToken *token);
 
@@ -293,24 +296,22 @@ static void
 get_under_lock(RunContext *run, TokenWork *work)
 {
 	AuthSession *session = work->session;
-	bool		spends = spends_refresh_token(session);
 
 	/* Whoever had the lock may have got one. */
 	run_in_transaction(run, load, work);
 	if (auth_token_is_fresh(session))
 		return;
-	if (spends && run->mode == RUN_IN_FUNCTION)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a refresh token cannot be spent inside a transaction"),
-				 errdetail("The server may replace it, and a rollback would lose the new one."),
-				 errhint("Run the job with CALL databite.run_job or databite.enqueue_job; the access token is kept, and used here too.")));
-
-	if (spends)
-		HOLD_CANCEL_INTERRUPTS();
-	ask(run, work);
-	if (spends)
-		RESUME_CANCEL_INTERRUPTS();
+	if (spends_refresh_token(session) && run->mode == RUN_IN_FUNCTION)
+		work->keeper = token_keeper_start(run->record->owner);
+	PG_TRY();
+	{
+		ask(run, work);
+	}
+	PG_FINALLY();
+	{
+		token_keeper_end(work->keeper);
+	}
+	PG_END_TRY();
 }
 
 /* The request, its answer, and what is stored of it. */
@@ -320,29 +321,36 @@ ask(RunContext *run, TokenWork *work)
 	AuthSession *session = work->session;
 	JobRetry	retry = session->source->retry;
 	FetchPolicy policy = {.retry = &retry, .judged = true};
-	StringInfoData answer;
+	StringInfo	answer = makeStringInfo();
 	Fetch	   *fetch;
 	bool		more_to_come = run->more_to_come;
+	bool		spends = spends_refresh_token(session);
 
 	/* Cancels wait while a refresh token is on its way, so that must not take long. */
-	if (spends_refresh_token(session))
+	if (spends)
+	{
 		retry.attempts = 1;
+		HOLD_CANCEL_INTERRUPTS();
+	}
 	session->token_request->tls = auth_tls(session);
 	fetch = fetch_start(run->client, session->token_request, &policy);
-	initStringInfo(&answer);
-	read_answer(fetch, &answer, session->token_request->method);
+	read_answer(session, fetch, answer);
 
 	work->response = fetch_response(fetch);
-	work->answer = &answer;
+	work->answer = answer;
 	run->more_to_come = false;	/* its commit is waited for */
 	run_in_transaction(run, take, work);
 	run->more_to_come = more_to_come;
+	if (spends)
+		RESUME_CANCEL_INTERRUPTS();
 	fetch_close(fetch);
-	pfree(answer.data);
+	work->answer = NULL;
+	pfree(answer->data);
+	pfree(answer);
 }
 
 static void
-read_answer(Fetch *fetch, StringInfo answer, const char *method)
+read_answer(const AuthSession *session, Fetch *fetch, StringInfo answer)
 {
 	const char *data;
 	size_t		len;
@@ -355,7 +363,7 @@ read_answer(Fetch *fetch, StringInfo answer, const char *method)
 				if (answer->len + len > MAX_ANSWER_BYTES)
 					run_raise_content_error(ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 											"the answer of the token endpoint is longer than 1 MiB", NULL,
-											method, fetch_response(fetch));
+											session->token_request->method, fetch_response(fetch));
 				appendBinaryStringInfo(answer, data, len);
 				break;
 			case FETCH_RESTARTED:
@@ -367,7 +375,7 @@ read_answer(Fetch *fetch, StringInfo answer, const char *method)
 				judge(fetch);
 				break;
 			case FETCH_FAILED:
-				raise_failure(fetch);
+				raise_failure(session, fetch);
 		}
 	}
 }
@@ -383,10 +391,13 @@ judge(Fetch *fetch)
 }
 
 static void
-raise_failure(const Fetch *fetch)
+raise_failure(const AuthSession *session, const Fetch *fetch)
 {
 	SourceError error = *fetch_error(fetch);
 
+	/* RFC 6749 section 5.2: invalid_grant; not every server says so. */
+	if (spends_refresh_token(session) && (error.status == 400 || error.status == 401))
+		error.hint = pstrdup("If the refresh token has ended or was spent elsewhere, get a new one and store it with databite.set_token.");
 	error.message = psprintf("no access token: %s", error.message);
 	run_raise_source_error(&error);
 }
@@ -402,7 +413,9 @@ take(RunContext *run, void *arg)
 	MemoryContext old = MemoryContextSwitchTo(session->token_memory);
 
 	token = auth_answer_read(session, work->answer->data, work->answer->len, work->response, &rotated);
-	if (run->mode != RUN_IN_FUNCTION)
+	if (work->keeper != NULL)
+		token_keeper_store(work->keeper, session->auth->refresh_token_name, rotated, session->key, token);
+	else if (run->mode != RUN_IN_FUNCTION)
 	{
 		(void) set_config_option("synchronous_commit", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 		if (rotated != NULL)
@@ -418,6 +431,7 @@ static void
 use(AuthSession *session, AccessToken *token)
 {
 	session->token = token;
+	session->tokens++;
 	session->rejected = NULL;
 	session->scope = auth_answer_scope(session->auth, token->extra);
 	secret_mask_remember(token->value);

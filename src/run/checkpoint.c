@@ -6,8 +6,8 @@
  *  "sync_token", "etag", "last_modified", "validators_for": text,
  *  "next_window": text, "next_parent": n,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
- *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}},
- *				  "split": true, "whole": n}]}
+ *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
+ *				  "token_expired": true, "new_token": text, "split": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
@@ -27,6 +27,8 @@
 
 static void append_listing(StringInfo json, const StepRun *sr, const Listing *listing);
 static void append_member(StringInfo json, const char *name, const char *value);
+static void append_text(StringInfo json, const char *name, const char *value);
+pg_noreturn static void raise_unreadable(void);
 static void read_listing(StepRun *sr, struct json_object *object);
 static char *text_of(struct json_object *object, const char *name);
 static int64 number_of(struct json_object *object, const char *name);
@@ -44,6 +46,20 @@ checkpoint_is_done(const char *checkpoint)
 		flag_of(root, "done");
 }
 
+TimestampTz
+checkpoint_started_at(const char *checkpoint)
+{
+	struct json_object *root;
+	char	   *error;
+	char	   *started_at;
+
+	if (!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) ||
+		(started_at = text_of(root, "started_at")) == NULL)
+		raise_unreadable();
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
 /* Needs the step's plans: listings are rendered. */
 void
 checkpoint_read(StepRun *sr)
@@ -52,17 +68,10 @@ checkpoint_read(StepRun *sr)
 	struct json_object *root;
 	struct json_object *list;
 	char	   *error;
-	char	   *started_at;
 
 	if (!jsonc_parse(text, strlen(text), CHECKPOINT_DEPTH, sr->memory, &root, &error) ||
-		(started_at = text_of(root, "started_at")) == NULL ||
 		!jsonc_get(root, "listings", &list) || !json_object_is_type(list, json_type_array))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the checkpoint of the step cannot be read"),
-				 errhint("Forget it with databite.reset_job.")));
-	sr->pass_started = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
-															   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		raise_unreadable();
 	sr->position = number_of(root, "position");
 	sr->rejected = number_of(root, "rejected");
 	sr->taken = number_of(root, "taken");
@@ -89,7 +98,7 @@ checkpoint_write(StepRun *sr)
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
 	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
 					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
-	append_member(&json, "seen", cursor_seen(sr->cursor));
+	append_text(&json, "seen", cursor_seen(sr->cursor));
 	append_member(&json, "sync_token", sr->sync_token);
 	append_member(&json, "etag", sr->etag);
 	append_member(&json, "last_modified", sr->last_modified);
@@ -122,8 +131,15 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 		appendStringInfoChar(json, '}');
 	}
 	if (listing->parent != NULL)
-		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s}",
+	{
+		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s",
 						 listing->parent->number, listing->parent->json);
+		append_member(json, "sync_token", listing->sent_token);
+		appendStringInfoChar(json, '}');
+	}
+	else if (sr->state.sync_token != NULL && listing->sent_token == NULL)
+		appendStringInfoString(json, ", \"token_expired\": true");
+	append_member(json, "new_token", listing->new_token);
 	if (listing->split)
 		appendStringInfoString(json, ", \"split\": true");
 	if (listing->whole != NULL)
@@ -141,12 +157,20 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 static void
 append_member(StringInfo json, const char *name, const char *value)
 {
+	if (value != NULL)
+		append_text(json, name, pg_any_to_server(value, strlen(value), PG_UTF8));
+}
+
+/* In the encoding of the database. */
+static void
+append_text(StringInfo json, const char *name, const char *value)
+{
 	if (value == NULL)
 		return;
 	appendStringInfoString(json, ", ");
 	escape_json(json, name);
 	appendStringInfoString(json, ": ");
-	escape_json(json, pg_any_to_server(value, strlen(value), PG_UTF8));
+	escape_json(json, value);
 }
 
 static void
@@ -175,6 +199,7 @@ read_listing(StepRun *sr, struct json_object *object)
 		parent.number = number_of(value, "number");
 		(void) jsonc_get(value, "row", &row);
 		parent.json = print(row);
+		parent.sync_token = text_of(value, "sync_token");
 	}
 	if (jsonc_get(object, "whole", &value))
 		whole = list_nth(sr->listings, json_object_get_int(value));
@@ -186,6 +211,23 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)
 		listing->last_value = MemoryContextStrdup(listing->memory, listing->last_value);
+	if (flag_of(object, "token_expired"))
+	{
+		listing->sent_token = NULL;
+		sr->sync_token_expired = true;
+	}
+	listing->new_token = text_of(object, "new_token");
+	if (listing->new_token != NULL)
+		listing->new_token = MemoryContextStrdup(listing->memory, listing->new_token);
+}
+
+static void
+raise_unreadable(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the checkpoint of the step cannot be read"),
+			 errhint("Forget it with databite.reset_job.")));
 }
 
 /* What append_member wrote, in the current context, or NULL. */

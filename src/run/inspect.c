@@ -23,6 +23,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#define HTTP_UNAUTHORIZED	401
+
 typedef struct Explanation
 {
 	bool		costs;
@@ -80,6 +82,9 @@ static bool take_items(Listing *listing, const char *data, size_t len, ItemBatch
 static void read_rows(Listing *listing, ItemBatch *batch);
 static void read_page(Listing *listing, ItemBatch *batch);
 static void begin_page(Listing *listing);
+static bool judge_page(Listing *listing, bool readable);
+static bool judge_error(Listing *listing);
+static bool act(Listing *listing, ResponseAction action, const char *message);
 static void show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position,
 					  Jsonb *row, char *error);
 static const BadItem *bad_item(const ItemBatch *items, int position);
@@ -105,6 +110,8 @@ inspect_check(const Job *job, ProblemList *problems)
 			(void) response_rules_create(&step->source, problems, problems->context);
 		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
 			(void) sql_source_create(&step->source, problems, problems->context);
+		if (step->source.incremental != NULL && part_is_right(step, "source/incremental", problems))
+			cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 		if (has_target)
 			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
 		else
@@ -129,8 +136,6 @@ inspect_source(const JobStep *step, ProblemList *problems)
 	(void) request_plan_create(step, problems, problems->context);
 	if (has_auth)
 		(void) auth_session_create(&step->source, problems, problems->context);
-	if (step->source.incremental != NULL)
-		cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 }
 
 /* As part_is_right, of every one. */
@@ -428,7 +433,7 @@ take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch)
 	ItemReaderStatus status = item_reader_push(listing->reader, data, len, &taken, batch);
 
 	if (status == ITEMS_ERROR)
-		step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
+		items_fail(listing);
 	return status == ITEMS_BATCH_FULL;
 }
 
@@ -454,22 +459,21 @@ read_rows(Listing *listing, ItemBatch *batch)
 static void
 read_page(Listing *listing, ItemBatch *batch)
 {
-	const StepRun *sr = listing->sr;
-	FetchPolicy policy = {.retry = &sr->step->source.retry};
-	Fetch	   *fetch = fetch_start(sr->run->client, listing_request(listing), &policy);
 	const char *data;
 	size_t		len;
-	bool		full = false;
-	bool		ended = false;
+	bool		done = false;
 
-	listing->fetch = fetch;
-	while (!full && !ended)
+	listing->fetch = fetch_start(listing->sr->run->client, listing_request(listing), &listing->sr->policy);
+	while (!done)
 	{
-		switch (fetch_read(fetch, &data, &len))
+		switch (fetch_read(listing->fetch, &data, &len))
 		{
 			case FETCH_DATA:
 				begin_page(listing);
-				full = take_items(listing, data, len, batch);
+				items_keep_beginning(listing, data, len);
+				done = !listing->unreadable && take_items(listing, data, len, batch);
+				if (items_are_given_up(listing) && fetch_stop(listing->fetch))
+					done = judge_page(listing, false);
 				break;
 			case FETCH_RESTARTED:
 				item_reader_restart(listing->reader);
@@ -477,16 +481,16 @@ read_page(Listing *listing, ItemBatch *batch)
 				break;
 			case FETCH_END:
 				begin_page(listing);
-				if (item_reader_finish(listing->reader, batch) == ITEMS_ERROR)
-					step_raise_reader_error(listing->reader, &sr->step->source, fetch);
-				ended = true;
+				done = judge_page(listing, !listing->unreadable && item_reader_finish(listing->reader, batch) != ITEMS_ERROR);
 				break;
-			case FETCH_JUDGE:	/* not asked for */
+			case FETCH_JUDGE:
+				done = judge_error(listing);
+				break;
 			case FETCH_FAILED:
-				run_raise_source_error(fetch_error(fetch));
+				run_raise_source_error(fetch_error(listing->fetch));
 		}
 	}
-	fetch_close(fetch);
+	fetch_close(listing->fetch);
 }
 
 /* Tells the reader what kind of body comes. */
@@ -496,8 +500,66 @@ begin_page(Listing *listing)
 	if (listing->reading)
 		return;
 	listing->reading = true;
-	if (!item_reader_set_content_type(listing->reader, http_header(fetch_response(listing->fetch), "Content-Type")))
-		step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
+	items_begin_body(listing, http_header(fetch_response(listing->fetch), "Content-Type"));
+}
+
+/* A success has come.  True where the page is done with; else it goes on with the fetch. */
+static bool
+judge_page(Listing *listing, bool readable)
+{
+	StepRun    *sr = listing->sr;
+	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
+	const char *body;
+	size_t		len;
+
+	if (response_rules_for_successes(sr->rules))
+	{
+		body = items_body(listing, readable, &len);
+		response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
+	}
+	if (verdict.action != ACTION_DEFAULT)
+		return act(listing, verdict.action, verdict.message);
+	if (!readable)
+		step_raise_reader_error(listing->reader, &sr->step->source, listing->fetch);
+	return true;
+}
+
+/* The same of what is no success. */
+static bool
+judge_error(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
+	const char *body;
+	size_t		len;
+
+	if (response_rules_for_errors(sr->rules))
+	{
+		body = fetch_error_body(listing->fetch, &len);
+		response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
+	}
+	if (verdict.action == ACTION_DEFAULT && fetch_response(listing->fetch)->status == HTTP_UNAUTHORIZED &&
+		listing_replace_token(listing))
+		return false;
+	return act(listing, verdict.action, verdict.message);
+}
+
+/* Does what a rule says, as far as it is about one page: what else it may lead to, a preview shows as the error. */
+static bool
+act(Listing *listing, ResponseAction action, const char *message)
+{
+	FetchVerdict verdict = VERDICT_FAIL;
+
+	if (action == ACTION_EMPTY || action == ACTION_SKIP)
+		return true;
+	if (action == ACTION_REFRESH_TOKEN && listing_replace_token(listing))
+		return false;
+	if (action == ACTION_DEFAULT)
+		verdict = VERDICT_DEFAULT;
+	else if (action == ACTION_RETRY)
+		verdict = VERDICT_RETRY;
+	fetch_judge(listing->fetch, verdict, NULL, message);
+	return false;
 }
 
 static void

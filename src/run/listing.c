@@ -8,7 +8,8 @@
  * It ends with its last page, and with it the Listing.
  *
  * What a response means is decided in this order: a success is read, then judged
- * by errorWhen; what is no success is judged by what the step knows of itself
+ * by errorWhen (also where it could not be read, which is an error if no rule
+ * speaks); what is no success is judged by what the step knows of itself
  * (an access token that has expired, a sync token that the source has
  * forgotten), by onStatus, and else by its status (source/retry.c).
  */
@@ -58,7 +59,9 @@ static void advance(Listing *listing);
 static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
 static void go_on(Listing *listing);
+static bool may_be_split(const Listing *listing);
 static void listing_ended(Listing *listing);
+static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
 static void part_ended(Listing *part);
 static void failed(Listing *listing);
@@ -95,6 +98,8 @@ listing_read(Listing *listing)
 		case FETCH_DATA:
 			begin_body(listing);
 			items_push(listing, data, len);
+			if (items_are_given_up(listing) && fetch_stop(listing->fetch))
+				page_ended(listing);
 			break;
 		case FETCH_RESTARTED:
 			/* Items that were taken stay; the new body gives them again. */
@@ -128,6 +133,16 @@ listing_close(Listing *listing)
 	}
 	sr->listings = list_delete_ptr(sr->listings, listing);
 	MemoryContextDelete(listing->memory);
+}
+
+bool
+listing_parts_ended(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+
+	listing->split = listing->ended = false;
+	listing_ended(listing);
+	return list_member_ptr(sr->listings, listing);
 }
 
 /* Credentials that are about to expire are renewed, and a base that depends on them or on the page is rendered. */
@@ -167,6 +182,7 @@ listing_request(Listing *listing)
 	if (sr->step->source.conditional)
 		add_validators(listing, request);
 	auth_session_apply(sr->auth, request, sr->masked);
+	listing->token = auth_session_token(sr->auth);
 	return request;
 }
 
@@ -180,11 +196,9 @@ may_carry_credentials(const Listing *listing, const HttpRequest *request)
 static bool
 sends_sync_token(const Listing *listing)
 {
-	const StepRun *sr = listing->sr;
-	const JobIncremental *incremental = sr->step->source.incremental;
+	const JobIncremental *incremental = listing->sr->step->source.incremental;
 
-	return incremental != NULL && incremental->sync_token_param != NULL &&
-		sr->state.sync_token != NULL && !sr->sync_token_expired;
+	return incremental != NULL && incremental->sync_token_param != NULL && listing->sent_token != NULL;
 }
 
 static void
@@ -196,7 +210,7 @@ add_sync_token(const Listing *listing, HttpRequest *request)
 
 	foreach(lc, incremental->sync_token_drops)
 		request->url = url_remove_parameter(request->url, lfirst(lc));
-	request->url = url_add_parameter(request->url, incremental->sync_token_param, sr->state.sync_token, true);
+	request->url = url_add_parameter(request->url, incremental->sync_token_param, listing->sent_token, true);
 }
 
 /*
@@ -208,7 +222,8 @@ add_validators(Listing *listing, HttpRequest *request)
 {
 	const StepRun *sr = listing->sr;
 
-	if (!is_first_page(listing))
+	/* of a page that is half written the rest is wanted, whatever the validators say */
+	if (!is_first_page(listing) || listing->skip > 0)
 		return;
 	if (sr->state.validators_for == NULL || strcmp(sr->state.validators_for, request_identity(request)) != 0)
 		return;
@@ -277,15 +292,16 @@ judge_success(Listing *listing, bool readable)
 {
 	StepRun    *sr = listing->sr;
 	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *envelope;
+	const char *body;
 	size_t		len;
 
 	if (sr->rules == NULL || !response_rules_for_successes(sr->rules))
 		return true;
-	envelope = item_reader_envelope(listing->reader, &len);
-	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), envelope, len, &verdict);
+	body = items_body(listing, readable, &len);
+	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
 	if (verdict.action == ACTION_DEFAULT)
 		return true;
+	items_withdraw(listing);
 	act(listing, verdict.action, verdict.message);
 	return false;
 }
@@ -304,7 +320,8 @@ judge_error(Listing *listing)
 	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
 	{
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
-		sr->sync_token_expired = true;
+		listing->sent_token = NULL;
+		sr->sync_token_expired = listing->parent == NULL;
 		whole_of(listing)->restarts--;	/* no try: it is another request */
 		begin_anew(listing, NULL);
 		return;
@@ -376,16 +393,21 @@ begin_smaller_page(Listing *listing)
 static void
 replace_token(Listing *listing, const char *message)
 {
-	StepRun    *sr = listing->sr;
+	bool		is_success = fetch_response(listing->fetch)->status < 300;
 
-	if (listing->token_replaced || !auth_session_expired(sr->auth))
-	{
-		fetch_judge(listing->fetch, VERDICT_DEFAULT, NULL, message);
-		return;
-	}
+	if (!listing_replace_token(listing))
+		fetch_judge(listing->fetch, is_success ? VERDICT_FAIL : VERDICT_DEFAULT, NULL, message);
+}
+
+bool
+listing_replace_token(Listing *listing)
+{
+	if (listing->token_replaced || !auth_session_expired(listing->sr->auth, listing->token))
+		return false;
 	listing->token_replaced = true;
 	prepare_request(listing);
 	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
+	return true;
 }
 
 /* The listing from its first page, as often as a request may be tried; what is asked of a part is asked of the whole. */
@@ -516,9 +538,9 @@ keep_sync_token(Listing *listing, const char *envelope, size_t len)
 	token = envelope_text(value);
 	if (token == NULL)
 		return;
-	if (sr->sync_token != NULL)
-		pfree(sr->sync_token);
-	sr->sync_token = MemoryContextStrdup(sr->memory, token);
+	if (listing->new_token != NULL)
+		pfree(listing->new_token);
+	listing->new_token = MemoryContextStrdup(listing->memory, token);
 }
 
 /* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
@@ -610,7 +632,9 @@ close_page(Listing *listing)
 		fetch_close(listing->fetch);
 	listing->fetch = NULL;
 	listing->reading = false;
-	listing->context = NULL;
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
+	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
 	MemoryContextReset(listing->page_memory);
 }
 
@@ -620,11 +644,21 @@ go_on(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
-	if (listing->whole == NULL && listing->skip == 0 && sr->concurrency > 1 &&
-		pager_can_fork(listing->pager, sr->step->source.parallel))
+	if (may_be_split(listing) && listing->skip == 0 && pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
 	else
 		listing_begin_page(listing);
+}
+
+/* A sync token comes with the last page, and which one that is nobody knows while parts of it are read. */
+static bool
+may_be_split(const Listing *listing)
+{
+	const StepRun *sr = listing->sr;
+	const JobIncremental *incremental = sr->step->source.incremental;
+
+	return listing->whole == NULL && sr->concurrency > 1 &&
+		(incremental == NULL || incremental->sync_token_path == NULL);
 }
 
 static void
@@ -633,7 +667,32 @@ listing_ended(Listing *listing)
 	if (listing->whole != NULL)
 		part_ended(listing);
 	else if (!next_window(listing))
+	{
+		if (listing->new_token != NULL)
+			pass_on_token(listing);
 		listing_close(listing);
+	}
+}
+
+/* The sync token of a listing that is complete; it is written with its last items. */
+static void
+pass_on_token(const Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old;
+	ParentToken *token;
+
+	if (listing->parent == NULL)
+	{
+		sr->sync_token = MemoryContextStrdup(sr->memory, listing->new_token);
+		return;
+	}
+	old = MemoryContextSwitchTo(sr->token_memory);
+	token = palloc(sizeof(ParentToken));
+	token->number = listing->parent->number;
+	token->sync_token = pstrdup(listing->new_token);
+	sr->parent_tokens = lappend(sr->parent_tokens, token);
+	MemoryContextSwitchTo(old);
 }
 
 /* The windows of a parent's listing come one after another. */
@@ -691,8 +750,8 @@ failed(Listing *listing)
 		}
 	}
 
-	/* The windows that are complete are not asked for again. */
-	if (listing->sr->windowed)
+	/* The windows that are complete are not asked for again; where items need the response, all have been written. */
+	if (listing->sr->windowed && (listing->sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)
 		step_flush(listing->sr);
 	run_raise_source_error(fetch_error(listing->fetch));
 }

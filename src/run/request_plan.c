@@ -17,6 +17,7 @@
 #include "catalog/token_catalog.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "nodes/params.h"
 #include "run/parents.h"
 #include "run/request_plan.h"
@@ -158,6 +159,9 @@ request_plan_render(RequestPlan *plan, Oid owner, Jsonb *scopes, bool masked)
 		char	   *value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, ++column);
 		MemoryContext old = MemoryContextSwitchTo(caller);
 
+		/* Requests are in UTF-8, whatever the database is in. */
+		if (value != NULL)
+			value = pg_server_to_any(value, strlen(value), PG_UTF8);
 		apply_column(request, lfirst(lc), value, &form);
 		MemoryContextSwitchTo(old);
 	}
@@ -281,7 +285,7 @@ add_column(RequestPlan *plan, RequestPart part, char *name, TemplateExpr *expr)
 	if (expr == NULL)			/* a problem has been added */
 		return;
 	column->part = part;
-	column->name = name;
+	column->name = pg_server_to_any(name, strlen(name), PG_UTF8);
 	column->sql = expr->sql;
 	plan->columns = lappend(plan->columns, column);
 }

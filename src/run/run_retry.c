@@ -57,6 +57,10 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 		return false;
 	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->mode == RUN_IN_WORKER && !job->enabled)))
 		return false;
+
+	/* A CALL that waits has the definition that it began with, which is not the job's any more. */
+	if (run->mode == RUN_IN_PROCEDURE && job->state_epoch != run->record->state_epoch)
+		return false;
 	retries = run_catalog_retries(run->run_id);
 	if (retries >= handling->max_retries)
 		return false;

@@ -59,6 +59,7 @@ struct SqlSource
 	TupleDesc	row_type;		/* of the tuplestore: one text, but in UTF-8 */
 	TupleTableSlot *slot;
 	Tuplestorestate *rows;		/* NULL: not executed yet */
+	MemoryContext rows_memory;	/* of rows; no child of context, whose children are gone when release ends them */
 };
 
 /* The query while PostgreSQL looks at it. */
@@ -402,8 +403,13 @@ execute(void *arg)
 	SPIPlanPtr	plan;
 	int			result;
 
+	MemoryContext old;
+
 	XactReadOnly = true;
+	source->rows_memory = AllocSetContextCreate(TopMemoryContext, "databite sql rows", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(source->rows_memory);
 	source->rows = tuplestore_begin_heap(false, true, work_mem);
+	MemoryContextSwitchTo(old);
 	SPI_connect();
 	receiver.memory = AllocSetContextCreate(CurrentMemoryContext, "databite row", ALLOCSET_DEFAULT_SIZES);
 	if (source->values != NULL)
@@ -519,4 +525,6 @@ release(void *arg)
 
 	if (source->rows != NULL)
 		tuplestore_end(source->rows);
+	if (source->rows_memory != NULL)
+		MemoryContextDelete(source->rows_memory);
 }

@@ -30,6 +30,7 @@
 static void prepare(RunContext *run, void *arg);
 static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
+static bool goes_on(const StepRun *sr);
 static void read_listings(StepRun *sr);
 static int	next_fetches(StepRun *sr, Listing **listings, Fetch **fetches);
 static void read_inline(StepRun *sr);
@@ -50,6 +51,7 @@ step_run(RunContext *run, const JobStep *step)
 	sr->memory = memory;
 	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
 	sr->loop_memory = AllocSetContextCreate(memory, "databite loop", ALLOCSET_DEFAULT_SIZES);
+	sr->token_memory = AllocSetContextCreate(memory, "databite sync tokens", ALLOCSET_SMALL_SIZES);
 	sr->context_memory = AllocSetContextCreate(memory, "databite item contexts", ALLOCSET_SMALL_SIZES);
 	run->step = step;
 	run->page = 0;
@@ -120,7 +122,7 @@ step_raise_reader_error(const ItemReader *reader, const JobSource *source, const
 	const char *hint;
 	const char *message = item_reader_error(reader, &hint);
 
-	run_raise_content_error(ERRCODE_INVALID_JSON_TEXT, message, hint, source->method,
+	run_raise_content_error(item_reader_sqlstate(reader), message, hint, source->method,
 							fetch ? fetch_response(fetch) : NULL);
 }
 
@@ -177,6 +179,8 @@ prepare(RunContext *run, void *arg)
 	run->keep_checkpoint |= !write_plan_is_upsert(sr->plan);
 	if (!sr->done)
 	{
+		/* A pass asks for what there was when it began, in whichever run: the rest is the next one's. */
+		sr->pass_started = goes_on(sr) ? checkpoint_started_at(sr->state.checkpoint) : run->started_at;
 		sr->scopes_used = write_plan_scopes(sr->plan);
 		sr->wanted = parents_wanted(run->job, sr->step);
 		prepare_source(sr, problems);
@@ -203,13 +207,8 @@ prepare_source(StepRun *sr, ProblemList *problems)
 
 	sr->auth = auth_session_create(source, problems, sr->memory);
 	sr->request_plan = request_plan_create(sr->step, problems, sr->memory);
-	sr->rules = response_rules_create(source, problems, sr->memory);
+	step_make_policy(sr, problems);
 	problem_raise_first(problems);
-	if (sr->rules != NULL)
-		response_rules_set_run(sr->rules, sr->scopes);
-	sr->policy.retry = &source->retry;
-	sr->policy.limiter = rate_limiter_create(source->rate_limit, run->record->owner, sr->memory);
-	sr->policy.judged = true;
 	if (!rate_limiter_is_shared(sr->policy.limiter))
 		run_note(sr->run, "the rate limit is not shared with other processes: databite is not preloaded");
 
@@ -217,6 +216,19 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	sr->concurrency = (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ? 1
 		: source->max_concurrency > 0 ? source->max_concurrency
 									  : run->job->concurrency;
+}
+
+void
+step_make_policy(StepRun *sr, ProblemList *problems)
+{
+	const JobSource *source = &sr->step->source;
+
+	sr->rules = response_rules_create(source, problems, sr->memory);
+	if (sr->rules != NULL)
+		response_rules_set_run(sr->rules, sr->scopes);
+	sr->policy.retry = &source->retry;
+	sr->policy.limiter = rate_limiter_create(source->rate_limit, sr->run->record->owner, sr->memory);
+	sr->policy.judged = true;
 }
 
 /* One transaction: from the beginning, or from the checkpoint of a pass that has not ended. */
@@ -227,20 +239,23 @@ begin_pass(RunContext *run, void *arg)
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	CursorWindow bounds;
 
-	sr->pass_started = run->started_at;
 	if (sr->windowed)
 	{
 		cursor_bounds(sr->cursor, &bounds);
 		sr->next_window = bounds.from;
 	}
-
-
-	/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
-	if (sr->state.checkpoint != NULL && (sr->sql == NULL || !write_plan_is_upsert(sr->plan)))
+	if (goes_on(sr))
 		checkpoint_read(sr);
 	else if (sr->wanted != NIL)
 		parent_catalog_clear(run->record->id, sr->step->id);
 	MemoryContextSwitchTo(old);
+}
+
+/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
+static bool
+goes_on(const StepRun *sr)
+{
+	return sr->state.checkpoint != NULL && (sr->step->source.type != SOURCE_SQL || !write_plan_is_upsert(sr->plan));
 }
 
 static void

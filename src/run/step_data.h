@@ -48,19 +48,28 @@ typedef struct Listing
 
 	CursorWindow window;		/* from NULL: none */
 	ParentRow  *parent;			/* NULL: none */
+	const char *sent_token;		/* the sync token that it asks with, or NULL */
+	char	   *new_token;		/* that its last page gave, or NULL */
 
 	HttpRequest *base;			/* as it was rendered; NULL for items that are no answer to a request */
 	int			rendered;		/* sr->renderings at that time, or NOT_RENDERED */
 	Pager	   *pager;
 	Fetch	   *fetch;			/* the page that is being read; NULL: none */
-	bool		token_replaced; /* of this request, after a 401 */
+	int			token;			/* the access token of this request: auth_session_token */
+	bool		token_replaced; /* after a 401 */
 	int			restarts;		/* of the listing, by a rule */
 	bool		conditional;	/* the request asks for what has changed only */
 	bool		held;			/* a part that failed while earlier ones are open: it may be behind the end */
 
 	ItemReader *reader;
 	bool		reading;		/* bytes of the page have come */
+	bool		unreadable;		/* the reader has failed, and a rule may know better what the body is */
+	char	   *beginning;		/* of the body, MAX_BEGINNING bytes; NULL: nobody asks for it, or none has come */
+	size_t		beginning_len;
+	int64		body_len;		/* so far, where somebody asks for its beginning */
 	int64		skip;			/* items of the page that are in the table already */
+	Bitmapset  *fresh;			/* positions in the batch of those that came since, where a rule may say that it is no page */
+	int64		withdrawn;		/* of this try, as a rule has said that */
 	char	   *last_value;		/* pagination_watched_path in the last item, or NULL */
 	bool		last_is_number;
 	ItemContext *context;		/* of the items of this page, in all tries; NULL: no template asks for it, or none has come */
@@ -104,8 +113,10 @@ struct StepRun
 	int64		rejected;		/* items of this pass */
 	int64		taken;			/* items of this pass that were neither rejected nor skipped */
 	char	   *first_reason;	/* of an item of this run that was rejected, or NULL */
-	char	   *sync_token;		/* that the last page gave, or NULL */
-	bool		sync_token_expired;	/* the saved one is not sent any more */
+	char	   *sync_token;		/* that the last page of the step's one listing gave, or NULL */
+	bool		sync_token_expired;	/* the saved one is of no use any more */
+	List	   *parent_tokens;	/* of ParentToken *: of listings that have ended, not written yet */
+	MemoryContext token_memory; /* of them */
 	char	   *etag;			/* of the first page, or NULL */
 	char	   *last_modified;
 	char	   *validators_for; /* the request that they belong to */
@@ -135,7 +146,13 @@ struct StepRun
 /* More than performance.concurrency and parallel.maxConcurrency may be. */
 #define MAX_REQUESTS	256
 
+/* Bytes of a body that rules see where it cannot be read as items; as of an error's (source/fetch.h). */
+#define MAX_BEGINNING	(64 * 1024)
+
 /* step.c */
+
+/* Compiles the rules over responses, and says how requests are treated, in the step's memory. */
+extern void step_make_policy(StepRun *sr, ProblemList *problems);
 
 /* How many items the source told that there are, or -1. */
 extern int64 step_total_items(const StepRun *sr);
@@ -189,8 +206,17 @@ extern void listing_begin_page(Listing *listing);
 /* That request, in the current context; credentials are fresh and its base is rendered. */
 extern HttpRequest *listing_request(Listing *listing);
 
+/*
+ * Has the same request sent with a new access token, once; false where that was
+ * done or there is none to be had.  Only when its fetch may be judged.
+ */
+extern bool listing_replace_token(Listing *listing);
+
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
+
+/* All parts of a split one have ended: true where it goes on with a request for its next window, else it is gone. */
+extern bool listing_parts_ended(Listing *listing);
 
 /* Closes it, whatever its state. */
 extern void listing_close(Listing *listing);
@@ -201,9 +227,27 @@ extern void listing_close(Listing *listing);
 extern void items_begin(Listing *listing, const char *content_type);
 extern void items_push(Listing *listing, const char *data, size_t len);
 
+/* Tells the reader, which has begun, what kind of body comes. */
+extern void items_begin_body(Listing *listing, const char *content_type);
+
+/* Keeps the beginning of a success's body, if there are rules that may ask for it. */
+extern void items_keep_beginning(Listing *listing, const char *data, size_t len);
+
+/* The reader has failed: raises its error, or holds it back where a rule may know better. */
+extern void items_fail(Listing *listing);
+
+/* The reader has failed, and what is kept of the body is all that rules get to see: no more of it is wanted. */
+extern bool items_are_given_up(const Listing *listing);
+
+/* What rules see of the body of a success: the envelope, or the body's beginning where it could not be read. */
+extern const char *items_body(const Listing *listing, bool readable, size_t *len);
+
 /* The document is complete; false where it is wrong, which items_check then raises (a rule may know better). */
 extern bool items_finish(Listing *listing);
 extern void items_check(Listing *listing, bool right);
+
+/* What has come of the page is none of its items: as many as are in the batch are not written. */
+extern void items_withdraw(Listing *listing);
 
 /* Items of the page that are in the batch or the table. */
 extern int64 items_delivered(const Listing *listing);
@@ -222,6 +266,9 @@ extern void step_flush(StepRun *sr);
 
 /* Is it that of a step that is complete, in a run that is not? */
 extern bool checkpoint_is_done(const char *checkpoint);
+
+/* When the pass began that it is of. */
+extern TimestampTz checkpoint_started_at(const char *checkpoint);
 
 /* Both in the current memory context. */
 extern void checkpoint_read(StepRun *sr);

@@ -23,6 +23,7 @@
 /* A batch that is not full is written at the end of a page when this time has passed, so that rows show up. */
 #define FLUSH_INTERVAL_MS 500
 
+static bool a_page_has_begun(const StepRun *sr);
 static void open_batch(StepRun *sr);
 static ItemReader *open_reader(StepRun *sr);
 static int	all_paths(StepRun *sr, const JsonPath *const **paths);
@@ -30,6 +31,7 @@ static void look_at_items(Listing *listing, int first);
 static void look_at_cursor(Listing *listing, int first);
 static void keep_last_value(Listing *listing);
 static void set_context(Listing *listing);
+static bool keeps_beginning(const Listing *listing);
 static void raise_reader_error(const Listing *listing);
 static void note_list_path(const Listing *listing);
 
@@ -38,19 +40,27 @@ items_begin(Listing *listing, const char *content_type)
 {
 	StepRun    *sr = listing->sr;
 
-	if (sr->batch == NULL || (sr->sampling && !write_plan_needs_sample(sr->plan)))
-	{
-		/* Items of a page that broke off, which comes once more. */
-		if (sr->batch != NULL && sr->batch->nitems > 0)
-			step_flush(sr);
+	/* What a try that broke has left in the sample stays there. */
+	if (sr->batch == NULL || (sr->sampling && sr->batch->nitems == 0 && !write_plan_needs_sample(sr->plan)))
 		open_batch(sr);
-	}
 	if (listing->reader == NULL)
 		listing->reader = open_reader(sr);
 	item_reader_begin(listing->reader, listing->skip);
 	listing->reading = true;
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
+	listing->withdrawn = 0;
+	items_begin_body(listing, content_type);
+}
+
+void
+items_begin_body(Listing *listing, const char *content_type)
+{
+	listing->unreadable = false;
+	listing->beginning_len = 0;
+	listing->body_len = 0;
 	if (!item_reader_set_content_type(listing->reader, content_type))
-		raise_reader_error(listing);
+		items_fail(listing);
 }
 
 void
@@ -58,7 +68,8 @@ items_push(Listing *listing, const char *data, size_t len)
 {
 	StepRun    *sr = listing->sr;
 
-	while (len > 0)
+	items_keep_beginning(listing, data, len);
+	while (len > 0 && !listing->unreadable)
 	{
 		size_t		taken;
 		int			before = sr->batch->nitems;
@@ -70,7 +81,7 @@ items_push(Listing *listing, const char *data, size_t len)
 		len -= taken;
 		look_at_items(listing, before);
 		if (status == ITEMS_ERROR)
-			raise_reader_error(listing);
+			items_fail(listing);
 		if (status == ITEMS_BATCH_FULL)
 			step_flush(sr);
 		CHECK_FOR_INTERRUPTS();
@@ -84,6 +95,8 @@ items_finish(Listing *listing)
 	ItemReaderStatus status;
 	int			before;
 
+	if (listing->unreadable)
+		return false;
 	do
 	{
 		before = sr->batch->nitems;
@@ -97,6 +110,50 @@ items_finish(Listing *listing)
 }
 
 void
+items_keep_beginning(Listing *listing, const char *data, size_t len)
+{
+	if (!keeps_beginning(listing))
+		return;
+	listing->body_len += len;
+	if (listing->beginning == NULL)
+		listing->beginning = MemoryContextAlloc(listing->memory, MAX_BEGINNING);
+	len = Min(len, MAX_BEGINNING - listing->beginning_len);
+	memcpy(listing->beginning + listing->beginning_len, data, len);
+	listing->beginning_len += len;
+}
+
+void
+items_fail(Listing *listing)
+{
+	if (!keeps_beginning(listing))
+		raise_reader_error(listing);
+	listing->unreadable = true;
+}
+
+bool
+items_are_given_up(const Listing *listing)
+{
+	return listing->unreadable && listing->beginning_len == MAX_BEGINNING;
+}
+
+const char *
+items_body(const Listing *listing, bool readable, size_t *len)
+{
+	/* Of one that was read to its end, the envelope is all but the items, also where no list was found in it. */
+	if (readable || (!listing->unreadable && listing->body_len > MAX_BEGINNING))
+		return item_reader_envelope(listing->reader, len);
+	*len = listing->beginning_len;
+	return listing->beginning != NULL ? listing->beginning : "";
+}
+
+/* There are rules that may tell what a body is that cannot be read. */
+static bool
+keeps_beginning(const Listing *listing)
+{
+	return listing->fetch != NULL && response_rules_for_successes(listing->sr->rules);
+}
+
+void
 items_check(Listing *listing, bool right)
 {
 	if (!right)
@@ -107,7 +164,20 @@ items_check(Listing *listing, bool right)
 int64
 items_delivered(const Listing *listing)
 {
-	return listing->reading ? Max(item_reader_count(listing->reader), listing->skip) : listing->skip;
+	return listing->reading ? Max(item_reader_count(listing->reader) - listing->withdrawn, listing->skip) : listing->skip;
+}
+
+void
+items_withdraw(Listing *listing)
+{
+	ItemBatch  *batch = listing->sr->batch;
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+	batch->dropped = bms_add_members(batch->dropped, listing->fresh);
+	MemoryContextSwitchTo(old);
+	listing->withdrawn += bms_num_members(listing->fresh);
+	bms_free(listing->fresh);
+	listing->fresh = NULL;
 }
 
 bool
@@ -115,9 +185,25 @@ items_flush_is_due(const StepRun *sr)
 {
 	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
 		return false;
+	if (sr->rules != NULL && response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
+		return false;			/* its items may have to be withdrawn: see items_withdraw */
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||
 		TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+}
+
+/* Has some of the items of a page come, and not all? */
+static bool
+a_page_has_begun(const StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		if (((const Listing *) lfirst(lc))->reading)
+			return true;
+	}
+	return false;
 }
 
 /* Makes the batch for what the plan wants by now; readers for what it wanted before are of no use any more. */
@@ -202,6 +288,13 @@ look_at_items(Listing *listing, int first)
 		look_at_cursor(listing, first);
 	if (sr->watched_path >= 0)
 		keep_last_value(listing);
+	if (response_rules_for_successes(sr->rules))
+	{
+		MemoryContext old = MemoryContextSwitchTo(sr->batch->context);
+
+		listing->fresh = bms_add_range(listing->fresh, first, sr->batch->nitems - 1);
+		MemoryContextSwitchTo(old);
+	}
 }
 
 static void

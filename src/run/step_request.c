@@ -36,12 +36,15 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 	sr->memory = run->memory;
 	sr->masked = masked;
 	state_catalog_get(run->record->id, step->id, &sr->state);
+	sr->pass_started = run->started_at;
 	step_make_cursor(sr);
 	listing = listing_create(sr);
 	if (step->source.type == SOURCE_API)
 	{
 		sr->auth = auth_session_create(&step->source, problems, run->memory);
 		sr->request_plan = request_plan_create(step, problems, run->memory);
+		if (!masked)
+			step_make_policy(sr, problems);
 		problem_raise_first(problems);
 		if (!masked)
 			(void) auth_session_refresh(sr->auth, run, sr->scopes);
@@ -49,6 +52,7 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 		{
 			listing->parent = palloc0(sizeof(ParentRow));
 			listing->parent->json = pstrdup(parent_row);
+			listing->sent_token = NULL;
 		}
 		if (sr->windowed)
 		{
@@ -71,11 +75,11 @@ step_make_cursor(StepRun *sr)
 	char	   *saved = NULL;
 
 	/* What the last run left: a value of cursorField, the end of what was asked for, or when it began. */
-	if (incremental != NULL && (incremental->cursor_field != NULL || sr->state.cursor != NULL))
+	if (sr->state.cursor != NULL || (incremental != NULL && incremental->cursor_field != NULL))
 		saved = sr->state.cursor;
 	else if (sr->state.has_last_sync_time)
 		saved = cursor_time_value(sr->state.last_sync_time);
-	sr->cursor = cursor_create(incremental, saved, sr->run->started_at, sr->memory);
+	sr->cursor = cursor_create(incremental, saved, sr->pass_started, sr->memory);
 	sr->windowed = incremental != NULL && incremental->step_ms > 0;
 	sr->scopes = step_transform_scopes(sr);
 }

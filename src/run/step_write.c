@@ -49,6 +49,8 @@ step_flush(StepRun *sr)
 	/* Only now is it committed: a deferred constraint may have undone it at the last moment. */
 	sr->run->counters = sr->counters;
 	sr->pages_done = 0;
+	sr->parent_tokens = NIL;
+	MemoryContextReset(sr->token_memory);
 	if (sr->batch)
 	{
 		sr->position += sr->batch->nitems;
@@ -107,6 +109,9 @@ write_batch(RunContext *run, void *arg)
 		note_no_table(sr);
 	if (sr->finished && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
+	if (sr->parent_tokens != NIL)
+		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
+								  sr->step->id, sr->parent_tokens);
 	put_state(sr);
 	write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -277,6 +282,8 @@ finish_state(StepRun *sr)
 		state.cursor = cursor_seen(sr->cursor);
 	else
 		state.cursor = bounds.to;	/* NULL: it was asked for all that there was when the pass began */
+	if (sr->windowed && sr->state.cursor != NULL && strcmp(sr->state.cursor, bounds.to) > 0)
+		state.cursor = sr->state.cursor;	/* the lag has grown */
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
@@ -295,14 +302,20 @@ finish_state(StepRun *sr)
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, CHECKPOINT_DONE);
 }
 
-/* The contexts of the batch's items are gone with it; pages that go on get new ones. */
+/* What belongs to the batch's items is gone with it; pages that go on get new contexts. */
 static void
 forget_contexts(StepRun *sr)
 {
 	ListCell   *lc;
 
 	foreach(lc, sr->listings)
-		((Listing *) lfirst(lc))->context = NULL;
+	{
+		Listing    *listing = lfirst(lc);
+
+		listing->context = NULL;
+		bms_free(listing->fresh);
+		listing->fresh = NULL;
+	}
 	MemoryContextReset(sr->context_memory);
 }
 

@@ -20,15 +20,17 @@
 /* Parents that are looked up and rendered at a time. */
 #define PARENTS_AT_A_TIME 64
 
-static bool learns_columns(const StepRun *sr);
+static int	most_in_flight(const StepRun *sr);
 static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
 static bool open_part(StepRun *sr);
 static bool open_part_of(Listing *whole);
 static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
+static bool has_window(const StepRun *sr);
 static bool open_only(StepRun *sr);
 static void prepare_parents(RunContext *run, void *arg);
+static void set_parent(Listing *listing, const ParentRow *row);
 static void prepare_listing(RunContext *run, void *arg);
 static void make_pager(Listing *listing, const char *page);
 static void begin(Listing *listing);
@@ -38,9 +40,7 @@ void
 supply_open(StepRun *sr)
 {
 	settle_held(sr);
-
-	/* While nobody knows the columns, nothing else is read: the readers are made anew then. */
-	while (!sr->unchanged && in_flight(sr) < (learns_columns(sr) ? 1 : sr->concurrency) && open_one(sr))
+	while (!sr->unchanged && in_flight(sr) < most_in_flight(sr) && open_one(sr))
 		;
 }
 
@@ -54,6 +54,7 @@ listing_create(StepRun *sr)
 	listing->memory = memory;
 	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
 	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
+	listing->sent_token = sr->sync_token_expired ? NULL : sr->state.sync_token;
 	listing->pager_memory = AllocSetContextCreate(memory, "databite pager", ALLOCSET_SMALL_SIZES);
 	return listing;
 }
@@ -69,11 +70,7 @@ supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, 
 	if (window->to != NULL)
 		listing->window.to = pstrdup(window->to);
 	if (parent != NULL)
-	{
-		listing->parent = palloc(sizeof(ParentRow));
-		listing->parent->number = parent->number;
-		listing->parent->json = pstrdup(parent->json);
-	}
+		set_parent(listing, parent);
 	listing->whole = whole;
 	MemoryContextSwitchTo(old);
 	if (sr->step->source.type == SOURCE_API)
@@ -108,11 +105,13 @@ supply_finished_windows(const StepRun *sr)
 	return finished;
 }
 
-/* Before the first page, too, when there are no readers yet. */
-static bool
-learns_columns(const StepRun *sr)
+/* One as long as the columns of the table are to be told by what it gives: what others read is not read a second time. */
+static int
+most_in_flight(const StepRun *sr)
 {
-	return sr->sampling || write_plan_needs_sample(sr->plan);
+	bool		learning = sr->batch != NULL ? sr->sampling : write_plan_needs_sample(sr->plan);
+
+	return learning ? 1 : sr->concurrency;
 }
 
 /* Requests that are under way, of listings that were taken up again and have not begun yet too. */
@@ -166,8 +165,7 @@ open_part(StepRun *sr)
 		}
 		if (listing->split && listing->ended && listing->open_parts == 0)
 		{
-			listing_close(listing);
-			return open_one(sr);	/* the list has changed */
+			return listing_parts_ended(listing) || open_one(sr);	/* the list has changed */
 		}
 	}
 	return false;
@@ -195,6 +193,7 @@ open_part_of(Listing *whole)
 	part->whole = whole;
 	part->window = whole->window;
 	part->parent = whole->parent;
+	part->sent_token = whole->sent_token;
 	part->base = whole->base;
 	part->rendered = whole->rendered;
 	whole->open_parts++;
@@ -237,6 +236,8 @@ open_parent(StepRun *sr)
 	if (request_plan_parent(sr->request_plan) == NULL)
 		return false;
 	sr->opened_first = true;
+	if (sr->windowed && !has_window(sr))
+		return false;
 	if (sr->prepared == NIL && !sr->parents_done)
 		run_in_transaction(sr->run, prepare_parents, sr);
 	if (sr->prepared == NIL)
@@ -246,6 +247,15 @@ open_parent(StepRun *sr)
 	sr->next_parent = listing->parent->number;
 	begin(listing);
 	return true;
+}
+
+/* Is there anything to ask for, of whichever parent? */
+static bool
+has_window(const StepRun *sr)
+{
+	CursorWindow window;
+
+	return sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window);
 }
 
 /* The one listing of a step without windows and parents. */
@@ -269,7 +279,7 @@ prepare_parents(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
 	const char *parent = request_plan_parent(sr->request_plan)->id;
-	List	   *rows = parent_catalog_get(run->record->id, parent, sr->next_parent, PARENTS_AT_A_TIME);
+	List	   *rows = parent_catalog_get(run->record->id, parent, sr->step->id, sr->next_parent, PARENTS_AT_A_TIME);
 	ListCell   *lc;
 
 	sr->parents_done = list_length(rows) < PARENTS_AT_A_TIME;
@@ -280,9 +290,7 @@ prepare_parents(RunContext *run, void *arg)
 		MemoryContext old = MemoryContextSwitchTo(listing->memory);
 		CursorWindow window;
 
-		listing->parent = palloc(sizeof(ParentRow));
-		listing->parent->number = row->number;
-		listing->parent->json = pstrdup(row->json);
+		set_parent(listing, row);
 		if (sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window))
 		{
 			listing->window.from = pstrdup(window.from);
@@ -295,6 +303,20 @@ prepare_parents(RunContext *run, void *arg)
 		sr->prepared = lappend(sr->prepared, listing);
 		MemoryContextSwitchTo(old);
 	}
+}
+
+/* A copy of the row; each has a sync token of its own. */
+static void
+set_parent(Listing *listing, const ParentRow *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(listing->memory);
+
+	listing->parent = palloc(sizeof(ParentRow));
+	listing->parent->number = row->number;
+	listing->parent->json = pstrdup(row->json);
+	listing->parent->sync_token = row->sync_token != NULL ? pstrdup(row->sync_token) : NULL;
+	listing->sent_token = listing->parent->sync_token;
+	MemoryContextSwitchTo(old);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "source/failure.h"
+#include "source/retry.h"
 
 const FailureKind failure_bad_url = {
 	"bad_url", ERRCODE_INVALID_PARAMETER_VALUE, false,
@@ -32,12 +33,11 @@ const FailureKind failure_rate_limit = {
 	"server takes no more requests for now",
 	NULL
 };
-const FailureKind failure_judged = {
+static const FailureKind judged_an_error = {
 	"error_response", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, false,
 	"response is an error",
 	"The source's \"errorWhen\" or \"onStatus\" says so."
 };
-
 static const FailureKind host_unknown = {
 	"dns", ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION, true,
 	"could not resolve the host name of the server", NULL
@@ -88,19 +88,25 @@ static const FailureKind badly_encoded = {
 	"truncated", ERRCODE_CONNECTION_FAILURE, true,
 	"response could not be decompressed", NULL
 };
+static const FailureKind coding_unknown = {
+	"protocol", ERRCODE_PROTOCOL_VIOLATION, false,
+	"response is compressed in a way that is not known",
+	"gzip, deflate and br are asked for and known."
+};
 static const FailureKind header_too_large = {
 	"too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED, false,
 	"header of the response is too large", NULL
 };
 static const FailureKind no_memory = {
 	"too_large", ERRCODE_OUT_OF_MEMORY, false,
-	"response needs more memory than there is, or decompresses to too much at a time", NULL
+	"response needs more memory than there is", NULL
 };
 static const FailureKind not_http = {
 	"protocol", ERRCODE_PROTOCOL_VIOLATION, false,
 	"server did not answer in HTTP as expected", NULL
 };
 
+static SourceError *failure_of_status(const HttpRequest *request, int status);
 static char *printable(const char *text);
 
 const FailureKind *
@@ -118,6 +124,10 @@ failure_kind(const Transfer *transfer, TransferOutcome outcome)
 			return &header_too_large;
 		case TRANSFER_OUT_OF_MEMORY:
 			return &no_memory;
+		case TRANSFER_CODING_UNKNOWN:
+			return &coding_unknown;
+		case TRANSFER_UNDECODABLE:
+			return &badly_encoded;
 		default:
 			break;
 	}
@@ -144,8 +154,6 @@ failure_kind(const Transfer *transfer, TransferOutcome outcome)
 			return &no_tls;
 		case CURLE_PARTIAL_FILE:
 			return &truncated;
-		case CURLE_BAD_CONTENT_ENCODING:
-			return &badly_encoded;
 		case CURLE_GOT_NOTHING:
 		case CURLE_RECV_ERROR:
 		case CURLE_SEND_ERROR:
@@ -173,6 +181,31 @@ failure_create(const FailureKind *kind, const HttpRequest *request, char *detail
 }
 
 SourceError *
+failure_of_response(const HttpRequest *request, int status, int64 wait_ms, const char *message)
+{
+	SourceError *error;
+
+	if (status >= 200 && status <= 299)
+	{
+		error = failure_create(&judged_an_error, request, NULL);
+		error->status = status;
+	}
+	else
+		error = failure_of_status(request, status);
+	if (message != NULL)
+	{
+		error->detail = psprintf("The server answered with status %d.", status);
+		error->message = pstrdup(message);
+	}
+	if (wait_ms > MAX_RETRY_AFTER_MS)
+	{
+		error->retry_after_ms = wait_ms;
+		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", wait_ms / 1000);
+	}
+	return error;
+}
+
+static SourceError *
 failure_of_status(const HttpRequest *request, int status)
 {
 	FailureKind kind = {"http_status", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION};
@@ -203,6 +236,9 @@ failure_detail(const Transfer *transfer, TransferOutcome outcome)
 							transfer->budget / 1000);
 		case TRANSFER_STALLED:
 			return psprintf("Less than %d bytes came in %d seconds.", STALL_BYTES, (int) (STALL_TIME / 1000000));
+		case TRANSFER_CODING_UNKNOWN:
+		case TRANSFER_UNDECODABLE:
+			return pstrdup(content_decoder_problem(transfer->decoder));
 		case TRANSFER_BROKEN:
 			break;
 		default:

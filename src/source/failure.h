@@ -26,7 +26,6 @@ extern const FailureKind failure_bad_header;
 extern const FailureKind failure_address_refused;
 extern const FailureKind failure_redirect;
 extern const FailureKind failure_rate_limit;
-extern const FailureKind failure_judged;
 
 /* The kind of a transfer that did not complete. */
 extern const FailureKind *failure_kind(const Transfer *transfer, TransferOutcome outcome);
@@ -34,8 +33,11 @@ extern const FailureKind *failure_kind(const Transfer *transfer, TransferOutcome
 /* detail may be NULL. */
 extern SourceError *failure_create(const FailureKind *kind, const HttpRequest *request, char *detail);
 
-/* For a response that is no success. */
-extern SourceError *failure_of_status(const HttpRequest *request, int status);
+/*
+ * For a response that is no success, or was judged to be none.  wait_ms: what
+ * the server asks to wait, or -1.  message: in place of the standard one, or NULL.
+ */
+extern SourceError *failure_of_response(const HttpRequest *request, int status, int64 wait_ms, const char *message);
 
 /* What libcurl said of a transfer that did not complete, fit to be shown; NULL where it said nothing. */
 extern char *failure_detail(const Transfer *transfer, TransferOutcome outcome);

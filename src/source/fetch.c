@@ -17,8 +17,8 @@
  * Next: FETCH_DELAYED, FETCH_QUEUED, FETCH_BROKEN.
  *
  * FETCH_COMPLETE: a response with a status of success has come; its last bytes
- * may still be in the ring.  It is the end, unless the caller's verdict is that
- * it was none: then as FETCH_ANSWERED.
+ * may still be in the ring.  It is the end, unless these do not decode: then as
+ * FETCH_SENT; or the caller's verdict is that it was none: then as FETCH_ANSWERED.
  *
  * FETCH_BROKEN: given up, error says why.  That is final.
  */
@@ -89,6 +89,8 @@ static bool is_success(const Fetch *fetch);
 static void judge_by_status(Fetch *fetch, const char *message);
 static bool retry_is_left(const Fetch *fetch);
 static void give_up_on_response(Fetch *fetch, const char *message);
+static bool body_is_whole(Fetch *fetch);
+static void finish_undecodable(Fetch *fetch);
 static void finish_broken(Fetch *fetch, TransferOutcome outcome);
 static bool try_again(Fetch *fetch, int64 least_delay);
 static void give_up(Fetch *fetch, SourceError *error);
@@ -151,14 +153,19 @@ fetch_read(Fetch *fetch, const char **data, size_t *len)
 			return FETCH_JUDGE;
 		if (fetch->state == FETCH_SENT || fetch->state == FETCH_COMPLETE)
 		{
-			*len = transfer_read(fetch->transfer, data);
-			if (*len > 0)
+			TransferRead found = transfer_read(fetch->transfer, data, len);
+
+			if (found == TRANSFER_READ_DATA)
 			{
 				fetch->handed_out = true;
 				return FETCH_DATA;
 			}
-			if (fetch->state == FETCH_COMPLETE)
+			if (found == TRANSFER_READ_NOTHING && fetch->state == FETCH_COMPLETE && body_is_whole(fetch))
 				return FETCH_END;
+			if (found == TRANSFER_READ_BROKEN)
+				finish_undecodable(fetch);
+			if (fetch->state != FETCH_SENT)
+				continue;
 		}
 		client_wait(fetch->client);
 	}
@@ -188,7 +195,28 @@ is_ready(const Fetch *fetch)
 {
 	return fetch->restarted || fetch->state == FETCH_BROKEN || fetch->state == FETCH_COMPLETE ||
 		fetch->state == FETCH_ANSWERED ||
-		(fetch->state == FETCH_SENT && ring_has_more(&fetch->transfer->ring));
+		(fetch->state == FETCH_SENT && transfer_has_more(fetch->transfer));
+}
+
+/* All of a success has been read: was that all that there was?  Else it is given up, or tried again. */
+static bool
+body_is_whole(Fetch *fetch)
+{
+	if (transfer_decoding_outcome(fetch->transfer) == TRANSFER_COMPLETE)
+		return true;
+	finish_undecodable(fetch);
+	return false;
+}
+
+/* The body does not decode. */
+static void
+finish_undecodable(Fetch *fetch)
+{
+	MemoryContext old = MemoryContextSwitchTo(fetch->context);
+
+	transfer_stop(fetch->transfer);
+	finish_broken(fetch, transfer_decoding_outcome(fetch->transfer));
+	MemoryContextSwitchTo(old);
 }
 
 const HttpResponse *
@@ -241,6 +269,16 @@ fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, 
 			break;
 	}
 	MemoryContextSwitchTo(old);
+}
+
+bool
+fetch_stop(Fetch *fetch)
+{
+	if (fetch->restarted || (fetch->state != FETCH_SENT && fetch->state != FETCH_COMPLETE))
+		return false;
+	transfer_stop(fetch->transfer);
+	fetch->state = FETCH_COMPLETE;
+	return true;
 }
 
 FetchWait
@@ -424,7 +462,10 @@ finish_response(Fetch *fetch)
 	const HttpResponse *response = &fetch->response;
 
 	if (response->status > 299)
+	{
+		transfer_decode_error_body(fetch->transfer);
 		observe(fetch);
+	}
 	if (is_success(fetch))
 		fetch->state = FETCH_COMPLETE;
 	else if (redirect_is(response))
@@ -479,27 +520,7 @@ retry_is_left(const Fetch *fetch)
 static void
 give_up_on_response(Fetch *fetch, const char *message)
 {
-	int			status = fetch->response.status;
-	SourceError *error;
-
-	if (status >= 200 && status <= 299)
-	{
-		error = failure_create(&failure_judged, fetch->request, NULL);
-		error->status = status;
-	}
-	else
-		error = failure_of_status(fetch->request, status);
-	if (message != NULL)
-	{
-		error->detail = psprintf("The server answered with status %d.", status);
-		error->message = pstrdup(message);
-	}
-	if (fetch->server_wait_ms > MAX_RETRY_AFTER_MS)
-	{
-		error->retry_after_ms = fetch->server_wait_ms;
-		error->detail = psprintf("The server asks to come back after " INT64_FORMAT " s.", fetch->server_wait_ms / 1000);
-	}
-	give_up(fetch, error);
+	give_up(fetch, failure_of_response(fetch->request, fetch->response.status, fetch->server_wait_ms, message));
 }
 
 /* There is no whole response. */

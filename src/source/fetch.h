@@ -55,7 +55,7 @@ typedef struct SourceCounters
 
 typedef enum FetchStatus
 {
-	FETCH_DATA,					/* *data, *len: valid until the next call */
+	FETCH_DATA,					/* *data, *len: valid until the next call; there may be none of them */
 	FETCH_RESTARTED,			/* tried again after bytes were handed out: the body begins anew */
 	FETCH_END,					/* the body is complete */
 	FETCH_JUDGE,				/* a whole response that is no success: see fetch_error_body, then call fetch_judge */
@@ -106,6 +106,12 @@ extern const char *fetch_error_body(const Fetch *fetch, size_t *len);
  * must hold no secret.
  */
 extern void fetch_judge(Fetch *fetch, FetchVerdict verdict, const HttpRequest *replacement, const char *message);
+
+/*
+ * Takes a success for complete whose body is still being read: no more of it is
+ * wanted, and it may be judged.  False where it has broken meanwhile: read on.
+ */
+extern bool fetch_stop(Fetch *fetch);
 
 /* What it waits for; *until: on the wall clock, 0 where that is not known. */
 extern FetchWait fetch_waiting(const Fetch *fetch, TimestampTz *until);

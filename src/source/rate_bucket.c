@@ -10,7 +10,7 @@
  *
  * After a complaint the rate follows what TCP does (additive increase,
  * multiplicative decrease; Chiu and Jain 1989): halved at once, then a
- * twentieth of what was too fast is added with every good answer.
+ * twentieth of what was too fast at first is added with every good answer.
  */
 #include "postgres.h"
 
@@ -65,7 +65,9 @@ rate_bucket_slow_down(RateBucket *bucket, const RatePace *pace, int64 now)
 	if (spacing == 0)
 		spacing = bucket->spacing_us > 0 ? bucket->spacing_us : UNKNOWN_SPACING_US;
 
-	bucket->slow_from_us = spacing;
+	/* what was too fast at first: else complaints that go on would stop all recovery */
+	if (bucket->slow_us == 0)
+		bucket->slow_from_us = spacing;
 	bucket->slow_us = Min(Max(spacing * 2, MIN_SLOW_US), MAX_SLOW_US);
 	bucket->slowed_at = now;
 	bucket->next_at = Max(bucket->next_at, now + bucket->slow_us);

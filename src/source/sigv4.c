@@ -195,7 +195,7 @@ read_parameter(const char *text, size_t len)
 	append_encoded(&name, text, name_len, true);
 	if (equals != NULL)
 		append_encoded(&value, equals + 1, len - name_len - 1, true);
-	return (Parameter) {name.data, value.data};
+	return (Parameter){name.data, value.data};
 }
 
 static int

@@ -3,9 +3,9 @@
  *	  One request over the wire and its response, without second tries.
  *
  * The body goes through a ring of fixed size.  When the ring is full the write
- * callback pauses the transfer, and TCP makes the server wait; so a response of
- * any size, or one that decompresses to any size, needs the memory of the ring
- * and of what libcurl has decoded of one read.
+ * callback pauses the transfer, and TCP makes the server wait.  It is decoded when
+ * it is read; so a response of any size, or one that decompresses to any size,
+ * needs the memory of the ring and of the decoder.
  *
  * Time.  The whole request has a budget and a stalled response is given up, but
  * only time that was spent waiting for the network counts: not while we had
@@ -22,17 +22,12 @@
 #include <time.h>
 
 #include "mb/pg_wchar.h"
+#include "source/header_line.h"
 #include "source/sigv4.h"
 #include "source/transfer.h"
 #include "utils/memutils.h"
 
-/* Bytes of body between the network and the reader. */
-#define RING_SIZE (256 * 1024)
-
-/*
- * Bytes libcurl reads at a time.  Not more: all that these decompress to is
- * held by libcurl while the transfer is paused, and gzip makes 1000 of 1.
- */
+/* Bytes libcurl reads at a time, and holds while the transfer is paused. */
 #define READ_SIZE (16 * 1024)
 
 /* Bounds of a response's header; as large as it gets by far. */
@@ -60,8 +55,6 @@ static void release_transfer(void *arg);
 static TransferOutcome final_outcome(const Transfer *transfer);
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 static size_t header_callback(char *data, size_t size, size_t n, void *arg);
-static int	parse_status(const char *line, size_t len);
-static bool length_is_malformed(const char *line, size_t len);
 static bool keep_header_line(Transfer *transfer, const char *line, size_t len);
 static size_t body_callback(char *data, size_t size, size_t n, void *arg);
 static bool keep_error_bytes(Transfer *transfer, const char *data, size_t len);
@@ -73,7 +66,8 @@ transfer_create(SourceClient *client, MemoryContext context)
 
 	transfer->client = client;
 	transfer->context = context;
-	ring_init(&transfer->ring, RING_SIZE, context);
+	ring_init(&transfer->ring, TRANSFER_RING_SIZE, context);
+	transfer->decoder = content_decoder_create(context);
 
 	transfer->cleanup.func = release_transfer;
 	transfer->cleanup.arg = transfer;
@@ -92,6 +86,7 @@ transfer_start(Transfer *transfer, const HttpRequest *request, int64 waited)
 	reset_response(transfer);
 	transfer->waited = waited;
 	transfer->budget = request->timeout_ms * 1000;
+	transfer->bodyless = strcmp(request->method, "HEAD") == 0;
 
 	set_options(transfer, request);
 	set_method(transfer, request);
@@ -107,7 +102,7 @@ transfer_advance(Transfer *transfer, int64 waited)
 {
 	if (transfer->result.finished)
 	{
-		if (transfer->length_malformed)
+		if (transfer->framing_malformed)
 			transfer->result.code = CURLE_WEIRD_SERVER_REPLY;
 		return final_outcome(transfer);
 	}
@@ -144,22 +139,6 @@ transfer_longest_wait(const Transfer *transfer)
 	if (transfer->status != 0)
 		wait = Min(wait, transfer->window_start + STALL_TIME - transfer->waited);
 	return Max(wait, 0);
-}
-
-size_t
-transfer_read(Transfer *transfer, const char **data)
-{
-	size_t		len = ring_hold(&transfer->ring, data);
-
-	/* goes on when half is free, rather than for every few bytes */
-	if (transfer->paused && ring_space(&transfer->ring) >= RING_SIZE / 2)
-	{
-		transfer->paused = false;
-		client_unpause(transfer->client, transfer->easy);
-		if (len == 0)
-			len = ring_hold(&transfer->ring, data);
-	}
-	return len;
 }
 
 bool
@@ -215,6 +194,10 @@ static void
 reset_response(Transfer *transfer)
 {
 	ring_drop(&transfer->ring);
+	content_decoder_reset(transfer->decoder);
+	transfer->decoder_begun = false;
+	transfer->undecodable = false;
+	transfer->body_bytes = 0;
 	memset(&transfer->result, 0, sizeof(transfer->result));
 	transfer->error[0] = '\0';
 	transfer->header_used = 0;
@@ -226,7 +209,7 @@ reset_response(Transfer *transfer)
 	transfer->dropped = 0;
 	transfer->error_len = 0;
 	transfer->header_too_large = false;
-	transfer->length_malformed = false;
+	transfer->framing_malformed = false;
 	transfer->out_of_memory = false;
 	transfer->body_unwanted = false;
 	transfer->sockets_refused = 0;
@@ -278,8 +261,11 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS));
 	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
 
-	check_option(curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ""));
-	check_option(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE));
+	/* bodies are decoded by us, see content_decoder.c */
+	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L));
+
+	/* refused where the handle still has the buffer of a transfer that broke before it began; that is of the same size */
+	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE);
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_callback));
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer));
 	check_option(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_callback));
@@ -338,6 +324,7 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 {
 	bool		has_type = false;
 	bool		has_agent = false;
+	bool		has_codings = false;
 	ListCell   *lc;
 
 	curl_slist_free_all(transfer->header_list);
@@ -350,6 +337,7 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 
 		has_type = has_type || pg_strcasecmp(header->name, "Content-Type") == 0;
 		has_agent = has_agent || pg_strcasecmp(header->name, "User-Agent") == 0;
+		has_codings = has_codings || pg_strcasecmp(header->name, "Accept-Encoding") == 0;
 
 		/* libcurl's way to write an empty one; "name:" would take it out */
 		if (header->value[0] == '\0')
@@ -364,6 +352,8 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 
 	/* not to wait a second for "100 Continue", nor to call every body a form */
 	add_header_line(transfer, "Expect:");
+	if (!has_codings)
+		add_header_line(transfer, "Accept-Encoding: " CONTENT_CODINGS);
 	if (!has_type)
 		add_header_line(transfer, "Content-Type:");
 	check_option(curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list));
@@ -494,14 +484,14 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 	if (len >= 5 && memcmp(data, "HTTP/", 5) == 0)
 	{
 		/* begins a response; the one before was an interim one */
-		transfer->status = parse_status(data, len);
+		transfer->status = header_line_status(data, len);
 		transfer->header_used = 0;
 	}
 	else if (len == 0)
 		transfer->header_complete = transfer->status >= 200;
-	else if (length_is_malformed(data, len))
+	else if (header_line_misframes(data, len))
 	{
-		transfer->length_malformed = true;
+		transfer->framing_malformed = true;
 		return 0;
 	}
 	else if (!keep_header_line(transfer, data, len))
@@ -510,41 +500,6 @@ header_callback(char *data, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	return n;
-}
-
-/* The status of "HTTP/1.1 200 OK"; libcurl has checked that there is one. */
-static int
-parse_status(const char *line, size_t len)
-{
-	int			status = 0;
-	size_t		i = 0;
-
-	while (i < len && line[i] != ' ')
-		i++;
-	for (i++; i < len && isdigit((unsigned char) line[i]) && status < 1000; i++)
-		status = status * 10 + (line[i] - '0');
-	return status;
-}
-
-/*
- * Is this a Content-Length that is no number (RFC 9110 section 8.6), or one that
- * no file has?  libcurl would read until the connection ends then, and could not
- * tell that a body was cut short.
- */
-static bool
-length_is_malformed(const char *line, size_t len)
-{
-	static const char name[] = "Content-Length:";
-	size_t		at = sizeof(name) - 1;
-	size_t		digits;
-
-	if (len < at || pg_strncasecmp(line, name, at) != 0)
-		return false;
-	while (at < len && (line[at] == ' ' || line[at] == '\t'))
-		at++;
-	for (digits = 0; at + digits < len && isdigit((unsigned char) line[at + digits]); digits++)
-		;
-	return digits == 0 || digits > 18 || at + digits < len;
 }
 
 /* Adds a line to the header; false where memory ran out. */
@@ -572,7 +527,7 @@ keep_header_line(Transfer *transfer, const char *line, size_t len)
 	return true;
 }
 
-/* Bytes of the body, decoded.  All of them are taken, or none and the transfer pauses. */
+/* Bytes of the body as they come.  All of them are taken, or none and the transfer pauses. */
 static size_t
 body_callback(char *data, size_t size, size_t n, void *arg)
 {
@@ -597,7 +552,7 @@ body_callback(char *data, size_t size, size_t n, void *arg)
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	ring_write(&transfer->ring, data, n);
-	transfer->client->counters.bytes_received += n;
+	transfer->body_bytes += n;
 	return n;
 }
 

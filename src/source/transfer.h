@@ -9,6 +9,7 @@
 #define DATABITE_TRANSFER_H
 
 #include "source/client.h"
+#include "source/content_decoder.h"
 #include "source/ring.h"
 
 typedef enum TransferOutcome
@@ -20,7 +21,9 @@ typedef enum TransferOutcome
 	TRANSFER_TIMED_OUT,
 	TRANSFER_STALLED,
 	TRANSFER_HEADER_TOO_LARGE,
-	TRANSFER_OUT_OF_MEMORY
+	TRANSFER_OUT_OF_MEMORY,
+	TRANSFER_CODING_UNKNOWN,	/* of its body: content_decoder_problem */
+	TRANSFER_UNDECODABLE		/* its body is wrong or cut: content_decoder_problem */
 } TransferOutcome;
 
 typedef struct Transfer
@@ -45,16 +48,21 @@ typedef struct Transfer
 	bool		header_complete;	/* of the final response */
 
 	/* its body: handed on where the status is 2xx, else dropped, but for its beginning where somebody asks for it */
-	Ring		ring;
+	Ring		ring;			/* as it came over the wire */
+	ContentDecoder *decoder;
+	bool		decoder_begun;	/* it knows the codings of this response */
+	bool		undecodable;	/* the decoder has given up */
+	bool		bodyless;		/* the request's method has no body in its response */
+	int64		body_bytes;		/* that came over the wire */
 	bool		paused;			/* by us, as the ring was full */
 	size_t		dropped;
 	bool		keep_error_body;	/* set by the owner */
-	char	   *error_body;		/* of MAX_ERROR_BODY bytes and a NUL; NULL: none yet */
+	char	   *error_body;		/* of MAX_ERROR_BODY bytes and a NUL; NULL: none yet; decoded when it is complete */
 	size_t		error_len;
 
 	/* why a callback gave up */
 	bool		header_too_large;
-	bool		length_malformed;
+	bool		framing_malformed;
 	bool		out_of_memory;
 	bool		body_unwanted;
 	int			sockets_refused;
@@ -66,6 +74,9 @@ typedef struct Transfer
 	int64		window_start;	/* of the stall detection, in terms of waited */
 	int64		window_bytes;
 } Transfer;
+
+/* Bytes of body between the network and the reader. */
+#define TRANSFER_RING_SIZE (256 * 1024)
 
 /* The part of an error's body that is kept; more is not read either. */
 #define MAX_ERROR_BODY (64 * 1024)
@@ -90,8 +101,27 @@ extern TransferOutcome transfer_advance(Transfer *transfer, int64 waited);
 /* The longest wait before transfer_advance is due, in microseconds. */
 extern int64 transfer_longest_wait(const Transfer *transfer);
 
-/* The next bytes of the body; 0 when none are there.  Valid until the next call. */
-extern size_t transfer_read(Transfer *transfer, const char **data);
+typedef enum TransferRead
+{
+	TRANSFER_READ_NOTHING,		/* no bytes are there */
+	TRANSFER_READ_DATA,
+	TRANSFER_READ_BROKEN		/* see transfer_decoding_outcome */
+} TransferRead;
+
+/*
+ * The next bytes of the body, decoded; there may be none of them with
+ * TRANSFER_READ_DATA, where those that came gave none.  Valid until the next call.
+ */
+extern TransferRead transfer_read(Transfer *transfer, const char **data, size_t *len);
+
+/* Would transfer_read find bytes? */
+extern bool transfer_has_more(const Transfer *transfer);
+
+/* After TRANSFER_READ_BROKEN, or when all is read: is the body whole (TRANSFER_COMPLETE), or what is wrong with it? */
+extern TransferOutcome transfer_decoding_outcome(Transfer *transfer);
+
+/* The body of an error is complete: decodes what is kept of it, as far as that goes. */
+extern void transfer_decode_error_body(Transfer *transfer);
 
 /* Was the request sent, in whole or in part? */
 extern bool transfer_was_sent(const Transfer *transfer);

@@ -3,6 +3,8 @@
 
 auth_server.py PORT_FILE [CERTIFICATE KEY CLIENT_CA]: listens on a free port of loopback and writes it to the file. Ends at the
 end of its standard input. GET /_requests: what was asked, as JSON. /_expire: the access tokens given so far are refused.
+/_refresh?TOKEN: the refresh token that is taken next. /redirect?to=URL and /next?to=URL lead there, with credentials; /never
+refuses everybody. /_hold?PATH: requests of the path are not answered before /_release.
 """
 
 import base64
@@ -18,8 +20,9 @@ import urllib.parse
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 lock = threading.Lock()
+released = threading.Event()
 requests = []
-state = {"refresh": "canary-refresh-0", "used": set(), "number": 0, "valid": set(), "lifetime": 3600}
+state = {"refresh": "canary-refresh-0", "used": set(), "number": 0, "valid": set(), "lifetime": 3600, "held": None}
 
 
 def signature_is_right(method, target, headers, body):
@@ -81,7 +84,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if path == "/_lifetime":
                 state["lifetime"] = int(self.path.partition("?")[2])
                 return self.answer(200, {})
+            if path == "/_refresh":
+                state["refresh"] = self.path.partition("?")[2]
+                return self.answer(200, {})
+            if path == "/_hold":
+                released.clear()
+                state["held"] = self.path.partition("?")[2]
+                return self.answer(200, {})
+            if path == "/_release":
+                state["held"] = None
+                released.set()
+                return self.answer(200, {})
             requests.append({"path": path, "target": self.path, "headers": headers, "body": body.decode()})
+            if path != state["held"]:
+                return self.route(path, headers, body)
+        released.wait()
+        with lock:
             return self.route(path, headers, body)
 
     def route(self, path, headers, body):
@@ -98,9 +116,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/key":
             query = dict(urllib.parse.parse_qsl(self.path.partition("?")[2]))
             right = "canary-key" in (headers.get("x-key"), query.get("key")) or "sid=canary-key" in headers.get("cookie", "")
+        elif path in ("/redirect", "/next"):
+            return self.lead(path, dict(urllib.parse.parse_qsl(self.path.partition("?")[2])), headers)
+        elif path == "/last":
+            return self.answer(200, {"data": [{"id": 2}]})
         else:
             right = path == "/open"
         return self.answer(200, [{"id": 1}]) if right else self.answer(401, {"error": "unauthorized"})
+
+    def lead(self, path, query, headers):
+        """To another place, whoever has the key or a token."""
+        given = (headers.get("x-key"), query.get("key"), headers.get("authorization", "").replace("Bearer ", "", 1))
+        if not set(given) & (state["valid"] | {"canary-key"}):
+            return self.answer(401, {"error": "unauthorized"})
+        if path == "/next":
+            return self.answer(200, {"data": [{"id": 1}], "next": query["to"]})
+        self.send_response(302)
+        self.send_header("Location", query["to"])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
 
     def token(self, headers, form):
         basic = "Basic " + base64.b64encode(b"client:canary-secret").decode()

@@ -11,6 +11,7 @@ came to be proxied; DELETE /_log forgets them.  It ends when its standard input 
 """
 
 import argparse
+import ctypes
 import gzip
 import itertools
 import json
@@ -38,8 +39,46 @@ def response(body=ITEMS, status="200 OK", length=None, *lines):
     return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + body
 
 
-def bomb(size, times=1):
+def items(kind, count):
+    """(Content-Type, body) with count items; 2: those of ITEMS."""
+    rows = [{"id": i, "name": "name %d" % i} for i in range(1, count + 1)]
+    if kind == "ndjson":
+        return "application/x-ndjson", "".join(json.dumps(row) + "\n" for row in rows).encode()
+    if kind == "csv":
+        return "text/csv", ("id,name\n" + "".join("%d,%s\n" % (row["id"], row["name"]) for row in rows)).encode()
+    return "application/json", json.dumps(rows).encode()
+
+
+def brotli(body):
+    """With the encoder that is installed along with the decoder; Python has none."""
+    library = ctypes.CDLL("libbrotlienc.so.1")
+    size = ctypes.c_size_t(len(body) + 1024)
+    packed = ctypes.create_string_buffer(size.value)
+    if not library.BrotliEncoderCompress(5, 22, 0, ctypes.c_size_t(len(body)), body, ctypes.byref(size), packed):
+        raise RuntimeError("brotli failed")
+    return packed.raw[:size.value]
+
+
+def encode(coding, body):
+    """By the names of Content-Encoding; also raw: deflate without its wrapping, and members: gzip in two parts."""
+    if coding == "identity":
+        return body
+    if coding == "deflate":
+        return zlib.compress(body)
+    if coding == "raw":
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        return packer.compress(body) + packer.flush()
+    if coding == "br":
+        return brotli(body)
+    if coding == "members":
+        return gzip.compress(body[:10]) + gzip.compress(b"") + gzip.compress(body[10:])
+    return gzip.compress(body)
+
+
+def bomb(size, times=1, coding="gzip"):
     """size spaces in an array, gzipped; over and over: gzip of gzip."""
+    if coding == "br":
+        return brotli(b"[" + b" " * size + ITEMS[1:])
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = b" " * 2 ** 20
     packed = packer.compress(b"[") + b"".join(packer.compress(block) for _ in range(size // len(block)))
@@ -352,8 +391,42 @@ def case_error_body(client):
 def case_bomb(client):
     """A small body that becomes a large one."""
     times = int(client.options.get("times", 1))
-    body = bomb(int(client.options["size"]), times)
-    client.send(response(body, "200 OK", None, "Content-Encoding: " + ", ".join(["gzip"] * times)))
+    coding = client.options.get("coding", "gzip")
+    body = bomb(int(client.options["size"]), times, coding)
+    client.send(response(body, "200 OK", None, "Content-Encoding: " + ", ".join([coding] * times)))
+
+
+def case_coded(client):
+    """
+    Items in codings.  cut: so many bytes are missing at the end, half or all of them; once: only at the first request.
+    behind: what comes after the end.  Content-Length fits what is sent, unless long says that it is that of the whole.
+    """
+    codings = client.options["codings"].split(",")
+    content_type, body = items(client.options.get("format", "json"), int(client.options.get("count", 2)))
+    for coding in codings:
+        body = encode(coding, body)
+    length = len(body)
+    times = sum(entry["target"] == client.target for entry in client.server.state.log)
+    if "once" not in client.options or times == 1:
+        cut = client.options.get("cut", "0")
+        body = body[:length - {"half": (length + 1) // 2, "all": length}.get(cut) if cut.isalpha() else length - int(cut)]
+    body += client.options.get("behind", "").encode()
+    names = [{"raw": "deflate", "members": "gzip"}.get(coding, coding) for coding in codings]
+    head = ["HTTP/1.1 " + client.options.get("status", "200 OK"), "Content-Type: " + content_type,
+            "Content-Length: %d" % (length if "long" in client.options else len(body))]
+    if "lines" in client.options:
+        head += ["Content-Encoding: " + name for name in names]
+    else:
+        head.append("content-encoding: " + ", ".join(names))
+    client.send(("\r\n".join(head) + "\r\n\r\n").encode() + body)
+    if "long" in client.options:
+        client.close()
+
+
+def case_transfer_coded(client):
+    """Compressed by the transfer, which nobody has asked for."""
+    body = gzip.compress(ITEMS)
+    client.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
 
 
 def case_many_codings(client):

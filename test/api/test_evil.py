@@ -5,6 +5,7 @@ import json
 import socket
 import unittest
 import urllib.request
+import zlib
 
 import evil
 
@@ -53,6 +54,14 @@ class Evil(unittest.TestCase):
     def test_bomb(self):
         self.assertEqual(json.loads(gzip.decompress(evil.bomb(2 ** 22))), json.loads(evil.ITEMS))
         self.assertLess(len(evil.bomb(2 ** 22, 2)), 1000)
+
+    def test_codings(self):
+        self.assertEqual(gzip.decompress(evil.encode("members", evil.ITEMS)), evil.ITEMS)
+        self.assertEqual(zlib.decompress(evil.encode("raw", evil.ITEMS), -15), evil.ITEMS)
+        whole = self.ask("/coded?codings=gzip").split(b"\r\n\r\n", 1)[1]
+        self.assertEqual(len(json.loads(gzip.decompress(whole))), 2)
+        self.assertEqual(self.ask("/coded?codings=gzip&cut=8").split(b"\r\n\r\n", 1)[1], whole[:-8])
+        self.assertLess(len(evil.encode("br", b" " * 10000)), 100)
 
 
 if __name__ == "__main__":

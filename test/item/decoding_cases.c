@@ -149,6 +149,12 @@ const ItemCase decoding_cases[] = {
 		"\"x\" | 1 | missing\n!2203A: element of the list has no \"b\"\n\"z\" | missing | 2\n"
 	"envelope {\"a\":{}} list a.*.b count 3"},
 	{"an empty map", "{\"a\":{}}", MAP("a.*", "$"), "envelope {\"a\":{}} list a.* count 0"},
+	{"an empty map as PHP writes it", "{\"a\": [ ],\"b\":1}", MAP("a.*", "$"), "envelope {\"a\": [ ],\"b\":1} list none count 0"},
+	{"an empty map of maps as PHP writes it", "{\"a\":{\"x\":[],\"y\":{\"z\":1}}}", MAP("a.*.*", "_key"),
+	"\"z\"\nenvelope {\"a\":{\"x\":[],\"y\":{}}} list a.*.* count 1"},
+	{"an empty map of lists as PHP writes it", "{\"a\":[]}", MAP("a.*[*]", "$"), "envelope {\"a\":[]} list none count 0"},
+	{"lists in a map that is a list", "{\"a\":[[1]]}", MAP("a.*[*]", "$"),
+	"error no list of items at \"a.*[*]\": \"a\" is a list hint set dataPath to \"a\" count 0"},
 	{"a map that is null", "{\"a\":null}", MAP("a.*", "$"), "envelope {\"a\":null} list a.* count 0"},
 	{"a map that is a list", "{\"a\":[1]}", MAP("a.*", "$"),
 	"error no object of items at \"a.*\": \"a\" is a list hint set dataPath to \"a\" count 0"},

@@ -23,6 +23,7 @@ static void test_cases(const ItemCase *cases);
 static void test_skip(const ItemCase *c, const char *document, size_t len, const char *outcome);
 static void test_grammar(void);
 static void test_large_item(void);
+static void test_endless(void);
 static void test_deep(void);
 static void test_random(void);
 static void test_suite(const char *dir);
@@ -45,6 +46,7 @@ main(int argc, char **argv)
 	test_cases(decoding_cases);
 	test_grammar();
 	test_large_item();
+	test_endless();
 	test_deep();
 	test_random();
 	if (argc == 3 && strcmp(argv[1], "--suite") == 0)
@@ -165,6 +167,55 @@ test_large_item(void)
 		end_case();
 	}
 	pfree(document.data);
+}
+
+/* What never ends is given up, wherever it is, and its items before are not lost. */
+static void
+test_endless(void)
+{
+	static const struct
+	{
+		const char *name;
+		SourceFormat format;
+		const char *data_path;
+		const char *begin;
+		const char *repeated;
+		const char *outcome;
+	}			documents[] = {
+		{"a string without an end", FORMAT_JSON, NULL, "[1,\"", "xxxxxxxxxx", "1\n"},
+		{"an item without an end", FORMAT_JSON, NULL, "[1,{\"a\":[0", ",123456789", "1\n"},
+		{"space without an end", FORMAT_JSON, NULL, "[1,", "          ", "1\n"},
+		{"a name without an end", FORMAT_JSON, "$.*", "{\"a\":1,\"", "xxxxxxxxxx", "1\n"},
+		{"a value before the list without an end", FORMAT_JSON, "data", "{\"a\":[0", ",123456789", ""},
+		{"a value behind the list without an end", FORMAT_JSON, "data", "{\"data\":[1],\"a\":\"", "xxxxxxxxxx", "1\n"},
+		{"a line without an end", FORMAT_NDJSON, NULL, "1\n\"", "xxxxxxxxxx", "1\n"},
+		{"lines of nothing without an end", FORMAT_NDJSON, NULL, "1\n", "\n\n\n\n\n\n\n\n\n\n", "1\n"},
+		{"a row without an end", FORMAT_CSV, NULL, "id\n1\n", "xxxxxxxxxx", "\"1\"\n"},
+		{"a header row without an end", FORMAT_CSV, NULL, "id,", "xxxxxxxxxx", ""},
+	};
+
+	for (int i = 0; i < lengthof(documents); i++)
+	{
+		bool		is_csv = documents[i].format == FORMAT_CSV;
+		bool		is_map = documents[i].data_path != NULL && documents[i].data_path[0] == '$';
+		ReadingSetup setup = {.paths = {is_csv ? "id" : is_map ? "_value" : "$"}, .max_item_bytes = 100,
+			.format = documents[i].format, .data_path = documents[i].data_path};
+		Reading		reading;
+		char	   *expected = psprintf("%serror the response has an item or something else that does not end after 6400 bytes count %d",
+										documents[i].outcome, documents[i].outcome[0] != '\0');
+		int			pieces = 0;
+
+		reading_create(&reading, &setup);
+		(void) reading_push(&reading, documents[i].begin, strlen(documents[i].begin));
+		while (pieces < 1000 && reading_push(&reading, documents[i].repeated, 10))
+			pieces++;
+		reading_finish(&reading);
+		check(strcmp(reading.items.data, expected) == 0, documents[i].name, reading.items.data, expected);
+		check(item_reader_sqlstate(reading.reader) == ERRCODE_PROGRAM_LIMIT_EXCEEDED, documents[i].name, "its SQLSTATE", "54000");
+		check(pieces >= 620 && pieces < 650, documents[i].name, "the end came early or late", "after 6400 bytes");
+		end_case();
+		pfree(expected);
+	}
 }
 
 /* A hundred thousand brackets are an error, and no overflow of a stack. */

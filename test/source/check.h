@@ -13,7 +13,8 @@
 extern void check_at(bool ok, const char *what, const char *file, int line);
 extern void check_text_at(const char *actual, const char *expected, const char *what, const char *file, int line);
 
-/* pagers.c, parts.c */
+/* codings.c, pagers.c, parts.c */
+extern void test_codings(void);
 extern void test_pagers(MemoryContext context);
 extern void test_parts(MemoryContext context);
 

@@ -741,6 +741,7 @@ main(void)
 	test_urls_of_pages(context);
 	test_many_pages(context);
 	test_pagers(context);
+	test_codings();
 	test_parts(context);
 	test_cursor(context);		/* last: it moves error_jump */
 

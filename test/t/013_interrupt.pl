@@ -64,9 +64,11 @@ sql(q(SELECT databite.cancel_job('silent')));
 $node->poll_query_until('postgres', 'SELECT count(*) = 0 FROM databite.progress');
 
 begin_silent_run('postgres');
+my $runners = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'databite runner'";
+is(sql($runners), '1', 'the worker is there');
 within('DROP EXTENSION', sub {
 	sql('DROP EXTENSION databite CASCADE');
-	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'databite job'"), 'the worker left');
+	ok($node->poll_query_until('postgres', $runners, '0'), 'the worker left');
 });
 
 $node->safe_psql('postgres', 'CREATE DATABASE other');

@@ -45,6 +45,92 @@ my %definition = (
   }
 }
 JSON
+	customer_orders_sync => <<'JSON',
+{
+  "id": "customer_orders_sync",
+  "name": "Customer and Orders Sync",
+  "steps": [
+    {
+      "id": "sync_customers",
+      "source": {
+        "type": "api",
+        "url": "https://api.service.com/customers"
+      },
+      "destination": {
+        "type": "database",
+        "table": "customers"
+      },
+      "transform": {
+        "id": "{{item.id}}",
+        "name": "{{item.name}}",
+        "email": "{{item.email}}"
+      }
+    },
+    {
+      "id": "sync_orders",
+      "dependsOn": ["sync_customers"],
+      "source": {
+        "type": "api",
+        "url": "https://api.service.com/orders",
+        "query": {
+          "customer_id": "{{customers.id}}"
+        }
+      },
+      "destination": {
+        "type": "database",
+        "table": "orders"
+      },
+      "transform": {
+        "id": "{{item.id}}",
+        "customer_id": "{{item.customer_id}}",
+        "total": "{{item.total}}"
+      }
+    }
+  ]
+}
+JSON
+	rate_limited_sync => <<'JSON',
+{
+  "id": "rate_limited_sync",
+  "name": "Rate Limited Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/data",
+    "rateLimit": {
+      "requestsPerMinute": 60,
+      "burstLimit": 10
+    },
+    "retry": {
+      "attempts": 3,
+      "delay": 1000,
+      "backoff": "exponential"
+    }
+  }
+}
+JSON
+	resource_aware_sync => <<'JSON',
+{
+  "id": "resource_aware_sync",
+  "name": "Resource Aware Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/data",
+    "rateLimit": {
+      "requestsPerMinute": 100,
+      "burstLimit": 20
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "data",
+    "connectionPool": {
+      "min": 2,
+      "max": 10,
+      "idleTimeout": 30000
+    }
+  }
+}
+JSON
 	incremental_orders => <<'JSON',
 {
   "id": "incremental_orders",
@@ -179,7 +265,7 @@ sub schedule
 {
 	my ($id) = @_;
 	my $base = $api->url('');
-	(my $json = $definition{$id}) =~ s{https://[a-z.]+}{$base};
+	(my $json = $definition{$id}) =~ s{https://[a-z.]+}{$base}g;
 	return is(sql("SELECT databite.schedule_job(\$json\$$json\$json\$)"), $id, "$id is scheduled");
 }
 
@@ -232,6 +318,39 @@ subtest 'user_sync' => sub
 		'100', 'the values');
 	sql('DROP TABLE users');
 	is(counts(enqueue_and_wait($node, 'postgres', 'user_sync')), 'completed: 100 100 0 0', 'the worker makes the table anew');
+};
+
+# One request for each customer; the definition has no pages, so each is answered whole.
+subtest 'customer_orders_sync' => sub
+{
+	schedule('customer_orders_sync');
+	runs_three_ways('customer_orders_sync', 1050);
+	my %asked;
+	$asked{ $_->{query}{customer_id} }++ for grep { defined $_->{query}{customer_id} } @{ $api->requests('/orders') };
+	is(scalar(keys %asked), 50, 'each customer was asked for');
+	is_deeply([ grep { $_ != 3 } values %asked ], [], 'once in each run');
+	is( sql('SELECT count(*) FROM orders JOIN ' . api_items('/orders') . q( ON id = (item ->> 'id')::int
+			AND customer_id = (item ->> 'customer_id')::int AND total::text = item ->> 'total')),
+		'1000', 'the values');
+	is(sql('SELECT count(*) FROM databite.parent_row'), '0', 'what the requests were made of is gone');
+	sql('DROP TABLE orders');
+};
+
+# The document gives it no destination: its table has its name.
+subtest 'rate_limited_sync' => sub
+{
+	schedule('rate_limited_sync');
+	runs_three_ways('rate_limited_sync', 1000);
+	is(sql('SELECT count(*), min(id), max(id) FROM rate_limited_sync'), '1000|1|1000', 'a table of its own name');
+};
+
+subtest 'resource_aware_sync' => sub
+{
+	schedule('resource_aware_sync');
+	runs_three_ways('resource_aware_sync', 1000);
+	like(sql(q(SELECT notices::text FROM databite.runs WHERE job_id = 'resource_aware_sync' LIMIT 1)),
+		qr/connectionPool is not used/, 'history says that a pool has no use here');
+	sql('DROP TABLE data');
 };
 
 subtest 'integration_sync' => sub

@@ -144,6 +144,11 @@ subtest 'faults that stay' => sub
 	$error = fails(sync('/auth/bearer/users'), '401', 'http_status', qr/401/);
 	like($error->{hint} // '', qr/token|credential|auth/i, '401: a hint');
 
+	# A name that no name server knows (RFC 2606), with or without a name server to ask.
+	$run = sync('/users', url => 'http://no-such-host.invalid/users');
+	fails($run, 'unknown host', 'dns', qr/could not resolve/);
+	is("$run->{requests} $run->{retries}", '4 3', 'an unknown host is looked for as often as there are attempts');
+
 	fails(sync('/users?fault=truncate:5000'), 'truncated', 'truncated', qr/ended before it was complete/);
 	fails(sync('/users?fault=reset:5000'), 'reset', 'reset', qr/connection.*lost/);
 	$error = fails(sync('/users?fault=html'), 'HTML with 200', '22032', qr/invalid JSON/);

@@ -13,7 +13,7 @@ use SampleApi;
 use Test::More;
 
 # A server whose answers are in the request: ?script=... is a JSON list of [status, {headers}, body], one for each
-# request of that path in turn, the last for ever.
+# request of that path in turn, the last for ever; a body may be [text, another, times].
 my $server = PostgreSQL::Test::Utils::tempdir() . '/server.py';
 append_to_file($server, <<'PYTHON');
 import json, sys, threading, urllib.parse
@@ -34,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
             n = seen.get(parts.path, 0)
             seen[parts.path] = n + 1
             status, headers, body = script[min(n, len(script) - 1)]
+        if isinstance(body, list):
+            body = body[0] + body[1] * body[2]
         if self.headers.get("If-None-Match") and status == 304:
             body = ""
         data = body.encode()
@@ -141,6 +143,10 @@ subtest 'rules over responses' => sub
 	is("$run->{error}{code}: $run->{error}{message}", 'error_response: it said: slow down', 'with its message');
 	is(outcome(answers([ $error, [ 200, {}, $items ] ], errorWhen => [ { when => "{{ response.error == 'slow down' }}", action => 'retry' } ])),
 		'completed 2 1', 'or is asked again');
+	my $list = [ 200, {}, '{"ok": false, "data": [{"id": 77}]}' ];
+	is(outcome(answers([ $list, [ 200, {}, $items ] ], errorWhen => [ { when => '{{ response.ok == false }}', action => 'retry' } ])),
+		'completed 2 1', 'also where the error has a list');
+	is(sql('SELECT id FROM rows'), '1', 'which are no items, and take the place of none');
 	$run = answers([$error], errorWhen => [ { when => '{{ response.ok == false }}', action => 'retry', message => 'no luck' } ]);
 	is(outcome($run), 'failed 3 0', 'as often as there are attempts');
 	is($run->{error}{message}, 'no luck', 'and then fails');
@@ -150,7 +156,7 @@ subtest 'rules over responses' => sub
 
 	is(outcome(answers([ [ 404, {}, 'no such thing' ] ], onStatus => { 404 => 'empty' })), 'completed 1 0', '404 is empty');
 	is(outcome(answers([ [ 403, {}, '' ] ], onStatus => { '4xx' => 'skip' })), 'completed 1 0', 'a class of statuses');
-	is(sql(q(SELECT count(*) FROM databite.runs WHERE notices::text LIKE '%status 403 was skipped%')), '1', 'a skipped response is noted');
+	is(sql(q(SELECT count(*) FROM databite.runs WHERE notices::text LIKE '%was left out: the source answered with status 403%')), '1', 'a skipped response is noted');
 	is(outcome(answers([ [ 404, {}, '' ], [ 200, {}, $items ] ], onStatus => { 404 => 'retry' })), 'completed 2 1', '404 is asked again');
 	my $daily = { 429 => [ { when => "{{ response.message | contains('daily') }}", action => 'fail', message => 'done for today' }, 'retry' ] };
 	$run = answers([ [ 429, {}, '{"message": "daily quota"}' ] ], onStatus => $daily);
@@ -162,6 +168,65 @@ subtest 'rules over responses' => sub
 	$run = answers([ [ 400, {}, '{"why": "bad field"}' ] ], errorMessage => '{{ response.why }}');
 	is("$run->{error}{code} $run->{error}{message}", 'http_status bad field', 'errorMessage for any error');
 	is($run->{error}{detail}, 'The server answered with status 400.', 'with the status');
+};
+
+subtest 'successes that cannot be read' => sub
+{
+	my $html = '<html><body>Down for maintenance</body></html>';
+	my %retry = (errorWhen => [ { when => "{{ response | contains('maintenance') }}", action => 'retry' } ]);
+	is(outcome(answers([ [ 200, {}, $html ], [ 200, {}, $items ] ], %retry)), 'completed 2 1', 'HTML');
+	for my $type ('text/html', 'application/x-ndjson', 'text/csv; charset=klingon')
+	{
+		is(outcome(answers([ [ 200, { 'Content-Type' => $type }, $html ], [ 200, {}, $items ] ], %retry)), 'completed 2 1', "HTML as $type");
+	}
+	is(outcome(answers([ [ 200, {}, [ $html, ' ', 1000000 ] ], [ 200, {}, $items ] ], %retry)), 'completed 2 1', 'much HTML');
+	my $two = '[{"id": 1}, {"id": 2}]';
+	is(outcome(answers([ [ 200, {}, '[{"id": 1}, maintenance' ], [ 200, {}, $two ] ], %retry)), 'completed 2 2', 'JSON that breaks');
+	is(outcome(answers([ [ 200, {}, '[{"id": 1}, {"id": "maintenance' ], [ 200, {}, $two ] ], %retry)), 'completed 2 2', 'JSON that ends');
+	is(outcome(answers([ [ 200, {}, '{"why": "maintenance"}' ], [ 200, {}, $items ] ], errorWhen => [ { when => "{{ response.why == 'maintenance' }}", action => 'retry' } ])),
+		'completed 2 1', 'JSON without a list');
+	is(outcome(answers([ [ 200, {}, '' ], [ 200, {}, $items ] ], errorWhen => [ { when => "{{ response == '' }}", action => 'retry' } ])),
+		'completed 2 1', 'nothing');
+
+	my $run = answers([ [ 200, {}, $html ] ], errorWhen => "{{ response | contains('maintenance') }}", errorMessage => '{{ response | strip_html }}');
+	is(outcome($run), 'failed 1 0', 'as an error');
+	is($run->{error}{message}, 'Down for maintenance', 'with its text');
+	for my $body ('<html>something else</html>', [ '<html>', 'x', 1000000 ])
+	{
+		$run = answers([ [ 200, {}, $body ] ], %retry);
+		is(outcome($run), 'failed 1 0', 'where no rule speaks');
+		is($run->{error}{code}, '22032', 'it is no JSON');
+		like($run->{error}{message}, qr/invalid JSON at byte 1/, 'as without rules');
+	}
+
+	$run = answers([ [ 200, {}, '{"ok": false, "data": []}' ] ], errorWhen => [ { when => '{{ response.ok == false }}', action => 'refresh_token' } ]);
+	is(outcome($run), 'failed 1 0', 'a new token where there is none to be had');
+};
+
+subtest 'a preview' => sub
+{
+	my $preview = sub {
+		my ($script, %source) = @_;
+		my $path = '/' . ++$paths;
+		my $query = HTTP::Tiny->new->www_form_urlencode({ script => encode_json($script) });
+		my $job = encode_json({
+			id => 'preview',
+			source => { type => 'api', url => "http://127.0.0.1:$port$path?$query", retry => $quick, %source },
+			destination => { type => 'database', table => 'rows' } });
+		my (undef, $output, $error) = $node->psql('postgres', "SELECT item FROM databite.preview_job(\$databite\$$job\$databite\$::jsonb)");
+		return $output . $error;
+	};
+	is($preview->([ [ 200, {}, $items ] ], errorWhen => '{{ response.ok == false }}'), '{"id": 1}', 'of items');
+	my $ok = { errorWhen => '{{ response.ok == false }}', errorMessage => '{{ response.why }}' };
+	like($preview->([ [ 200, {}, '{"ok": false, "why": "no such field", "data": []}' ] ], %$ok), qr/ERROR:  no such field/, 'of a success that is none');
+	like($preview->([ [ 400, {}, '{"why": "bad field"}' ] ], %$ok), qr/ERROR:  bad field/, 'of an error');
+	like($preview->([ [ 200, {}, '<html>maintenance' ] ], %$ok), qr/ERROR:  invalid JSON at byte 1/, 'of what cannot be read');
+	like($preview->([ [ 200, {}, [ '<html>', 'x', 1000000 ] ] ], %$ok), qr/ERROR:  invalid JSON at byte 1/, 'of much that cannot be read');
+	is($preview->([ [ 200, {}, '<html>maintenance' ], [ 200, {}, $items ] ], errorWhen => [ { when => "{{ response | contains('maintenance') }}", action => 'retry' } ]),
+		'{"id": 1}', 'asks again');
+	is($preview->([ [ 404, {}, 'none' ] ], onStatus => { 404 => 'empty' }), '', 'of nothing');
+	like($preview->([ [ 429, {}, 'again in 4000 s' ] ], rateLimit => { waitPattern => 'in ([0-9]+) s' }), qr/The server asks to come back after 4000 s/, 'keeps to the rate');
+	like($preview->([ [ 401, {}, 'no' ] ]), qr/ERROR:  server answered with status 401/, 'of one without credentials');
 };
 
 subtest 'what the server says' => sub

@@ -65,29 +65,6 @@ is(history('resilient_data_sync', "trigger, status, resumes IS NOT NULL, records
 is(sql('SELECT count(*) > 0 AND count(*) = (SELECT max(records_inserted) FROM databite.runs) FROM data'), 't', 'with its rows');
 is(sql(q(SELECT item ->> 'id', error_code, "constraint" FROM databite.rejected_items)), '7|23514|data_id_check', 'and its bad item');
 
-my $pool = <<'JSON';
-{
-  "id": "resource_aware_sync",
-  "name": "Resource Aware Sync",
-  "source": {
-    "type": "api",
-    "url": "https://api.service.com/data"
-  },
-  "destination": {
-    "type": "database",
-    "table": "pooled",
-    "connectionPool": {
-      "min": 2,
-      "max": 10,
-      "idleTimeout": 30000
-    }
-  }
-}
-JSON
-schedule($pool, $api->url('/data'));
-is(execute_job($node, 'postgres', 'resource_aware_sync')->{status}, 'completed', 'a connection pool is taken');
-like(history('resource_aware_sync', 'notices'), qr/connectionPool is not used/, 'and history says that it has no use');
-
 # A job that only inserts goes on where it stood: every page fails once, and every row is there once.
 sql('CREATE TABLE plain (id int, name text)');
 my $url = $api->url('/users?style=offset&size=100&fault=status:400:times=1');
