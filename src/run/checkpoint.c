@@ -30,6 +30,7 @@ static void append_member(StringInfo json, const char *name, const char *value);
 static void append_text(StringInfo json, const char *name, const char *value);
 pg_noreturn static void raise_unreadable(void);
 static void read_listing(StepRun *sr, struct json_object *object);
+static char *member_of(struct json_object *object, const char *name);
 static char *text_of(struct json_object *object, const char *name);
 static int64 number_of(struct json_object *object, const char *name);
 static bool flag_of(struct json_object *object, const char *name);
@@ -76,10 +77,10 @@ checkpoint_read(StepRun *sr)
 	sr->rejected = number_of(root, "rejected");
 	sr->taken = number_of(root, "taken");
 	cursor_see(sr->cursor, text_of(root, "seen"));
-	sr->sync_token = text_of(root, "sync_token");
-	sr->etag = text_of(root, "etag");
-	sr->last_modified = text_of(root, "last_modified");
-	sr->validators_for = text_of(root, "validators_for");
+	sr->sync_token = member_of(root, "sync_token");
+	sr->etag = member_of(root, "etag");
+	sr->last_modified = member_of(root, "last_modified");
+	sr->validators_for = member_of(root, "validators_for");
 	sr->next_window = text_of(root, "next_window");
 	sr->next_parent = number_of(root, "next_parent");
 	sr->opened_first = true;
@@ -199,7 +200,7 @@ read_listing(StepRun *sr, struct json_object *object)
 		parent.number = number_of(value, "number");
 		(void) jsonc_get(value, "row", &row);
 		parent.json = print(row);
-		parent.sync_token = text_of(value, "sync_token");
+		parent.sync_token = member_of(value, "sync_token");
 	}
 	if (jsonc_get(object, "whole", &value))
 		whole = list_nth(sr->listings, json_object_get_int(value));
@@ -207,7 +208,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, whole, page);
 	listing->skip = number_of(object, "items");
 	listing->split = flag_of(object, "split");
-	listing->last_value = text_of(object, "last");
+	listing->last_value = member_of(object, "last");
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)
 		listing->last_value = MemoryContextStrdup(listing->memory, listing->last_value);
@@ -216,7 +217,7 @@ read_listing(StepRun *sr, struct json_object *object)
 		listing->sent_token = NULL;
 		sr->sync_token_expired = true;
 	}
-	listing->new_token = text_of(object, "new_token");
+	listing->new_token = member_of(object, "new_token");
 	if (listing->new_token != NULL)
 		listing->new_token = MemoryContextStrdup(listing->memory, listing->new_token);
 }
@@ -232,15 +233,22 @@ raise_unreadable(void)
 
 /* What append_member wrote, in the current context, or NULL. */
 static char *
+member_of(struct json_object *object, const char *name)
+{
+	char	   *text = text_of(object, name);
+
+	return text != NULL ? pg_server_to_any(text, strlen(text), PG_UTF8) : NULL;
+}
+
+/* What append_text wrote, in the current context, or NULL. */
+static char *
 text_of(struct json_object *object, const char *name)
 {
 	struct json_object *value;
-	const char *text;
 
 	if (!jsonc_get(object, name, &value) || !json_object_is_type(value, json_type_string))
 		return NULL;
-	text = json_object_get_string(value);
-	return pstrdup(pg_server_to_any(text, strlen(text), PG_UTF8));
+	return pstrdup(json_object_get_string(value));
 }
 
 static int64

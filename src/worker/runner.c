@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
@@ -29,6 +30,8 @@ typedef struct RunnerOrder
 } RunnerOrder;
 
 StaticAssertDecl(sizeof(RunnerOrder) <= BGW_EXTRALEN, "a runner's order must fit into bgw_extra");
+
+static void take_utf8(void);
 
 BackgroundWorkerHandle *
 runner_register(Oid database, Oid owner, int64 run_id, const char *job_id)
@@ -69,8 +72,22 @@ databite_runner_main(Datum arg)
 	/* Parallel workers would come out of the same pool of worker slots as other runs. */
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);
+	take_utf8();
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
 	(void) run_queued(order.run_id);
 	proc_exit(0);
+}
+
+/*
+ * Sources speak UTF-8, and what they say is converted between transactions, too:
+ * PostgreSQL looks up a conversion in the middle of one only, and keeps that of
+ * the client's encoding.  Where there is none it is an error when it is needed.
+ */
+static void
+take_utf8(void)
+{
+	StartTransactionCommand();
+	(void) set_config_option("client_encoding", "UTF8", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, DEBUG1, false);
+	CommitTransactionCommand();
 }

@@ -50,6 +50,10 @@ import urllib.parse
 NAMES = {"offset": ("offset", "limit"), "page": ("page", "limit"), "cursor": ("cursor", "limit"), "keyset": ("after", "limit")}
 
 
+# Items have a key of this form too, in the order of their ids; a keyset takes either.
+KEY = "\u00fc%06d"
+
+
 class Refused(Exception):
     """What the request is answered with instead of a page."""
 
@@ -151,7 +155,7 @@ class Lists:
             target = self.target(request, end, limit, origin, other)
             body["next"] = target
             headers["Link"] = '<%s>; rel="prev", <%s>; title="a, b"; rel="next last"' % (target + "x", target)
-        body["data"] = [{"id": number, "name": "item %d" % number} for number in page]
+        body["data"] = [{"id": number, "name": "item %d" % number, "key": KEY % number} for number in page]
         self.change(request)
         return body, headers, tear
 
@@ -179,6 +183,8 @@ class Lists:
             if not found:
                 raise Refused(400, "no such cursor")
             return int(found.group(1)), limit
+        if str(where)[:1] == KEY[0]:
+            return int(str(where)[1:]), limit
         return int(where), limit
 
     def check(self, request, start, limit, size):

@@ -183,7 +183,11 @@ read_parts(Walk *walk, int concurrency, bool grows, bool crashes, bool halves)
 
 			(void) pager_halve(i < walk->nparts ? walk->parts[i] : walk->listing);
 			if (i < walk->nparts)
+			{
 				walk->answers[i] = ask(walk, walk->parts[i]);
+				if (dice(walk, 2) == 0)
+					pager_follow(walk->listing, walk->parts[i]);
+			}
 		}
 		step(walk);
 	}

@@ -364,6 +364,26 @@ subtest 'windows of a parent' => sub
 	is(sql(q(SELECT string_agg(count::text, ' ' ORDER BY seen) FROM (SELECT seen, count(*) FROM rows WHERE seen > '2026-01-01T00:00:00Z' GROUP BY seen) AS r)), '100 100', 'all items of the windows behind it');
 };
 
+# Where a listing stands is a text of the source's; here it goes through a checkpoint of a database that is not in UTF-8.
+subtest 'another encoding' => sub
+{
+	sql(q(CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0));
+	$node->safe_psql('latin1', 'CREATE EXTENSION databite; CREATE TABLE rows (id bigint, name text)');
+	for my $incremental (undef, { cursorField => 'key', type => 'text' })
+	{
+		my $job = definition(list(style => 'keyset', n => 100, fail => '400@60'), { type => 'keyset', field => 'key', cursorParam => 'after', limitParam => 'limit', limit => 30 },
+			source => { $incremental ? (incremental => $incremental) : () });
+		$job->{transform}{name} = '{{ item.key }}';
+		$node->safe_psql('latin1', 'TRUNCATE rows');
+		schedule_job($node, 'latin1', $job);
+		is(enqueue_and_wait($node, 'latin1', 'pages')->{status}, 'failed', 'fails in the middle');
+		my $run = enqueue_and_wait($node, 'latin1', 'pages');
+		is($run->{status}, 'completed', 'goes on there') or diag(explain($run->{error}));
+		is($node->safe_psql('latin1', 'SELECT count(*), count(DISTINCT id), ascii(max(name)), length(max(name)) FROM rows'), '100|100|252|7', 'each item once');
+		is($node->safe_psql('latin1', 'SELECT ascii(cursor), length(cursor) FROM databite.cursors WHERE cursor IS NOT NULL'), '252|7', 'and the last value seen') if $incremental;
+	}
+};
+
 # What a page leaves in memory, if anything, is little: the same for few and many of them.
 subtest 'memory' => sub
 {
