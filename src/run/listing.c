@@ -46,7 +46,7 @@ static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
 static void begin_smaller_page(Listing *listing);
 static void replace_token(Listing *listing, const char *message);
-static void begin_anew(Listing *listing, const char *message);
+static void begin_anew(Listing *listing);
 static void close_parts(Listing *whole);
 static Listing *whole_of(Listing *listing);
 static void leave_out(Listing *listing, bool noted);
@@ -295,7 +295,7 @@ judge_success(Listing *listing, bool readable)
 	const char *body;
 	size_t		len;
 
-	if (sr->rules == NULL || !response_rules_for_successes(sr->rules))
+	if (!response_rules_for_successes(sr->rules))
 		return true;
 	body = items_body(listing, readable, &len);
 	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
@@ -322,11 +322,10 @@ judge_error(Listing *listing)
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
 		listing->sent_token = NULL;
 		sr->sync_token_expired = listing->parent == NULL;
-		whole_of(listing)->restarts--;	/* no try: it is another request */
-		begin_anew(listing, NULL);
+		begin_anew(listing);	/* no try: it is another request */
 		return;
 	}
-	if (sr->rules != NULL && response_rules_for_errors(sr->rules))
+	if (response_rules_for_errors(sr->rules))
 	{
 		body = fetch_error_body(listing->fetch, &len);
 		response_rules_judge(sr->rules, sr->run, response, body, len, &verdict);
@@ -361,7 +360,10 @@ act(Listing *listing, ResponseAction action, const char *message)
 			replace_token(listing, message);
 			break;
 		case ACTION_RESTART:
-			begin_anew(listing, message);
+			if (++whole_of(listing)->restarts < listing->sr->step->source.retry.attempts)
+				begin_anew(listing);
+			else
+				fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
 			break;
 		case ACTION_HALVE_PAGE:
 			if (pager_halve(listing->pager))
@@ -410,19 +412,13 @@ listing_replace_token(Listing *listing)
 	return true;
 }
 
-/* The listing from its first page, as often as a request may be tried; what is asked of a part is asked of the whole. */
+/* The listing from its first page; what is asked of a part is asked of the whole. */
 static void
-begin_anew(Listing *listing, const char *message)
+begin_anew(Listing *listing)
 {
-	StepRun    *sr = listing->sr;
 	Listing    *whole = whole_of(listing);
 
-	if (++whole->restarts >= sr->step->source.retry.attempts)
-	{
-		fetch_judge(listing->fetch, VERDICT_FAIL, NULL, message);
-		return;
-	}
-	if (!write_plan_is_upsert(sr->plan) &&
+	if (!write_plan_is_upsert(listing->sr->plan) &&
 		(whole != listing || items_delivered(listing) > 0 || pager_page_number(listing->pager) > 1))
 		raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 						 "the listing would have to begin anew, but its items cannot be written twice",
@@ -586,8 +582,7 @@ advance(Listing *listing)
 						 psprintf("\"%s\" leads into the list of items", key),
 						 "what tells of the next page must stand outside of the list");
 	result.envelope = item_reader_envelope(listing->reader, &result.envelope_len);
-	if (sr->rules != NULL)
-		result.stop = response_rules_stop(sr->rules, sr->run, result.response, result.envelope, result.envelope_len);
+	result.stop = response_rules_stop(sr->rules, sr->run, result.response, result.envelope, result.envelope_len);
 	status = pager_advance(listing->pager, &result);
 	if (status == PAGER_FAILED)
 	{
@@ -709,8 +704,7 @@ next_window(Listing *listing)
 	if (listing->parent == NULL || listing->window.to == NULL || !cursor_window(sr->cursor, listing->window.to, &next))
 		return false;
 	close_page(listing);
-	listing->window.from = MemoryContextStrdup(listing->memory, next.from);
-	listing->window.to = next.to != NULL ? MemoryContextStrdup(listing->memory, next.to) : NULL;
+	listing_set_window(listing, &next);
 	listing->skip = 0;
 	listing->pager = NULL;		/* its position is that of another window */
 	MemoryContextReset(listing->pager_memory);

@@ -314,14 +314,7 @@ evaluate_in_transaction(RunContext *run, void *arg)
 	char	   *message;
 
 	(void) SPI_connect();
-	if (*statement == NULL)
-	{
-		SPIPlanPtr	prepared = prepared_create(sql);
-
-		SPI_keepplan(prepared);
-		*statement = prepared;
-	}
-	prepared_execute(*statement, sql, scopes);
+	prepared_run(statement, sql, scopes);
 	judgement->rule = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	message = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2);
 	if (message != NULL)

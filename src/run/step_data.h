@@ -123,7 +123,7 @@ struct StepRun
 	bool		unchanged;		/* 304: the source has nothing new */
 
 	/* While items are read. */
-	int			turn;			/* whose bytes are looked at first */
+	uint32		turn;			/* whose bytes are looked at first */
 	int			renderings;		/* goes up when requests must be rendered anew */
 	List	   *idle_readers;	/* of ItemReader * */
 	MemoryContext context_memory;	/* of ItemContexts; reset with the batch */
@@ -197,6 +197,9 @@ extern const char *supply_finished_windows(const StepRun *sr);
 
 /* A listing, without a request yet. */
 extern Listing *listing_create(StepRun *sr);
+
+/* Which of the windows it reads; a copy. */
+extern void listing_set_window(Listing *listing, const CursorWindow *window);
 
 /* listing.c */
 

@@ -185,7 +185,7 @@ items_flush_is_due(const StepRun *sr)
 {
 	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
 		return false;
-	if (sr->rules != NULL && response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
+	if (response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
 		return false;			/* its items may have to be withdrawn: see items_withdraw */
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||

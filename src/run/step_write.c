@@ -167,9 +167,12 @@ static void
 keep_rejected(StepRun *sr, const List *items)
 {
 	const JobRecord *job = sr->run->record;
-	RejectedRecord *records = palloc(sizeof(RejectedRecord) * Max(list_length(items), 1));
+	RejectedRecord *records;
 	ListCell   *lc;
 
+	if (items == NIL)
+		return;
+	records = palloc(sizeof(RejectedRecord) * list_length(items));
 	foreach(lc, items)
 	{
 		const RejectedItem *item = lfirst(lc);
@@ -181,8 +184,6 @@ keep_rejected(StepRun *sr, const List *items)
 		record->column = item->column;
 		record->constraint = item->constraint;
 	}
-	if (items == NIL)
-		return;
 	if (sr->first_reason == NULL)
 		sr->first_reason = MemoryContextStrdup(sr->memory, records[0].message);
 	if (sr->run->run_id != 0)

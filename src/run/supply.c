@@ -34,6 +34,7 @@ static void set_parent(Listing *listing, const ParentRow *row);
 static void prepare_listing(RunContext *run, void *arg);
 static void make_pager(Listing *listing, const char *page);
 static void begin(Listing *listing);
+static void add(Listing *listing);
 static void settle_held(StepRun *sr);
 
 void
@@ -63,16 +64,11 @@ Listing *
 supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, Listing *whole, const char *page)
 {
 	Listing    *listing = listing_create(sr);
-	MemoryContext old = MemoryContextSwitchTo(listing->memory);
 
-	if (window->from != NULL)
-		listing->window.from = pstrdup(window->from);
-	if (window->to != NULL)
-		listing->window.to = pstrdup(window->to);
+	listing_set_window(listing, window);
 	if (parent != NULL)
 		set_parent(listing, parent);
 	listing->whole = whole;
-	MemoryContextSwitchTo(old);
 	if (sr->step->source.type == SOURCE_API)
 	{
 		step_render(listing);
@@ -80,11 +76,18 @@ supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, 
 	}
 	if (whole != NULL)
 		whole->open_parts++;
-
-	old = MemoryContextSwitchTo(sr->memory);
-	sr->listings = lappend(sr->listings, listing);
-	MemoryContextSwitchTo(old);
+	add(listing);
 	return listing;
+}
+
+void
+listing_set_window(Listing *listing, const CursorWindow *window)
+{
+	MemoryContext old = MemoryContextSwitchTo(listing->memory);
+
+	listing->window.from = window->from != NULL ? pstrdup(window->from) : NULL;
+	listing->window.to = window->to != NULL ? pstrdup(window->to) : NULL;
+	MemoryContextSwitchTo(old);
 }
 
 const char *
@@ -177,7 +180,6 @@ open_part_of(Listing *whole)
 {
 	StepRun    *sr = whole->sr;
 	Listing    *part = listing_create(sr);
-	MemoryContext old;
 
 	part->pager = pager_fork(whole->pager, part->pager_memory);
 	if (part->pager == NULL)
@@ -197,10 +199,7 @@ open_part_of(Listing *whole)
 	part->base = whole->base;
 	part->rendered = whole->rendered;
 	whole->open_parts++;
-	old = MemoryContextSwitchTo(sr->memory);
-	sr->listings = lappend(sr->listings, part);
-	MemoryContextSwitchTo(old);
-	listing_begin_page(part);
+	begin(part);
 	return true;
 }
 
@@ -220,8 +219,7 @@ open_window(StepRun *sr)
 		return false;
 	}
 	listing = listing_create(sr);
-	listing->window.from = MemoryContextStrdup(listing->memory, window.from);
-	listing->window.to = window.to != NULL ? MemoryContextStrdup(listing->memory, window.to) : NULL;
+	listing_set_window(listing, &window);
 	sr->next_window = window.to != NULL ? MemoryContextStrdup(sr->memory, window.to) : NULL;
 	run_in_transaction(sr->run, prepare_listing, listing);
 	begin(listing);
@@ -287,16 +285,12 @@ prepare_parents(RunContext *run, void *arg)
 	{
 		const ParentRow *row = lfirst(lc);
 		Listing    *listing = listing_create(sr);
-		MemoryContext old = MemoryContextSwitchTo(listing->memory);
+		MemoryContext old;
 		CursorWindow window;
 
 		set_parent(listing, row);
 		if (sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window))
-		{
-			listing->window.from = pstrdup(window.from);
-			listing->window.to = window.to != NULL ? pstrdup(window.to) : NULL;
-		}
-		MemoryContextSwitchTo(old);
+			listing_set_window(listing, &window);
 		prepare_listing(run, listing);
 
 		old = MemoryContextSwitchTo(sr->memory);
@@ -338,12 +332,18 @@ make_pager(Listing *listing, const char *page)
 static void
 begin(Listing *listing)
 {
+	add(listing);
+	listing_begin_page(listing);
+}
+
+static void
+add(Listing *listing)
+{
 	StepRun    *sr = listing->sr;
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 
 	sr->listings = lappend(sr->listings, listing);
 	MemoryContextSwitchTo(old);
-	listing_begin_page(listing);
 }
 
 /* Parts that failed while earlier ones were open: by now it may be known whether they are behind the end. */
