@@ -22,7 +22,6 @@
 
 static void replace_job(const JobRecord *old, JobRecord *new, const Job *job);
 static void forget_other_cursors(const char *old_definition, const Job *job);
-static const JobStep *find_step(const Job *job, const char *id);
 static bool same_cursor(const JobIncremental *a, const JobIncremental *b);
 static bool same_path(const JsonPath *a, const JsonPath *b);
 static char *jsonb_text(Jsonb *jsonb);
@@ -245,26 +244,11 @@ forget_other_cursors(const char *old_definition, const Job *job)
 	foreach(lc, job->steps)
 	{
 		const JobStep *step = lfirst(lc);
-		const JobStep *before = old != NULL ? find_step(old, step->id) : NULL;
+		const JobStep *before = old != NULL ? job_step_find(old->steps, step->id) : NULL;
 
 		if (before == NULL || !same_cursor(before->source.incremental, step->source.incremental))
 			state_catalog_forget_cursor(job->id, step->id);
 	}
-}
-
-static const JobStep *
-find_step(const Job *job, const char *id)
-{
-	ListCell   *lc;
-
-	foreach(lc, job->steps)
-	{
-		const JobStep *step = lfirst(lc);
-
-		if (strcmp(step->id, id) == 0)
-			return step;
-	}
-	return NULL;
 }
 
 /* Is a saved cursor or token of the one good for the other?  NULL: the clock. */

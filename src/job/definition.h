@@ -444,6 +444,9 @@ typedef struct Job
  */
 extern Job *job_parse(const char *json, size_t len, ProblemList *problems);
 
+/* The first step of that id in a list of JobStep *, or NULL. */
+extern JobStep *job_step_find(const List *steps, const char *id);
+
 /* The word of the definition: "string", ... */
 extern const char *rule_type_name(RuleType type);
 

@@ -193,19 +193,11 @@ read_origins(ProblemList *problems, const KeyRule *rule, struct json_object *val
 	}
 }
 
-/* A condition without a template would be the same for every page. */
 static void
 read_stop_when(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 			   const char *pointer, void *target)
 {
-	JobValue   *field = rule_field(rule, target);
-
-	if (strstr(json_object_get_string(value), "{{") == NULL)
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					"Write a condition as \"{{ response.isLast }}\".",
-					"\"%s\" must be a template", rule->name);
-	else
-		*field = job_value(value, pointer);
+	read_condition(problems, rule, value, pointer, "{{ response.isLast }}", rule_field(rule, target));
 }
 
 static void

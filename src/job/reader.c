@@ -276,6 +276,18 @@ job_value(struct json_object *value, const char *pointer)
 	return result;
 }
 
+void
+read_condition(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer,
+			   const char *example, JobValue *condition)
+{
+	if (strstr(json_object_get_string(value), "{{") == NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					psprintf("Write a condition as \"%s\".", example),
+					"\"%s\" must be a template", rule->name);
+	else
+		*condition = job_value(value, pointer);
+}
+
 JobNamedValue *
 job_named_value(const char *name, struct json_object *value, const char *pointer)
 {

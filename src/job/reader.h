@@ -125,6 +125,10 @@ extern List *read_names(ProblemList *problems, struct json_object *array, const 
 
 /* A JSON value as the definition keeps it. */
 extern JobValue job_value(struct json_object *value, const char *pointer);
+
+/* A template that is a condition; a text without one would be the same for every response.  example: of the hint. */
+extern void read_condition(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer,
+						   const char *example, JobValue *condition);
 extern JobNamedValue *job_named_value(const char *name, struct json_object *value, const char *pointer);
 
 /* JSON text of a value, numbers as the source wrote them. */

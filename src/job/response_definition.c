@@ -176,19 +176,11 @@ parse_status(const char *text)
 	return strspn(text, "0123456789") == 3 ? atoi(text) : -1;
 }
 
-/* A condition without a template would be the same for every response. */
 static void
 read_when(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 		  const char *pointer, void *target)
 {
-	JobResponseRule *response_rule = target;
-
-	if (strstr(json_object_get_string(value), "{{") == NULL)
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					"Write a condition as \"{{ response.ok == false }}\".",
-					"\"%s\" must be a template", rule->name);
-	else
-		response_rule->when = job_value(value, pointer);
+	read_condition(problems, rule, value, pointer, "{{ response.ok == false }}", &((JobResponseRule *) target)->when);
 }
 
 static void

@@ -9,7 +9,6 @@
 
 static bool check_ids(const List *steps, const char *pointer, ProblemList *problems);
 static bool check_names(const List *steps, const char *pointer, ProblemList *problems);
-static JobStep *find_step(const List *steps, const char *id);
 static bool place(JobStep *step, const List *steps, List **ordered, List *way,
 				  const char *pointer, ProblemList *problems);
 static void problem_circle(const List *way, const JobStep *step, const List *steps,
@@ -44,7 +43,7 @@ check_ids(const List *steps, const char *pointer, ProblemList *problems)
 	{
 		JobStep    *step = lfirst(lc);
 
-		if (find_step(steps, step->id) == step)
+		if (job_step_find(steps, step->id) == step)
 			continue;
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(step->pointer, "id"), NULL,
 					"there are two steps with the id \"%s\"", step->id);
@@ -71,7 +70,7 @@ check_names(const List *steps, const char *pointer, ProblemList *problems)
 
 		foreach(name, step->depends_on)
 		{
-			if (find_step(steps, lfirst(name)) != NULL)
+			if (job_step_find(steps, lfirst(name)) != NULL)
 				continue;
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE,
 						pointer_index(pointer_key(step->pointer, "dependsOn"), foreach_current_index(name)),
@@ -83,9 +82,8 @@ check_names(const List *steps, const char *pointer, ProblemList *problems)
 	return right;
 }
 
-/* The first of that id. */
-static JobStep *
-find_step(const List *steps, const char *id)
+JobStep *
+job_step_find(const List *steps, const char *id)
 {
 	ListCell   *lc;
 
@@ -116,7 +114,7 @@ place(JobStep *step, const List *steps, List **ordered, List *way,
 	way = lappend(list_copy(way), step);
 	foreach(lc, step->depends_on)
 	{
-		if (!place(find_step(steps, lfirst(lc)), steps, ordered, way, pointer, problems))
+		if (!place(job_step_find(steps, lfirst(lc)), steps, ordered, way, pointer, problems))
 			return false;
 	}
 	*ordered = lappend(*ordered, step);
@@ -154,7 +152,7 @@ find_parents(JobStep *step, const List *steps)
 
 	foreach(lc, step->depends_on)
 	{
-		JobStep    *parent = find_step(steps, lfirst(lc));
+		JobStep    *parent = job_step_find(steps, lfirst(lc));
 
 		step->parents = list_append_unique_ptr(step->parents, parent);
 		step->parents = list_concat_unique_ptr(step->parents, parent->parents);

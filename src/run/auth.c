@@ -25,7 +25,6 @@ typedef struct Rendering
 } Rendering;
 
 static List *list_values(const JobSource *source);
-static List *add_value(List *values, const char *name, const JobValue *value);
 static void render_values(RunContext *run, void *arg);
 static void apply_key(HttpRequest *request, AuthPlace place, const char *name, const char *value);
 static void apply_cookie(HttpRequest *request, const char *name, const char *value);
@@ -189,28 +188,28 @@ list_values(const JobSource *source)
 	const JobAuth *auth = &source->auth;
 	List	   *values = NIL;
 
-	values = add_value(values, "token", &auth->token);
-	values = add_value(values, "username", &auth->username);
-	values = add_value(values, "password", &auth->password);
-	values = add_value(values, "value", &auth->value);
-	values = add_value(values, "client_id", &auth->client_id);
-	values = add_value(values, "client_secret", &auth->client_secret);
-	values = add_value(values, "access_key_id", &auth->access_key_id);
-	values = add_value(values, "secret_access_key", &auth->secret_access_key);
-	values = add_value(values, "session_token", &auth->session_token);
-	values = add_value(values, "region", &auth->region);
-	values = add_value(values, "service", &auth->service);
+	values = auth_add_value(values, "token", &auth->token);
+	values = auth_add_value(values, "username", &auth->username);
+	values = auth_add_value(values, "password", &auth->password);
+	values = auth_add_value(values, "value", &auth->value);
+	values = auth_add_value(values, "client_id", &auth->client_id);
+	values = auth_add_value(values, "client_secret", &auth->client_secret);
+	values = auth_add_value(values, "access_key_id", &auth->access_key_id);
+	values = auth_add_value(values, "secret_access_key", &auth->secret_access_key);
+	values = auth_add_value(values, "session_token", &auth->session_token);
+	values = auth_add_value(values, "region", &auth->region);
+	values = auth_add_value(values, "service", &auth->service);
 	if (source->tls != NULL)
 	{
-		values = add_value(values, "certificate", &source->tls->certificate);
-		values = add_value(values, "key", &source->tls->key);
-		values = add_value(values, "ca", &source->tls->ca);
+		values = auth_add_value(values, "certificate", &source->tls->certificate);
+		values = auth_add_value(values, "key", &source->tls->key);
+		values = auth_add_value(values, "ca", &source->tls->ca);
 	}
 	return values;
 }
 
-static List *
-add_value(List *values, const char *name, const JobValue *value)
+List *
+auth_add_value(List *values, const char *name, const JobValue *value)
 {
 	JobNamedValue *named;
 
@@ -275,11 +274,16 @@ apply_cookie(HttpRequest *request, const char *name, const char *value)
 	edit_header(request, "Cookie", cookie);
 }
 
-/* RFC 7617. */
 static void
 apply_basic(const AuthSession *session, HttpRequest *request)
 {
-	char	   *pair = psprintf("%s:%s", required_value(session, "username"), required_value(session, "password"));
+	auth_set_basic(request, required_value(session, "username"), required_value(session, "password"));
+}
+
+void
+auth_set_basic(HttpRequest *request, const char *username, const char *password)
+{
+	char	   *pair = psprintf("%s:%s", username, password);
 	int			len = strlen(pair);
 	int			size = pg_b64_enc_len(len);
 	char	   *encoded = palloc(size + 1);

@@ -33,6 +33,12 @@ struct AuthSession
 /* auth.c; the rendered value of a field, or NULL. */
 extern const char *auth_value(const AuthSession *session, const char *name);
 
+/* auth.c; a list of JobNamedValue * with one more, if the definition has that value. */
+extern List *auth_add_value(List *values, const char *name, const JobValue *value);
+
+/* auth.c; the header of RFC 7617. */
+extern void auth_set_basic(HttpRequest *request, const char *username, const char *password);
+
 /* auth.c; the session's TLS, or NULL. */
 extern HttpTls *auth_tls(const AuthSession *session);
 

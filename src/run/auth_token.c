@@ -21,7 +21,6 @@
 #include "base/digest.h"
 #include "base/lock_tag.h"
 #include "catalog/token_catalog.h"
-#include "common/base64.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -49,7 +48,6 @@ typedef struct TokenWork
 
 static JobSource *token_source(const JobSource *source);
 static List *oauth_form(const JobAuth *auth);
-static List *add_field(List *form, const char *name, const JobValue *value);
 static void load(RunContext *run, void *arg);
 static void add_client(AuthSession *session);
 static char *encoded(const char *text);
@@ -150,27 +148,14 @@ oauth_form(const JobAuth *auth)
 	List	   *form = NIL;
 
 	grant.text = pstrdup(auth->grant == GRANT_REFRESH_TOKEN ? "refresh_token" : "client_credentials");
-	form = add_field(form, "grant_type", &grant);
-	form = add_field(form, "scope", &auth->scope);
+	form = auth_add_value(form, "grant_type", &grant);
+	form = auth_add_value(form, "scope", &auth->scope);
 	if (!auth->client_in_header)
 	{
-		form = add_field(form, "client_id", &auth->client_id);
-		form = add_field(form, "client_secret", &auth->client_secret);
+		form = auth_add_value(form, "client_id", &auth->client_id);
+		form = auth_add_value(form, "client_secret", &auth->client_secret);
 	}
 	return list_concat(form, list_copy(auth->params));
-}
-
-static List *
-add_field(List *form, const char *name, const JobValue *value)
-{
-	JobNamedValue *field;
-
-	if (value->text == NULL)
-		return form;
-	field = palloc(sizeof(JobNamedValue));
-	field->name = pstrdup(name);
-	field->value = *value;
-	return lappend(form, field);
 }
 
 /* In a transaction: what the token is asked for with, and the one that is stored. */
@@ -217,16 +202,8 @@ load(RunContext *run, void *arg)
 static void
 add_client(AuthSession *session)
 {
-	char	   *pair = psprintf("%s:%s", encoded(auth_value(session, "client_id")),
-								encoded(auth_value(session, "client_secret")));
-	int			len = strlen(pair);
-	int			size = pg_b64_enc_len(len);
-	char	   *basic = palloc(size + 1);
-
-	size = pg_b64_encode((const void *) pair, len, basic, size);
-	basic[Max(size, 0)] = '\0';
-	secret_mask_remember(basic);
-	edit_header(session->token_request, "Authorization", psprintf("Basic %s", basic));
+	auth_set_basic(session->token_request, encoded(auth_value(session, "client_id")),
+				   encoded(auth_value(session, "client_secret")));
 }
 
 /* Percent-encoded; NULL is empty. */

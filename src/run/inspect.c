@@ -507,20 +507,13 @@ begin_page(Listing *listing)
 static bool
 judge_page(Listing *listing, bool readable)
 {
-	StepRun    *sr = listing->sr;
-	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *body;
-	size_t		len;
+	ResponseVerdict verdict;
 
-	if (response_rules_for_successes(sr->rules))
-	{
-		body = items_body(listing, readable, &len);
-		response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
-	}
+	listing_judge_success(listing, readable, &verdict);
 	if (verdict.action != ACTION_DEFAULT)
 		return act(listing, verdict.action, verdict.message);
 	if (!readable)
-		step_raise_reader_error(listing->reader, &sr->step->source, listing->fetch);
+		step_raise_reader_error(listing->reader, &listing->sr->step->source, listing->fetch);
 	return true;
 }
 
@@ -528,16 +521,9 @@ judge_page(Listing *listing, bool readable)
 static bool
 judge_error(Listing *listing)
 {
-	StepRun    *sr = listing->sr;
-	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *body;
-	size_t		len;
+	ResponseVerdict verdict;
 
-	if (response_rules_for_errors(sr->rules))
-	{
-		body = fetch_error_body(listing->fetch, &len);
-		response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
-	}
+	listing_judge_error(listing, &verdict);
 	if (verdict.action == ACTION_DEFAULT && fetch_response(listing->fetch)->status == HTTP_UNAUTHORIZED &&
 		listing_replace_token(listing))
 		return false;

@@ -290,20 +290,44 @@ page_ended(Listing *listing)
 static bool
 judge_success(Listing *listing, bool readable)
 {
-	StepRun    *sr = listing->sr;
-	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *body;
-	size_t		len;
+	ResponseVerdict verdict;
 
-	if (!response_rules_for_successes(sr->rules))
-		return true;
-	body = items_body(listing, readable, &len);
-	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, &verdict);
+	listing_judge_success(listing, readable, &verdict);
 	if (verdict.action == ACTION_DEFAULT)
 		return true;
 	items_withdraw(listing);
 	act(listing, verdict.action, verdict.message);
 	return false;
+}
+
+void
+listing_judge_success(const Listing *listing, bool readable, ResponseVerdict *verdict)
+{
+	const StepRun *sr = listing->sr;
+	const char *body;
+	size_t		len;
+
+	verdict->action = ACTION_DEFAULT;
+	verdict->message = NULL;
+	if (!response_rules_for_successes(sr->rules))
+		return;
+	body = items_body(listing, readable, &len);
+	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, verdict);
+}
+
+void
+listing_judge_error(const Listing *listing, ResponseVerdict *verdict)
+{
+	const StepRun *sr = listing->sr;
+	const char *body;
+	size_t		len;
+
+	verdict->action = ACTION_DEFAULT;
+	verdict->message = NULL;
+	if (!response_rules_for_errors(sr->rules))
+		return;
+	body = fetch_error_body(listing->fetch, &len);
+	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, verdict);
 }
 
 /* A response that is no success. */
@@ -313,9 +337,7 @@ judge_error(Listing *listing)
 	StepRun    *sr = listing->sr;
 	const HttpResponse *response = fetch_response(listing->fetch);
 	const JobIncremental *incremental = sr->step->source.incremental;
-	ResponseVerdict verdict = {ACTION_DEFAULT, NULL};
-	const char *body;
-	size_t		len;
+	ResponseVerdict verdict;
 
 	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
 	{
@@ -325,11 +347,7 @@ judge_error(Listing *listing)
 		begin_anew(listing);	/* no try: it is another request */
 		return;
 	}
-	if (response_rules_for_errors(sr->rules))
-	{
-		body = fetch_error_body(listing->fetch, &len);
-		response_rules_judge(sr->rules, sr->run, response, body, len, &verdict);
-	}
+	listing_judge_error(listing, &verdict);
 	if (verdict.action == ACTION_DEFAULT && response->status == HTTP_UNAUTHORIZED && !listing->token_replaced)
 		verdict.action = ACTION_REFRESH_TOKEN;
 	act(listing, verdict.action, verdict.message);

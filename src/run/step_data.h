@@ -215,6 +215,10 @@ extern HttpRequest *listing_request(Listing *listing);
  */
 extern bool listing_replace_token(Listing *listing);
 
+/* What the rules of the step say of the response that has come; readable: see items_body. */
+extern void listing_judge_success(const Listing *listing, bool readable, ResponseVerdict *verdict);
+extern void listing_judge_error(const Listing *listing, ResponseVerdict *verdict);
+
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
 
