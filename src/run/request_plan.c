@@ -3,7 +3,7 @@
  *	  The request of a step: its templates compiled, then rendered.
  *
  * All templates of a request are columns of one SELECT, so a request costs one
- * statement, and its values are what SQL says they are.  Secrets are no part of
+ * statement, prepared once, and its values are what SQL says they are.  Secrets are no part of
  * that statement's text or parameters, where a log could show them:
  * databite.secret() fetches them, and answers only the statement that a request
  * is rendered with.  A function of the user's may be called by that statement, so
@@ -45,13 +45,17 @@ typedef struct RequestColumn
 
 struct RequestPlan
 {
+	MemoryContextCallback callback;
 	const JobSource *source;
 	List	   *columns;		/* of RequestColumn * */
 	char	   *sql;
+	SPIPlanPtr	statement;		/* NULL before the first request */
 	int			uses;
 	const JobStep *parent;		/* or NULL */
 };
 
+static void release_plan(void *arg);
+static void prepare_statement(RequestPlan *plan);
 static void make_key(char *key);
 static ParamListInfo render_parameters(Jsonb *scopes, const char *key);
 static void add_column(RequestPlan *plan, RequestPart part, char *name, TemplateExpr *expr);
@@ -93,6 +97,9 @@ request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext co
 														  problems);
 
 	compiler->parents = step->parents;
+	plan->callback.func = release_plan;
+	plan->callback.arg = plan;
+	MemoryContextRegisterResetCallback(context, &plan->callback);
 	plan->source = source;
 	add_column(plan, PART_URL, "url", template_compile_url(compiler, &source->url));
 	add_values(plan, compiler, PART_HEADER, source->headers);
@@ -140,10 +147,11 @@ request_plan_render(RequestPlan *plan, Oid owner, Jsonb *scopes, bool masked)
 	options.params = render_parameters(scopes, mine.key);
 
 	(void) SPI_connect();
+	prepare_statement(plan);
 	PG_TRY();
 	{
 		rendering = &mine;
-		if (SPI_execute_extended(plan->sql, &options) != SPI_OK_SELECT)
+		if (SPI_execute_plan_extended(plan->statement, &options) != SPI_OK_SELECT)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not render the request")));
@@ -205,6 +213,34 @@ databite_secret(PG_FUNCTION_ARGS)
 						 quote_literal_cstr(name))));
 	secret_mask_remember(value);
 	PG_RETURN_TEXT_P(cstring_to_text(value));
+}
+
+static void
+release_plan(void *arg)
+{
+	RequestPlan *plan = arg;
+
+	if (plan->statement != NULL)
+		SPI_freeplan(plan->statement);
+	plan->statement = NULL;
+}
+
+/* Once for all requests of the plan; it does not depend on their values, which are no part of it. */
+static void
+prepare_statement(RequestPlan *plan)
+{
+	Oid			types[2] = {JSONBOID, TEXTOID};
+	SPIPlanPtr	statement;
+
+	if (plan->statement != NULL)
+		return;
+	statement = SPI_prepare_cursor(plan->sql, lengthof(types), types, CURSOR_OPT_GENERIC_PLAN);
+	if (statement == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("could not prepare a statement: %s", SPI_result_code_string(SPI_result))));
+	SPI_keepplan(statement);
+	plan->statement = statement;
 }
 
 /*
