@@ -40,7 +40,7 @@ for my $mode ('upsert', 'insert')
 			"$mode: more than $at items in");
 		my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$mode'");
 		kill 'KILL', $pid;
-		ok(wait_for_server(), "$mode: killed, and the server is back");
+		ok(wait_for_server($node), "$mode: killed, and the server is back");
 	}
 	ok($node->poll_query_until('postgres',
 			"SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$mode' AND status = 'completed'"),
@@ -59,15 +59,3 @@ for my $mode ('upsert', 'insert')
 $node->stop;
 $api->stop;
 done_testing();
-
-# After a crash connections fail for a moment, and safe_psql would die of that.
-sub wait_for_server
-{
-	for my $try (1 .. 1800)
-	{
-		my ($ret, $out) = $node->psql('postgres', 'SELECT 1', on_error_stop => 0);
-		return 1 if defined $ret && $ret == 0 && $out eq '1';
-		select(undef, undef, undef, 0.1);
-	}
-	return 0;
-}

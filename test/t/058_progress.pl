@@ -131,7 +131,7 @@ subtest 'after kill -9' => sub
 	my $run = sql(q(SELECT databite.enqueue_job('killed')));
 	wait_for_sql($node, 'postgres', "SELECT bytes_received = 5000 FROM databite.progress WHERE run_id = $run");
 	kill 'KILL', sql("SELECT pid FROM databite.progress WHERE run_id = $run");
-	ok(wait_for_server("SELECT count(*) = 1 FROM databite.progress
+	ok(wait_for_server($node, "SELECT count(*) = 1 FROM databite.progress
 		WHERE run_id IN (SELECT run_id FROM databite.runs WHERE resumes = $run) AND bytes_received = 5000"), 'the run goes on in another');
 	is(sql("SELECT count(*), min(pages), bool_or(run_id = $run) FROM databite.progress"), '1|1|f', 'and its values are the only ones');
 	is(sql('SELECT count(*) FROM databite.live_progress()'), '1', 'in shared memory too');
@@ -155,16 +155,3 @@ subtest 'without preloading' => sub
 
 $api->stop;
 done_testing();
-
-# After a crash connections fail for a moment, and safe_psql would die of that.
-sub wait_for_server
-{
-	my ($sql) = @_;
-	for my $try (1 .. 1800)
-	{
-		my ($ret, $out) = $node->psql('postgres', $sql, on_error_stop => 0);
-		return 1 if defined $ret && $ret == 0 && $out eq 't';
-		select(undef, undef, undef, 0.1);
-	}
-	return 0;
-}

@@ -273,7 +273,7 @@ subtest 'kill -9' => sub
 				"$name: more than $at items in");
 			my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
 			kill 'KILL', $pid;
-			ok(wait_for_server(), "$name: killed, and the server is back");
+			ok(wait_for_server($node), "$name: killed, and the server is back");
 		}
 		ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$name' AND status = 'completed'"),
 			"$name: a later run ends");
@@ -299,7 +299,7 @@ subtest 'kill -9' => sub
 	ok($node->poll_query_until('postgres', 'SELECT count(*) > 200 FROM fanned'), 'fan-out: some rows are in');
 	my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = 'fanned'");
 	kill 'KILL', $pid;
-	ok(wait_for_server(), 'fan-out: killed, and the server is back');
+	ok(wait_for_server($node), 'fan-out: killed, and the server is back');
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = 'fanned' AND status = 'completed'"), 'fan-out: a later run ends');
 	is(sql('SELECT count(*), count(DISTINCT id), count(DISTINCT customer_id) FROM fanned'), '1000|1000|50', 'fan-out: exactly the right rows');
 };
@@ -307,15 +307,3 @@ subtest 'kill -9' => sub
 $node->stop;
 $api->stop;
 done_testing();
-
-# After a crash connections fail for a moment, and safe_psql would die of that.
-sub wait_for_server
-{
-	for my $try (1 .. 1800)
-	{
-		my ($ret, $out) = $node->psql('postgres', 'SELECT 1', on_error_stop => 0);
-		return 1 if defined $ret && $ret == 0 && $out eq '1';
-		select(undef, undef, undef, 0.1);
-	}
-	return 0;
-}

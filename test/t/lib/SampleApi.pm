@@ -52,7 +52,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql row_of wait_for_file);
+our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql wait_for_server row_of
+  wait_for_file);
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 
@@ -281,6 +282,27 @@ sub wait_for_sql
 	return 1 if $node->poll_query_until($database, $sql);
 	my $runs = $node->safe_psql($database, 'SELECT row_to_json(r) FROM databite.runs AS r ORDER BY run_id DESC LIMIT 5');
 	die "waited in vain for: $sql\nlatest runs:\n$runs";
+}
+
+=item wait_for_server($node, $sql)
+
+Waits until the server is back and the query, if one is given, gives true; returns
+whether it does.  After a crash connections fail for a moment, and C<safe_psql>
+would die of that.
+
+=cut
+
+sub wait_for_server
+{
+	my ($node, $sql) = @_;
+	$sql //= 'SELECT true';
+	for my $try (1 .. 1800)
+	{
+		my ($ret, $out) = $node->psql('postgres', $sql, on_error_stop => 0);
+		return 1 if defined $ret && $ret == 0 && $out eq 't';
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
 }
 
 =item wait_for_file($file, $alive)
