@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.parse
 import zlib
 
 # Nothing that a fault streams goes on beyond this, whatever was asked for.
@@ -48,6 +49,10 @@ class Counters:
 
     def due(self, fault, target):
         """Whether this request is one that the fault is for; counts the request."""
+        if "beyond" in fault.options:
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(target).query)
+            if int(query.get("offset", ["0"])[0]) < int(fault.options["beyond"]):
+                return False
         url = target if fault.options.get("scope", "url") == "url" else target.split("?")[0]
         with self.lock:
             count = self.seen[(fault.text, url)] = self.seen.get((fault.text, url), 0) + 1

@@ -147,6 +147,8 @@ class SampleApi(ApiTest):
         self.assertIn("GMT", self.fetch("/users?fault=status:429:retry_after=date%2B2")[1]["Retry-After"])
         path = "/fault/status:500:times=1:after=1:scope=path/users?offset="
         self.assertEqual([self.fetch(path + str(n))[0] for n in range(3)], [200, 500, 200])
+        path = "/fault/status:404:beyond=2/users?offset="
+        self.assertEqual([self.fetch(path + str(n))[0] for n in (3, 1, 2, 0)], [404, 200, 404, 200])
 
     def test_fault_bodies(self):
         plain = self.fetch("/users?size=5")[2]
