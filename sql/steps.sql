@@ -72,3 +72,15 @@ SELECT * FROM databite.explain_job('{"id": "steps", "steps": [
 
 SELECT databite.unschedule_job('steps');
 DROP TABLE steps_orders, steps_customers;
+
+-- What all items of a page see is the same in each of a thousand of them, each with values of its own beside it.
+CREATE TABLE thousand (id int, note text, page int);
+SELECT databite.schedule_job(jsonb_build_object('id', 'thousand',
+	'source', jsonb_build_object('type', 'inline', 'items',
+		(SELECT jsonb_agg(jsonb_build_object('id', n, 'note', repeat('note ', 20) || n)) FROM generate_series(1, 1000) AS n)),
+	'destination', '{"type": "database", "table": "thousand", "mode": "insert"}'::jsonb,
+	'transform', '{"id": "{{item.id}}", "note": "{{item.note}}", "page": "{{page.number}}"}'::jsonb));
+SELECT status, records_inserted FROM databite.execute_job('thousand');
+SELECT count(*), count(DISTINCT note), min(page), max(page), count(page) FROM thousand;
+SELECT databite.unschedule_job('thousand');
+DROP TABLE thousand;

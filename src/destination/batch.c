@@ -376,7 +376,7 @@ fill_rows(const BatchBinding *binding, TupleDesc row_type, Tuplestorestate *rows
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "databite batch rows",
 													  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(row_context);
-	ConversionPosition position = {binding, 0, -1, CurrentMemoryContext, {NULL, 0}};
+	ConversionPosition position = {binding, 0, -1, old, {NULL, 0}};
 	ErrorContextCallback callback;
 
 	callback.callback = conversion_error_context;
