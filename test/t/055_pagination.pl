@@ -395,6 +395,7 @@ subtest 'memory' => sub
 		my $peak = sql("CALL databite.run_job('pages'); SELECT substring(pg_read_file('/proc/self/status') from 'VmHWM:\\s+(\\d+)')");
 		return ($peak, sql('SELECT count(*) FROM rows'));
 	};
+	my $sanitized = is_sanitized($node);
 	my %cursor = (type => 'cursor', cursorPath => 'next_cursor', cursorParam => 'cursor');
 	my %offset = (type => 'offset', limit => 1, totalPath => 'total');
 	for my $case ([ 'cursors', 3000, { style => 'cursor', limit => 1, long => 6000 }, \%cursor ],
@@ -406,7 +407,7 @@ subtest 'memory' => sub
 		my ($many, $rows) = $peak->(list(%$options, n => $pages), $pagination, %change);
 		is($rows, $pages, "$name: all rows");
 		# The cursors would be 16 MB.
-		cmp_ok($many - $few, '<', 3000, "$name: no more memory for more pages");
+		cmp_ok($many - $few, '<', 3000, "$name: no more memory for more pages") unless $sanitized;
 	}
 };
 

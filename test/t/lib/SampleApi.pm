@@ -53,7 +53,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql wait_for_server row_of
-  wait_for_file);
+  wait_for_file is_sanitized);
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 
@@ -303,6 +303,18 @@ sub wait_for_server
 		select(undef, undef, undef, 0.1);
 	}
 	return 0;
+}
+
+=item is_sanitized($node)
+
+Whether the server runs under the sanitizers, which keep what has been freed: memory tells nothing there.
+
+=cut
+
+sub is_sanitized
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', "SELECT pg_read_file('/proc/self/maps') LIKE '%libasan%'") eq 't';
 }
 
 =item wait_for_file($file, $alive)
