@@ -26,6 +26,7 @@ typedef struct WriteCounts
 	int64		inserted;
 	int64		updated;
 	int64		unchanged;		/* equal to what was there, or replaced by a later item of the batch */
+	int64		deleted;
 	int64		rejected;
 	int64		skipped;		/* of the unchanged: dropped by source.where, or by skip */
 } WriteCounts;

@@ -53,18 +53,6 @@ static const KeyRule trigger_rules[] = {
 	{NULL}
 };
 
-/* destination */
-
-static const Choice delete_modes[] = {{"hard"}, {"soft"}, {NULL}};
-
-const KeyRule deletes_rules[] = {
-	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, .choices = delete_modes},
-	{.name = "when", .types = VALUE_STRING},
-	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .choices = delete_modes},
-	{.name = "maxFraction", .types = VALUE_NUMBER},
-	{NULL}
-};
-
 /* {type: "webhook", ...} or {type: "event", ...} */
 void
 check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value,

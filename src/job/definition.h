@@ -333,8 +333,48 @@ typedef enum WriteMode
 {
 	WRITE_DEFAULT,				/* upsert when a key is known, else insert */
 	WRITE_INSERT,
-	WRITE_UPSERT
+	WRITE_UPSERT,
+	WRITE_INSERT_ONLY,			/* keep what is there */
+	WRITE_UPDATE_ONLY,
+	WRITE_BATCH,				/* "batch_insert": as WRITE_DEFAULT */
+	WRITE_STREAMING,			/* "streaming_insert": as WRITE_DEFAULT, and what has come is written whenever the source pauses */
+	WRITE_PARALLEL,				/* "parallel_insert": as WRITE_DEFAULT, by several writers */
+	WRITE_REPLACE,				/* the table is what the run has read, from one moment to the next */
+	WRITE_APPEND_HISTORY		/* a row for each version of a key: valid_from, valid_to */
 } WriteMode;
+
+/* What becomes of a row that is to be deleted. */
+typedef enum DeleteMode
+{
+	DELETE_NONE,
+	DELETE_HARD,
+	DELETE_SOFT					/* a column says when */
+} DeleteMode;
+
+typedef struct JobDeletes
+{
+	DeleteMode	mode;			/* of the items for which "when" is true */
+	JobValue	when;			/* text NULL: not stated */
+	DeleteMode	missing;		/* of rows that a complete listing does not have */
+	double		max_fraction;	/* no more of the table's rows than that: 0.5 */
+	char	   *column;			/* of a soft delete: "deleted_at" */
+	char	   *pointer;
+} JobDeletes;
+
+typedef enum SchemaChanges
+{
+	SCHEMA_IGNORE,				/* keys of items that are no column are left out */
+	SCHEMA_ADD_COLUMNS,
+	SCHEMA_FAIL
+} SchemaChanges;
+
+/* The parallel writers. */
+typedef struct JobPool
+{
+	int			min;
+	int			max;			/* 0: not stated */
+	int64		idle_timeout_ms;	/* 0: not stated */
+} JobPool;
 
 typedef struct JobColumn
 {
@@ -354,6 +394,11 @@ typedef struct JobDestination
 	int			batch_size;		/* 0: not stated */
 	bool		rejects_bad_items;	/* onError: "log_and_continue", or the job's errorHandling.onItemError */
 	bool		has_pool;		/* connectionPool is stated */
+	JobPool		pool;
+	JobDeletes *deletes;		/* NULL: nothing is deleted */
+	SchemaChanges schema_changes;
+	char	   *newer_by;		/* a column: rows that are older by it than what is there are not written; or NULL */
+	char	   *newer_by_pointer;
 	bool		implied;		/* there is none in the definition: the table has the job's name */
 	bool		states_on_error;	/* onError is stated: it wins over the job's onItemError */
 } JobDestination;
@@ -411,8 +456,17 @@ typedef struct JobStep
 typedef enum ErrorStrategy
 {
 	STRATEGY_FAIL_FAST,
-	STRATEGY_RETRY_WITH_BACKOFF	/* a run that fails is run again */
+	STRATEGY_RETRY_WITH_BACKOFF,	/* a run that fails is run again */
+	STRATEGY_PARTIAL_SUCCESS	/* what can be written is, and the run ends as partial */
 } ErrorStrategy;
+
+/* What becomes of a batch that fails for no item of it. */
+typedef enum BatchErrorAction
+{
+	BATCH_ERROR_FAIL,
+	BATCH_ERROR_RETRY,			/* it is tried again, as often and after as long as the run would be */
+	BATCH_ERROR_LOG				/* its items are rejected */
+} BatchErrorAction;
 
 typedef struct JobErrorHandling
 {
@@ -422,6 +476,7 @@ typedef struct JobErrorHandling
 	BackoffKind backoff;		/* exponential */
 	bool		notify_admin;	/* onFailure */
 	bool		rejects_bad_items;	/* onItemError: "log_and_continue", for destinations that do not say */
+	BatchErrorAction batch_error;	/* onBatchError */
 } JobErrorHandling;
 
 typedef struct Job
@@ -433,6 +488,8 @@ typedef struct Job
 	JobSchedule *schedule;		/* NULL: the database's default, else by hand */
 	JobErrorHandling error_handling;
 	int			concurrency;	/* performance.concurrency: requests in flight, default 4 */
+	int64		timeout_ms;		/* performance.timeout: of a run; 0: none */
+	int64		memory_limit;	/* performance.memoryLimit: bytes that a run buffers; 0: none */
 	List	   *steps;			/* of JobStep *, each after those it depends on */
 } Job;
 
@@ -446,6 +503,9 @@ extern Job *job_parse(const char *json, size_t len, ProblemList *problems);
 
 /* The first step of that id in a list of JobStep *, or NULL. */
 extern JobStep *job_step_find(const List *steps, const char *id);
+
+/* The word of the definition: "insert", ...; "default" for WRITE_DEFAULT. */
+extern const char *write_mode_name(WriteMode mode);
 
 /* The word of the definition: "string", ... */
 extern const char *rule_type_name(RuleType type);

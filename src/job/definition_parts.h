@@ -89,7 +89,6 @@ extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct jso
 /* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
 extern const KeyRule logging_rules[];
 extern const KeyRule hooks_rules[];
-extern const KeyRule deletes_rules[];
 extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

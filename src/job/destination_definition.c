@@ -21,31 +21,33 @@ static const Choice destination_types[] = {
 
 #define MAX_CONNECTIONS		100
 
-/* connectionPool: it is for parallel writers, so no mode of this version takes connections from it. */
-typedef struct Pool
-{
-	int			min;
-	int			max;
-} Pool;
+#define DEFAULT_MAX_FRACTION	0.5
+#define DEFAULT_DELETED_COLUMN	"deleted_at"
 
-/* The modes that only later versions have are never stored. */
+/* The modes that only later versions have are refused. */
 static const Choice write_modes[] = {
 	{"insert", WRITE_INSERT},
 	{"upsert", WRITE_UPSERT},
-	{"insert_only", WRITE_DEFAULT, true},
-	{"update_only", WRITE_DEFAULT, true},
-	{"batch_insert", WRITE_DEFAULT, true},
-	{"streaming_insert", WRITE_DEFAULT, true},
-	{"parallel_insert", WRITE_DEFAULT, true},
-	{"replace", WRITE_DEFAULT, true},
-	{"append_history", WRITE_DEFAULT, true},
+	{"insert_only", WRITE_INSERT_ONLY, true},
+	{"update_only", WRITE_UPDATE_ONLY, true},
+	{"batch_insert", WRITE_BATCH, true},
+	{"streaming_insert", WRITE_STREAMING, true},
+	{"parallel_insert", WRITE_PARALLEL, true},
+	{"replace", WRITE_REPLACE, true},
+	{"append_history", WRITE_APPEND_HISTORY, true},
+	{NULL}
+};
+
+static const Choice delete_modes[] = {
+	{"hard", DELETE_HARD},
+	{"soft", DELETE_SOFT},
 	{NULL}
 };
 
 static const Choice schema_changes[] = {
-	{"ignore"},
-	{"add_columns", 0, true},
-	{"fail", 0, true},
+	{"ignore", SCHEMA_IGNORE},
+	{"add_columns", SCHEMA_ADD_COLUMNS, true},
+	{"fail", SCHEMA_FAIL, true},
 	{NULL}
 };
 
@@ -58,11 +60,30 @@ static void read_key_columns(ProblemList *problems, const KeyRule *rule, struct 
 							 const char *pointer, void *target);
 static void read_pool(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					  const char *pointer, void *target);
+static void read_deletes(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						 const char *pointer, void *target);
+static void read_delete_condition(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+								  const char *pointer, void *target);
+static void read_fraction(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						  const char *pointer, void *target);
+static void read_column_name(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							 const char *pointer, void *target);
+static void read_newer_by(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						  const char *pointer, void *target);
 
 static const KeyRule pool_rules[] = {
-	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, FIELD(Pool, min), .min = 0, .max = MAX_CONNECTIONS},
-	{.name = "max", .types = VALUE_NUMBER, .parse = read_int, FIELD(Pool, max), .min = 1, .max = MAX_CONNECTIONS},
-	{.name = "idleTimeout", .types = VALUE_TIME, .parse = read_duration, .min = 0, .max = MAX_TIME_MS},
+	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, FIELD(JobPool, min), .min = 0, .max = MAX_CONNECTIONS},
+	{.name = "max", .types = VALUE_NUMBER, .parse = read_int, FIELD(JobPool, max), .min = 1, .max = MAX_CONNECTIONS},
+	{.name = "idleTimeout", .types = VALUE_TIME, .parse = read_duration, FIELD(JobPool, idle_timeout_ms), .min = 0, .max = MAX_TIME_MS},
+	{NULL}
+};
+
+static const KeyRule deletes_rules[] = {
+	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, mode), .choices = delete_modes},
+	{.name = "when", .types = VALUE_STRING, .parse = read_delete_condition, FIELD(JobDeletes, when)},
+	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, missing), .choices = delete_modes},
+	{.name = "maxFraction", .types = VALUE_NUMBER, .parse = read_fraction, FIELD(JobDeletes, max_fraction)},
+	{.name = "column", .types = VALUE_STRING, .parse = read_column_name, FIELD(JobDeletes, column)},
 	{NULL}
 };
 
@@ -73,13 +94,14 @@ static const KeyRule destination_rules[] = {
 	{.name = "schema", .types = VALUE_OBJECT, .parse = read_schema},
 	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDestination, mode), .choices = write_modes},
 	{.name = "key", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_key_columns},
-	{.name = "deletes", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = deletes_rules},
-	{.name = "schemaChanges", .types = VALUE_STRING, .parse = read_choice, .choices = schema_changes},
+	{.name = "deletes", .types = VALUE_OBJECT, .parse = read_deletes, .flags = KEY_UNSUPPORTED, FIELD(JobDestination, deletes)},
+	{.name = "schemaChanges", .types = VALUE_STRING, .parse = read_choice,
+	FIELD(JobDestination, schema_changes), .choices = schema_changes},
 	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(JobDestination, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
 	{.name = "onError", .types = VALUE_STRING, .parse = read_on_error},
 	{.name = "connectionPool", .types = VALUE_OBJECT, .parse = read_pool},
-	{.name = "newerBy", .types = VALUE_STRING, .flags = KEY_UNSUPPORTED},
+	{.name = "newerBy", .types = VALUE_STRING, .parse = read_newer_by, .flags = KEY_UNSUPPORTED},
 	{NULL}
 };
 
@@ -170,17 +192,102 @@ read_key_columns(ProblemList *problems, const KeyRule *rule, struct json_object 
 		check_column_name(problems, lfirst(cell), pointer);
 }
 
-/* The run says in history that it has no use for it. */
+/* A mode without parallel writers says in history that it has no use for it. */
 static void
 read_pool(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 		  const char *pointer, void *target)
 {
 	JobDestination *destination = target;
-	Pool		pool = {.min = 0, .max = MAX_CONNECTIONS};
+	JobPool    *pool = &destination->pool;
 
-	read_object(problems, value, pointer, pool_rules, ~0U, NULL, &pool);
-	if (pool.min > pool.max)
+	read_object(problems, value, pointer, pool_rules, ~0U, NULL, pool);
+	if (pool->max > 0 && pool->min > pool->max)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "min"), NULL,
 					"\"min\" must not be greater than \"max\"");
 	destination->has_pool = true;
+}
+
+/* {mode, when}, {missing, maxFraction}, or both. */
+static void
+read_deletes(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			 const char *pointer, void *target)
+{
+	JobDeletes *deletes = palloc0(sizeof(JobDeletes));
+	bool		states_when = json_object_object_get_ex(value, "when", NULL);
+
+	deletes->max_fraction = DEFAULT_MAX_FRACTION;
+	deletes->pointer = pstrdup(pointer);
+	read_object(problems, value, pointer, deletes_rules, ~0U, NULL, deletes);
+	if (states_when != json_object_object_get_ex(value, "mode", NULL))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"\"when\" says which items are of deleted rows, \"mode\" what becomes of the rows: \"hard\" or \"soft\".",
+					"\"%s\" is missing", states_when ? "mode" : "when");
+	else if (!states_when && !json_object_object_get_ex(value, "missing", NULL))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"Write {\"mode\": \"hard\", \"when\": \"{{ item.deleted }}\"} or {\"missing\": \"hard\"}.",
+					"\"deletes\" must say what is deleted");
+	if (json_object_object_get_ex(value, "maxFraction", NULL) && !json_object_object_get_ex(value, "missing", NULL))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "maxFraction"), NULL,
+					"\"maxFraction\" is for rows that are missing in a listing");
+	if (deletes->column == NULL)
+		deletes->column = pstrdup(DEFAULT_DELETED_COLUMN);
+	else if (deletes->mode != DELETE_SOFT && deletes->missing != DELETE_SOFT)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "column"), NULL,
+					"\"column\" is for soft deletes");
+	*(JobDeletes **) rule_field(rule, target) = deletes;
+}
+
+static void
+read_delete_condition(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					  const char *pointer, void *target)
+{
+	read_condition(problems, rule, value, pointer, "{{ item.deleted }}", rule_field(rule, target));
+}
+
+/* A part of a whole, which may be all of it. */
+static void
+read_fraction(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			  const char *pointer, void *target)
+{
+	double		fraction = json_object_get_double(value);
+
+	if (fraction >= 0 && fraction <= 1)
+		*(double *) rule_field(rule, target) = fraction;
+	else
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+					"\"%s\" must be between 0 and 1", rule->name);
+}
+
+static void
+read_column_name(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				 const char *pointer, void *target)
+{
+	const char *name = json_object_get_string(value);
+
+	if (check_column_name(problems, name, pointer))
+		*(char **) rule_field(rule, target) = pstrdup(name);
+}
+
+static void
+read_newer_by(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			  const char *pointer, void *target)
+{
+	JobDestination *destination = target;
+	const char *name = json_object_get_string(value);
+
+	if (!check_column_name(problems, name, pointer))
+		return;
+	destination->newer_by = pstrdup(name);
+	destination->newer_by_pointer = pstrdup(pointer);
+}
+
+const char *
+write_mode_name(WriteMode mode)
+{
+	for (const Choice *choice = write_modes; choice->name != NULL; choice++)
+	{
+		if (choice->value == (int) mode)
+			return choice->name;
+	}
+	return "default";
 }

@@ -15,7 +15,7 @@
 static const Choice strategies[] = {
 	{"fail_fast", STRATEGY_FAIL_FAST},
 	{"retry_with_backoff", STRATEGY_RETRY_WITH_BACKOFF},
-	{"partial_success", 0, true},
+	{"partial_success", STRATEGY_PARTIAL_SUCCESS, true},
 	{NULL}
 };
 
@@ -31,9 +31,9 @@ static const Choice item_error_actions[] = {
 };
 
 static const Choice batch_error_actions[] = {
-	{"fail"},
-	{"retry_batch", 0, true},
-	{"log_and_continue", 0, true},
+	{"fail", BATCH_ERROR_FAIL},
+	{"retry_batch", BATCH_ERROR_RETRY, true},
+	{"log_and_continue", BATCH_ERROR_LOG, true},
 	{NULL}
 };
 
@@ -49,7 +49,8 @@ static const KeyRule error_handling_rules[] = {
 	{.name = "onFailure", .types = VALUE_STRING, .parse = read_flag, FIELD(JobErrorHandling, notify_admin), .choices = failure_actions},
 	{.name = "onItemError", .types = VALUE_STRING, .parse = read_flag,
 	FIELD(JobErrorHandling, rejects_bad_items), .choices = item_error_actions},
-	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice, .choices = batch_error_actions},
+	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice,
+	FIELD(JobErrorHandling, batch_error), .choices = batch_error_actions},
 	{NULL}
 };
 

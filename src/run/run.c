@@ -359,16 +359,18 @@ read_definition(RunContext *run)
 static void
 note_pools(RunContext *run)
 {
-	static const char *const modes[] = {"default", "insert", "upsert"};
 	ListCell   *lc;
 
 	foreach(lc, run->job->steps)
 	{
 		const JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
-		const char *mode = modes[destination->mode];
 
 		if (destination->has_pool)
+		{
+			const char *mode = write_mode_name(destination->mode);
+
 			run_note(run, psprintf("connectionPool is not used: mode \"%s\" writes through the run's own connection", mode));
+		}
 	}
 }
 

@@ -226,6 +226,7 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 	counters->inserted += counts->inserted;
 	counters->updated += counts->updated;
 	counters->unchanged += counts->unchanged;
+	counters->deleted += counts->deleted;
 	counters->rejected += counts->rejected;
 	counters->skipped += counts->skipped;
 	counters->pages += pages;
