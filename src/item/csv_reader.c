@@ -18,9 +18,6 @@
 #include "item/reader_parts.h"
 #include "utils/memutils.h"
 
-/* Bytes of a row that are kept allocated for the next one. */
-#define ROW_KEEP		(256 * 1024)
-
 /* Bytes after a row's text that may be read. */
 #define ROW_PADDING		16
 
@@ -194,7 +191,7 @@ begin_row(ItemReader *reader)
 	CsvReader  *csv = reader->csv;
 
 	reader->begun = true;
-	buffer_reset(&reader->carry, ROW_KEEP);
+	buffer_reset(&reader->carry, reader->options.keep_bytes);
 	csv->nfields = 0;
 	csv->bytes = 0;
 	csv->misquoted = false;
@@ -229,7 +226,7 @@ add_plain(ItemReader *reader, const char *bytes, size_t len)
 		return;
 	begin_value(reader);
 	if (is_large(reader))
-		reader->carry.len = 0;
+		buffer_reset(&reader->carry, reader->options.keep_bytes);
 	else if (!csv->has_header || csv->nfields <= csv->names.count)
 		buffer_add_escaped(&reader->carry, bytes, len);
 }

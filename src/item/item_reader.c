@@ -22,6 +22,9 @@
 #include "item/reader_parts.h"
 #include "utils/memutils.h"
 
+/* What is kept of an item's memory for the next one, where the options do not say it. */
+#define KEEP_BYTES		(256 * 1024)
+
 static ItemReaderStatus push_encoded(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemBatch *batch);
 static ItemReaderStatus push_text(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemBatch *batch);
 static bool look_for_end(ItemReader *reader);
@@ -48,13 +51,17 @@ item_reader_create(const ItemReaderOptions *options, MemoryContext context)
 
 	reader->options = *options;
 	reader->options.max_depth = Min(options->max_depth, SCANNER_MAX_DEPTH);
+	if (options->patience_bytes == 0)
+		reader->options.patience_bytes = (int64) options->max_item_bytes * ITEM_READER_PATIENCE;
+	if (options->keep_bytes == 0)
+		reader->options.keep_bytes = KEEP_BYTES;
 	reader->context = context;
 	reader->finder = finder_create(options->data_path, context);
 	nsteps = finder_item_steps(reader->finder, &steps);
 	if (options->zip != NIL || finder_has_members(reader->finder))
 	{
 		/* What the shape makes is the item proper. */
-		reader->shape = shape_create(steps, nsteps, options->zip, reader->options.max_depth, context);
+		reader->shape = shape_create(steps, nsteps, options->zip, reader->options.max_depth, reader->options.keep_bytes, context);
 		nsteps = 0;
 	}
 	else if (nsteps > 0)
@@ -83,6 +90,7 @@ item_reader_begin(ItemReader *reader, int64 skip)
 {
 	ContentType unknown;
 
+	item_reader_forget(reader);
 	finder_begin(reader->finder);
 	decoder_begin(reader->decoder);
 	if (reader->shape)
@@ -95,10 +103,7 @@ item_reader_begin(ItemReader *reader, int64 skip)
 	reader->item_end = 0;
 	reader->endless = false;
 	reader->begun = false;
-	reader->key.len = 0;
-	reader->carry.len = 0;
 	reader->item_bytes = 0;
-	reader->envelope.len = 0;
 	reader->envelope_lost = false;
 	reader->envelope_whole = 0;
 	reader->envelope_closers.len = 0;
@@ -188,6 +193,22 @@ int64
 item_reader_count(const ItemReader *reader)
 {
 	return reader->count;
+}
+
+size_t
+item_reader_held(const ItemReader *reader)
+{
+	return reader->carry.size + reader->key.size + reader->envelope.size + (reader->shape ? shape_held(reader->shape) : 0);
+}
+
+void
+item_reader_forget(ItemReader *reader)
+{
+	buffer_reset(&reader->carry, reader->options.keep_bytes);
+	buffer_reset(&reader->key, reader->options.keep_bytes);
+	buffer_reset(&reader->envelope, reader->options.keep_bytes);
+	if (reader->shape)
+		shape_forget(reader->shape);
 }
 
 const char *
@@ -320,7 +341,7 @@ push_text(ItemReader *reader, const char *data, size_t len, size_t *taken, ItemB
 static bool
 look_for_end(ItemReader *reader)
 {
-	int64		patience = (int64) reader->options.max_item_bytes * ITEM_READER_PATIENCE;
+	int64		patience = reader->options.patience_bytes;
 
 	if (reader->position - reader->item_end <= patience)
 		return true;

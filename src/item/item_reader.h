@@ -81,6 +81,7 @@ typedef struct ItemBatch
 	int			npaths;
 	int			max_items;		/* full at this many items */
 	size_t		max_bytes;		/* or at this many bytes of arena */
+	size_t		max_rows_bytes; /* that its rows may have in memory while they are written, rather than on disk; 0: all they need */
 	int			nitems;
 	Cell	   *cells;			/* grows up to max_items * npaths */
 	int			cells_size;		/* items that cells has room for */
@@ -98,7 +99,9 @@ typedef struct ItemReaderOptions
 	const JsonPath *data_path;	/* where the list is, or with .* the object; NULL: a root array, else the one array under a usual name */
 	int			npaths;
 	const JsonPath *const *paths;	/* wanted paths; nsteps 0 is the whole item as CELL_JSON (or scalar) */
-	size_t		max_item_bytes; /* 16 MiB; see ITEM_READER_PATIENCE too */
+	size_t		max_item_bytes; /* 16 MiB */
+	int64		patience_bytes; /* without the end of an item; 0: ITEM_READER_PATIENCE times as many as an item may have */
+	size_t		keep_bytes;		/* of memory that one item has needed, kept for the next; 0: 256 KiB */
 	int			max_depth;		/* 512 */
 	size_t		max_envelope_bytes; /* 1 MiB; beyond it the envelope is given up */
 	SourceFormat format;		/* FORMAT_BY_CONTENT_TYPE: JSON until item_reader_set_content_type says otherwise */
@@ -164,6 +167,12 @@ extern int	item_reader_sqlstate(const ItemReader *reader);
 
 /* Items of the current document so far, those skipped included. */
 extern int64 item_reader_count(const ItemReader *reader);
+
+/* Bytes of memory that hold what is not complete yet: an item, its name, the envelope. */
+extern size_t item_reader_held(const ItemReader *reader);
+
+/* Gives that memory back, and with it the envelope: nothing more of the document is wanted. */
+extern void item_reader_forget(ItemReader *reader);
 
 /* The response with the list emptied, NUL-terminated; NULL where it was above the bound, "null" for NDJSON and CSV. Valid until begin. */
 extern const char *item_reader_envelope(const ItemReader *reader, size_t *len);

@@ -14,9 +14,6 @@
 #include "item/name_table.h"
 #include "utils/memutils.h"
 
-/* Bytes of an item's text that are kept allocated for the next one. */
-#define TEXT_KEEP		(256 * 1024)
-
 /* Bytes after an item's text that may be read. */
 #define TEXT_PADDING	16
 
@@ -47,6 +44,7 @@ struct ItemShape
 	ShapePart  *parts;
 	bool		header_row;
 	JsonNesting nesting;
+	size_t		keep_bytes;		/* of an item's text, allocated for the next one */
 
 	/* of the document */
 	NameTable	names;
@@ -69,7 +67,7 @@ static void add_text(ItemShape *shape, const char *text);
 static ShapeStatus bad(ItemShape *shape, int sqlstate);
 
 ItemShape *
-shape_create(const JsonPathStep *steps, int nsteps, const List *zip, int max_depth, MemoryContext context)
+shape_create(const JsonPathStep *steps, int nsteps, const List *zip, int max_depth, size_t keep_bytes, MemoryContext context)
 {
 	ItemShape  *shape = MemoryContextAllocZero(context, sizeof(ItemShape));
 	JsonPath	path = {.nsteps = nsteps, .steps = unconstify(JsonPathStep *, steps)};
@@ -80,6 +78,7 @@ shape_create(const JsonPathStep *steps, int nsteps, const List *zip, int max_dep
 	name_table_init(&shape->names, context);
 	shape->text.context = context;
 	shape->nesting.max_depth = max_depth;
+	shape->keep_bytes = keep_bytes;
 	shape->nesting.objects = MemoryContextAllocZero(context, (max_depth / 64 + 1) * sizeof(uint64));
 	shape->nparts = list_length(zip);
 	shape->parts = MemoryContextAllocZero(context, Max(shape->nparts, 1) * sizeof(ShapePart));
@@ -101,6 +100,18 @@ shape_begin(ItemShape *shape)
 	shape->envelope_lost = false;
 	for (int i = 0; i < shape->nparts; i++)
 		shape->parts[i].known = false;
+}
+
+size_t
+shape_held(const ItemShape *shape)
+{
+	return shape->text.size;
+}
+
+void
+shape_forget(ItemShape *shape)
+{
+	buffer_reset(&shape->text, shape->keep_bytes);
 }
 
 void
@@ -150,7 +161,7 @@ shape_item(ItemShape *shape, const char *key, size_t key_len, const char *p, con
 	if (shape_awaits_names(shape))
 		return read_names(shape, &shape->parts[0], p, end) ? SHAPE_NAMES : SHAPE_WRONG;
 
-	buffer_reset(&shape->text, TEXT_KEEP);
+	buffer_reset(&shape->text, shape->keep_bytes);
 	status = shape->nparts > 0 ? shape_row(shape, p, end) : shape_member(shape, key, key_len, p, value_end, end);
 	buffer_add(&shape->text, padding, TEXT_PADDING);
 	return status;

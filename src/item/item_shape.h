@@ -23,9 +23,13 @@ typedef enum ShapeStatus
 	SHAPE_WRONG					/* the document is not what the definition says: see shape_problem */
 } ShapeStatus;
 
-/* steps lead from what the list has to the item proper; zip may be NIL. */
+/* steps lead from what the list has to the item proper; zip may be NIL; keep_bytes: see ItemReaderOptions. */
 extern ItemShape *shape_create(const JsonPathStep *steps, int nsteps, const List *zip,
-							   int max_depth, MemoryContext context);
+							   int max_depth, size_t keep_bytes, MemoryContext context);
+
+/* Bytes of memory that hold the item that was made last, and their return. */
+extern size_t shape_held(const ItemShape *shape);
+extern void shape_forget(ItemShape *shape);
 
 /* A new document. */
 extern void shape_begin(ItemShape *shape);

@@ -18,9 +18,6 @@
 #include "item/fingerprint.h"
 #include "item/reader_parts.h"
 
-/* Bytes of a carried item that are kept allocated for the next one. */
-#define CARRY_KEEP		(256 * 1024)
-
 /* Bytes after a carried item that may be read; the first ends a number. */
 #define CARRY_PADDING	16
 
@@ -190,6 +187,7 @@ shape_and_deliver(ItemReader *reader, const char **p, const char *end, ItemBatch
 
 				if (!reader_deliver_text(reader, text, readable_end, unstorable, batch))
 					reader_deliver_bad(reader, batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
+				shape_forget(reader->shape);
 				break;
 			}
 			case SHAPE_NAMES:
@@ -316,7 +314,7 @@ reader_continue_item(ItemReader *reader, const char **p, const char *end, ItemBa
 	if (reader->item_bytes <= reader->options.max_item_bytes)
 		buffer_add(&reader->carry, start, *p - start);
 	else
-		reader->carry.len = 0;
+		buffer_reset(&reader->carry, reader->options.keep_bytes);
 	if (status == SCAN_DONE)
 	{
 		reader->state = AFTER_ITEM;
@@ -359,6 +357,6 @@ reader_finish_item(ItemReader *reader, ItemBatch *batch)
 		if (!project_item(reader, &p, p + carry->len - CARRY_PADDING + 1, batch))
 			reader_deliver_bad(reader, batch, ERRCODE_INTERNAL_ERROR, "item could not be read");
 	}
-	buffer_reset(carry, CARRY_KEEP);
+	buffer_reset(carry, reader->options.keep_bytes);
 	return reader->error[0] == '\0';
 }

@@ -23,6 +23,7 @@ static void test_cases(const ItemCase *cases);
 static void test_skip(const ItemCase *c, const char *document, size_t len, const char *outcome);
 static void test_grammar(void);
 static void test_large_item(void);
+static void test_held(void);
 static void test_endless(void);
 static void test_deep(void);
 static void test_random(void);
@@ -46,6 +47,7 @@ main(int argc, char **argv)
 	test_cases(decoding_cases);
 	test_grammar();
 	test_large_item();
+	test_held();
 	test_endless();
 	test_deep();
 	test_random();
@@ -167,6 +169,53 @@ test_large_item(void)
 		end_case();
 	}
 	pfree(document.data);
+}
+
+/* Memory is held for an item that is not complete, and for the envelope; it is given back as soon as it is of no use. */
+static void
+test_held(void)
+{
+	static const struct
+	{
+		const char *name;
+		SourceFormat format;
+		const char *data_path;
+		const char *begin;
+		const char *end;		/* of the item */
+	}			documents[] = {
+		{"an item", FORMAT_JSON, NULL, "[1,\"", "\""},
+		{"a member", FORMAT_JSON, "$.*", "{\"a\":\"", "\""},
+		{"a line", FORMAT_NDJSON, NULL, "\"", "\"\n"},
+		{"a row", FORMAT_CSV, NULL, "id\n", "\n2"},
+		{"an envelope", FORMAT_JSON, "data", "{\"a\":\"", NULL},
+	};
+
+	for (int i = 0; i < lengthof(documents); i++)
+	{
+		ReadingSetup setup = {.paths = {"$"}, .max_item_bytes = 1024 * 1024, .format = documents[i].format, .data_path = documents[i].data_path};
+		Reading		reading;
+		size_t		before;
+
+		reading_create(&reading, &setup);
+		before = item_reader_held(reading.reader);
+		(void) reading_push(&reading, documents[i].begin, strlen(documents[i].begin));
+		for (int n = 0; n < 60000; n++)
+			(void) reading_push(&reading, "xxxxxxxxxx", 10);
+		check(item_reader_held(reading.reader) >= before + 600000, documents[i].name, "less is held", "600000 bytes");
+		if (documents[i].end != NULL)
+		{
+			(void) reading_push(&reading, documents[i].end, strlen(documents[i].end));
+			check(item_reader_held(reading.reader) < 300000, documents[i].name, "more is held", "nothing of an item that is complete");
+			reading_begin(&reading, 0);
+			(void) reading_push(&reading, documents[i].begin, strlen(documents[i].begin));
+			for (int n = 0; n < 120000; n++)
+				(void) reading_push(&reading, "xxxxxxxxxx", 10);
+			check(item_reader_held(reading.reader) < 300000, documents[i].name, "more is held", "nothing of an item above the bound");
+		}
+		item_reader_forget(reading.reader);
+		check(item_reader_held(reading.reader) < 300000, documents[i].name, "more is held", "nothing of a document that is given up");
+		end_case();
+	}
 }
 
 /* What never ends is given up, wherever it is, and its items before are not lost. */
