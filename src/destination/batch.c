@@ -31,8 +31,9 @@
 /* A value in an error message is cut to that many bytes. */
 #define SHOWN_VALUE_BYTES	100
 
-/* Converted values are freed after that many rows. */
+/* Converted values are freed after that many rows, or bytes: a value in jsonb leaves fifty times its text behind. */
 #define ROWS_PER_RESET		32
+#define BYTES_PER_RESET		(512 * 1024)
 
 typedef struct BoundInput
 {
@@ -426,7 +427,8 @@ convert_items(const BatchBinding *binding, ConversionPosition *position, bool re
 			tuplestore_putvalues(rows, row_type, values, nulls);
 		}
 
-		if (item % ROWS_PER_RESET == ROWS_PER_RESET - 1)
+		if (item % ROWS_PER_RESET == ROWS_PER_RESET - 1 ||
+			MemoryContextMemAllocated(row_context, false) > BYTES_PER_RESET)
 		{
 			MemoryContextReset(row_context);
 			CHECK_FOR_INTERRUPTS();
@@ -608,13 +610,15 @@ raise_null(const BoundInput *input)
 			 errdetail("Path \"%s\" is missing or null in the item.", input->printed_path)));
 }
 
-/* A batch is bounded by its reader, so its rows are kept in memory whatever work_mem says. */
+/* A batch is bounded by its reader, so its rows are kept in memory whatever work_mem says, unless the run's memory is bounded. */
 static int
 rows_memory_kb(const ItemBatch *batch)
 {
 	uint64		cells = (uint64) batch->nitems * (batch->npaths + 1) * 64;
 	uint64		kilobytes = (4 * (uint64) batch->arena_used + cells) / 1024;
 
+	if (batch->max_rows_bytes > 0)
+		return (int) Min(Max((uint64) work_mem, kilobytes), batch->max_rows_bytes / 1024);
 	return (int) Max((uint64) work_mem, Min(kilobytes, (uint64) MAX_KILOBYTES));
 }
 
