@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "source/client.h"
+#include "source/transfer.h"
 #include "utils/memutils.h"
 
 /* PROTOCOLS_STR, QUICK_EXIT and the fixes of pausing that are relied on. */
@@ -67,6 +68,7 @@ source_client_create(MemoryContext context)
 	MemoryContext own = AllocSetContextCreate(context, "databite source client", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
 	SourceClient *client = palloc0(sizeof(SourceClient));
+	SourceMemory unbounded = {0};
 
 	client->context = own;
 	client->timer_at = NO_TIMER;
@@ -97,11 +99,21 @@ source_client_create(MemoryContext context)
 	check_multi(curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client));
 	check_multi(curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, timer_callback));
 	check_multi(curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client));
-	check_multi(curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long) MAX_CONNECTIONS));
 	check_multi(curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long) MAX_CONNECTIONS));
+	source_client_bound(client, &unbounded);
 
 	MemoryContextSwitchTo(old);
 	return client;
+}
+
+void
+source_client_bound(SourceClient *client, const SourceMemory *memory)
+{
+	client->memory = *memory;
+	if (!memory->bounded)
+		client->memory.ring_bytes = TRANSFER_RING_SIZE;
+	check_multi(curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS,
+								  memory->bounded ? (long) memory->connections : (long) MAX_CONNECTIONS));
 }
 
 const SourceCounters *

@@ -32,6 +32,8 @@ struct SourceClient
 	char	   *proxy;			/* "": none */
 	char	   *ca_bundle;		/* "": the system's */
 	char	   *user_agent;
+
+	SourceMemory memory;
 };
 
 #define NO_TIMER PG_INT64_MAX

@@ -30,6 +30,9 @@
 /* Decoded bytes that a stage makes at a time. */
 #define OUTPUT_SIZE (32 * 1024)
 
+/* Before what libbrotli is given: its size, and then as aligned as malloc does. */
+#define BROTLI_PREFIX 16
+
 /* zlib's windowBits: the largest window, and what is around the stream. */
 #define WINDOW_RAW (-15)
 #define WINDOW_ZLIB 15
@@ -63,6 +66,9 @@ struct ContentDecoder
 	Stage		stages[MAX_CODINGS];	/* as they were applied: the last one is undone first */
 	int			nstages;
 	bool		coding_unknown;
+	bool		brotli_bounded;
+	size_t		brotli_left;	/* bytes that it may still allocate */
+	bool		brotli_refused; /* it wanted more */
 	char		problem[128];
 };
 
@@ -76,6 +82,8 @@ static void release_stages(void *arg);
 static ContentStatus pull_stage(ContentDecoder *decoder, int at, const char **data, size_t *len);
 static bool begin_stream(ContentDecoder *decoder, Stage *stage);
 static bool run_zlib(ContentDecoder *decoder, Stage *stage, size_t *made);
+static void *allocate_brotli(void *arg, size_t size);
+static void free_brotli(void *arg, void *address);
 static bool run_brotli(ContentDecoder *decoder, Stage *stage, size_t *made);
 pg_noreturn static void out_of_memory(void);
 
@@ -92,11 +100,19 @@ content_decoder_create(MemoryContext context)
 }
 
 void
+content_decoder_bound_brotli(ContentDecoder *decoder, size_t bytes)
+{
+	decoder->brotli_bounded = true;
+	decoder->brotli_left = bytes;
+}
+
+void
 content_decoder_reset(ContentDecoder *decoder)
 {
 	release_stages(decoder);
 	decoder->nstages = 0;
 	decoder->coding_unknown = false;
+	decoder->brotli_refused = false;
 	decoder->problem[0] = '\0';
 }
 
@@ -254,7 +270,7 @@ open_stage(ContentDecoder *decoder, Stage *stage)
 
 	if (stage->coding == CODING_BR)
 	{
-		stage->brotli = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+		stage->brotli = BrotliDecoderCreateInstance(allocate_brotli, free_brotli, decoder);
 		if (stage->brotli == NULL)
 			out_of_memory();
 		return;
@@ -380,9 +396,50 @@ run_brotli(ContentDecoder *decoder, Stage *stage, size_t *made)
 	stage->ended = result == BROTLI_DECODER_RESULT_SUCCESS;
 	if (result != BROTLI_DECODER_RESULT_ERROR)
 		return true;
+	if (decoder->brotli_refused)
+	{
+		strlcpy(decoder->problem, "Its br data needs more memory than the job's performance.memoryLimit leaves for it.",
+				sizeof(decoder->problem));
+		return false;
+	}
 	snprintf(decoder->problem, sizeof(decoder->problem), "Its br data is wrong: %s.",
 			 BrotliDecoderErrorString(BrotliDecoderGetErrorCode(stage->brotli)));
 	return false;
+}
+
+/* For libbrotli; NULL where there is none.  Before the bytes stands how many they are. */
+static void *
+allocate_brotli(void *arg, size_t size)
+{
+	ContentDecoder *decoder = arg;
+	char	   *chunk;
+
+	if (decoder->brotli_bounded && size > decoder->brotli_left)
+	{
+		decoder->brotli_refused = true;
+		return NULL;
+	}
+	chunk = malloc(size + BROTLI_PREFIX);
+	if (chunk == NULL)
+		return NULL;
+	memcpy(chunk, &size, sizeof(size));
+	decoder->brotli_left -= size;
+	return chunk + BROTLI_PREFIX;
+}
+
+static void
+free_brotli(void *arg, void *address)
+{
+	ContentDecoder *decoder = arg;
+	char	   *chunk = address;
+	size_t		size;
+
+	if (chunk == NULL)
+		return;
+	chunk -= BROTLI_PREFIX;
+	memcpy(&size, chunk, sizeof(size));
+	decoder->brotli_left += size;
+	free(chunk);
 }
 
 static void

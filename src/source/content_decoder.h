@@ -13,6 +13,10 @@
 /* What a request may ask for. */
 #define CONTENT_CODINGS "gzip, deflate, br"
 
+/* Those of them that need little memory; and what br, with its window of up to 16 MiB, may need. */
+#define CONTENT_CODINGS_SMALL "gzip, deflate"
+#define CONTENT_BROTLI_BYTES ((size_t) 20 * 1024 * 1024)
+
 typedef struct ContentDecoder ContentDecoder;
 
 typedef enum ContentStatus
@@ -24,6 +28,9 @@ typedef enum ContentStatus
 
 /* What is malloc'd is released with context. */
 extern ContentDecoder *content_decoder_create(MemoryContext context);
+
+/* Bodies in br that need more memory are broken ones. */
+extern void content_decoder_bound_brotli(ContentDecoder *decoder, size_t bytes);
 
 /* Begins another body, which has no coding yet.  Bytes that were pulled stay where they are. */
 extern void content_decoder_reset(ContentDecoder *decoder);

@@ -45,6 +45,15 @@ typedef struct SourceError
 	int64		retry_after_ms; /* what the server asked for beyond the bound we wait, or 0 */
 } SourceError;
 
+/* What transfers may hold in memory. */
+typedef struct SourceMemory
+{
+	bool		bounded;		/* false: the rest is as it is where nobody says it */
+	size_t		ring_bytes;		/* of a body, between the network and the reader; of each transfer */
+	size_t		brotli_bytes;	/* for decoding br, whose window may be large; of each transfer */
+	int			connections;	/* that are kept */
+} SourceMemory;
+
 /* Counted over the life of the client. */
 typedef struct SourceCounters
 {
@@ -83,6 +92,9 @@ typedef enum FetchWait
 /* Lives in context and is closed when context is reset or deleted. */
 extern SourceClient *source_client_create(MemoryContext context);
 extern const SourceCounters *source_client_counters(const SourceClient *client);
+
+/* Bounds the memory of transfers, of those that begin from now on. */
+extern void source_client_bound(SourceClient *client, const SourceMemory *memory);
 
 /* Sends the request without waiting.  The request is copied. */
 extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy);

@@ -47,6 +47,7 @@ static void set_certificates(CURL *easy, const HttpTls *tls);
 static void set_pem(CURL *easy, CURLoption option, const char *pem);
 static void set_method(Transfer *transfer, const HttpRequest *request);
 static void set_headers(Transfer *transfer, const HttpRequest *request);
+static bool understands_brotli(const Transfer *transfer);
 static void sign(Transfer *transfer, const HttpRequest *request);
 static void add_header_line(Transfer *transfer, const char *line);
 static void check_option(CURLcode code);
@@ -66,8 +67,10 @@ transfer_create(SourceClient *client, MemoryContext context)
 
 	transfer->client = client;
 	transfer->context = context;
-	ring_init(&transfer->ring, TRANSFER_RING_SIZE, context);
+	ring_init(&transfer->ring, client->memory.ring_bytes, context);
 	transfer->decoder = content_decoder_create(context);
+	if (client->memory.bounded)
+		content_decoder_bound_brotli(transfer->decoder, client->memory.brotli_bytes);
 
 	transfer->cleanup.func = release_transfer;
 	transfer->cleanup.arg = transfer;
@@ -257,8 +260,13 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S));
 	check_option(curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L));
 
-	/* HTTP/2 where TLS offers it; a request then waits to share a connection rather than open one more */
-	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS));
+	/*
+	 * HTTP/2 where TLS offers it; a request then waits to share a connection
+	 * rather than open one more.  But libcurl reads a connection for all that share it, and holds
+	 * up to 64 MB of the body of one that is paused.
+	 */
+	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+								  client->memory.bounded ? (long) CURL_HTTP_VERSION_1_1 : (long) CURL_HTTP_VERSION_2TLS));
 	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
 
 	/* bodies are decoded by us, see content_decoder.c */
@@ -353,12 +361,22 @@ set_headers(Transfer *transfer, const HttpRequest *request)
 	/* not to wait a second for "100 Continue", nor to call every body a form */
 	add_header_line(transfer, "Expect:");
 	if (!has_codings)
-		add_header_line(transfer, "Accept-Encoding: " CONTENT_CODINGS);
+		add_header_line(transfer,
+						understands_brotli(transfer) ? "Accept-Encoding: " CONTENT_CODINGS : "Accept-Encoding: " CONTENT_CODINGS_SMALL);
 	if (!has_type)
 		add_header_line(transfer, "Content-Type:");
 	check_option(curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->header_list));
 	if (!has_agent)
 		check_option(curl_easy_setopt(transfer->easy, CURLOPT_USERAGENT, transfer->client->user_agent));
+}
+
+/* Where there is no memory for the window of any body in br, none is asked for. */
+static bool
+understands_brotli(const Transfer *transfer)
+{
+	const SourceMemory *memory = &transfer->client->memory;
+
+	return !memory->bounded || memory->brotli_bytes >= CONTENT_BROTLI_BYTES;
 }
 
 /* A signature is of the moment when the request is sent. */

@@ -75,7 +75,7 @@ typedef struct Transfer
 	int64		window_bytes;
 } Transfer;
 
-/* Bytes of body between the network and the reader. */
+/* Bytes of body between the network and the reader, unless the client's memory is bounded. */
 #define TRANSFER_RING_SIZE (256 * 1024)
 
 /* The part of an error's body that is kept; more is not read either. */

@@ -92,7 +92,7 @@ next_wire_bytes(Transfer *transfer, const char **data)
 	size_t		len = ring_hold(&transfer->ring, data);
 
 	/* goes on when half is free, rather than for every few bytes */
-	if (transfer->paused && ring_space(&transfer->ring) >= TRANSFER_RING_SIZE / 2)
+	if (transfer->paused && ring_space(&transfer->ring) >= transfer->ring.size / 2)
 	{
 		transfer->paused = false;
 		client_unpause(transfer->client, transfer->easy);
