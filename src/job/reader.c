@@ -163,9 +163,9 @@ read_size(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 
 	if (!valid || bytes < rule->min || bytes > rule->max)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
-					"Write a size as \"64kB\", \"512MB\" or \"2GB\"; a number alone is bytes.",
-					"\"%s\" must be a size from " INT64_FORMAT "kB to " INT64_FORMAT "GB",
-					rule->name, rule->min >> 10, rule->max >> 30);
+					"Write a size as \"512MB\" or \"2GB\"; a number alone is bytes.",
+					"\"%s\" must be a size from " INT64_FORMAT "MB to " INT64_FORMAT "GB",
+					rule->name, rule->min >> 20, rule->max >> 30);
 	else if (field != NULL)
 		*field = bytes;
 }

@@ -408,7 +408,7 @@ fetch_items(Listing *listing, int max_items)
 	const JsonPath *paths[] = {&root};
 	ItemBatch  *batch = item_batch_create(1, max_items, MaxAllocHugeSize, run->memory);
 
-	listing->reader = step_reader(source, 1, paths, run->memory);
+	listing->reader = step_reader(source, &listing->sr->budget, 1, paths, run->memory);
 	item_reader_begin(listing->reader, 0);
 	switch (source->type)
 	{

@@ -58,6 +58,7 @@ static void complete_context(Listing *listing, const char *envelope, size_t len)
 static void advance(Listing *listing);
 static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
+static void forget_body(Listing *listing);
 static void go_on(Listing *listing);
 static bool may_be_split(const Listing *listing);
 static void listing_ended(Listing *listing);
@@ -104,7 +105,7 @@ listing_read(Listing *listing)
 		case FETCH_RESTARTED:
 			/* Items that were taken stay; the new body gives them again. */
 			listing->skip = items_delivered(listing);
-			listing->reading = false;
+			forget_body(listing);
 			break;
 		case FETCH_END:
 			page_ended(listing);
@@ -132,6 +133,8 @@ listing_close(Listing *listing)
 		MemoryContextSwitchTo(old);
 	}
 	sr->listings = list_delete_ptr(sr->listings, listing);
+	if (sr->holder == listing)
+		sr->holder = NULL;
 	MemoryContextDelete(listing->memory);
 }
 
@@ -648,11 +651,20 @@ close_page(Listing *listing)
 	if (listing->fetch != NULL)
 		fetch_close(listing->fetch);
 	listing->fetch = NULL;
-	listing->reading = false;
+	forget_body(listing);
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
 	listing->context = NULL;	/* kept by its items; another try of the page goes on with it */
 	MemoryContextReset(listing->page_memory);
+}
+
+/* Nothing more of the body comes. */
+static void
+forget_body(Listing *listing)
+{
+	listing->reading = false;
+	if (listing->reader != NULL)
+		item_reader_forget(listing->reader);
 }
 
 /* To the page that the pager stands at, or to all that are known by now. */

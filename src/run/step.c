@@ -98,16 +98,19 @@ step_total_items(const StepRun *sr)
 }
 
 ItemReader *
-step_reader(const JobSource *source, int npaths, const JsonPath *const *paths, MemoryContext context)
+step_reader(const JobSource *source, const MemoryBudget *budget, int npaths, const JsonPath *const *paths,
+			MemoryContext context)
 {
 	bool		is_api = source->type == SOURCE_API;
 	ItemReaderOptions options = {
 		.data_path = is_api ? source->data_path : NULL,
 		.npaths = npaths,
 		.paths = paths,
-		.max_item_bytes = STEP_MAX_ITEM_BYTES,
+		.max_item_bytes = budget->item_bytes,
+		.patience_bytes = STEP_PATIENCE,
+		.keep_bytes = budget->own_bytes / 2,
 		.max_depth = STEP_MAX_DEPTH,
-		.max_envelope_bytes = STEP_MAX_ENVELOPE_BYTES,
+		.max_envelope_bytes = budget->envelope_bytes,
 		.format = is_api ? source->format : FORMAT_JSON,
 		.zip = source->zip,
 		.fingerprint = is_api && pagination_needs_fingerprint(&source->pagination),
@@ -132,7 +135,8 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	ItemReaderOptions options = {
 		.npaths = npaths,
 		.paths = paths,
-		.max_item_bytes = STEP_MAX_ITEM_BYTES,
+		.max_item_bytes = MaxAllocHugeSize,
+		.patience_bytes = PG_INT64_MAX,
 		.max_depth = STEP_MAX_DEPTH,
 		.max_envelope_bytes = 0,
 		.format = FORMAT_JSON,
@@ -161,6 +165,7 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	batch->bad = whole->bad;
 	batch->contexts = whole->contexts;
 	batch->dropped = whole->dropped;
+	batch->max_rows_bytes = whole->max_rows_bytes;
 	return batch;
 }
 
@@ -196,8 +201,12 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	const JobSource *source = &sr->step->source;
 
 	step_make_cursor(sr);
+	sr->concurrency = 1;
+	if (source->type != SOURCE_API)
+		step_make_budget(sr);
 	if (source->type == SOURCE_SQL)
 	{
+		step_lower_work_mem(sr);
 		sr->sql = sql_source_create(source, problems, sr->memory);
 		problem_raise_first(problems);
 		sql_source_execute(sr->sql, sr->scopes);
@@ -216,6 +225,7 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	sr->concurrency = (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ? 1
 		: source->max_concurrency > 0 ? source->max_concurrency
 									  : run->job->concurrency;
+	step_make_budget(sr);
 }
 
 void
@@ -242,7 +252,7 @@ begin_pass(RunContext *run, void *arg)
 	if (sr->windowed)
 	{
 		cursor_bounds(sr->cursor, &bounds);
-		sr->next_window = bounds.from;
+		sr->next_window = pstrdup(bounds.from);
 	}
 	if (goes_on(sr))
 		checkpoint_read(sr);
@@ -280,18 +290,19 @@ read_listings(StepRun *sr)
 	MemoryContextSwitchTo(old);
 }
 
-/* The requests in flight, beginning behind the one that was served last. */
+/* The requests in flight for whose bytes there is memory, beginning behind the one that was served last. */
 static int
 next_fetches(StepRun *sr, Listing **listings, Fetch **fetches)
 {
 	int			n = 0;
 	int			total = list_length(sr->listings);
 
+	step_look_at_memory(sr);
 	for (int i = 0; i < total; i++)
 	{
 		Listing    *listing = list_nth(sr->listings, (sr->turn + i) % total);
 
-		if (listing->fetch == NULL || listing->held)
+		if (listing->fetch == NULL || listing->held || !step_memory_lets_read(listing))
 			continue;
 		listings[n] = listing;
 		fetches[n++] = listing->fetch;

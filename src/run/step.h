@@ -8,14 +8,13 @@
 #include "base/compat.h"
 #include "item/item_reader.h"
 #include "run/context.h"
+#include "run/memory_budget.h"
 #include "utils/jsonb.h"
 
-/* Bounds of the item reader: see DESIGN in doc/architecture.md. */
-#define STEP_MAX_ITEM_BYTES		((size_t) 16 * 1024 * 1024)
+/* Bounds of items and batches; those of memory are in memory_budget.c. */
 #define STEP_MAX_DEPTH			512
-#define STEP_MAX_ENVELOPE_BYTES	((size_t) 1024 * 1024)
+#define STEP_PATIENCE			(INT64CONST(1) << 30)
 #define STEP_BATCH_ITEMS		1000
-#define STEP_BATCH_BYTES		((size_t) 4 * 1024 * 1024)
 
 /*
  * Runs the step to its end.  Raises an error where it fails, with everything
@@ -23,8 +22,8 @@
  */
 extern void step_run(RunContext *run, const JobStep *step);
 
-extern ItemReader *step_reader(const JobSource *source, int npaths, const JsonPath *const *paths,
-							   MemoryContext context);
+extern ItemReader *step_reader(const JobSource *source, const MemoryBudget *budget,
+							   int npaths, const JsonPath *const *paths, MemoryContext context);
 
 /* Raises what the reader found wrong with the body; fetch is where it came from, NULL for inline items. */
 pg_noreturn extern void step_raise_reader_error(const ItemReader *reader, const JobSource *source, const Fetch *fetch);

@@ -14,6 +14,7 @@
  *	listing.c		one listing: its pages, what responses lead to
  *	step_request.c	scopes and requests
  *	step_items.c	bytes to items of the batch
+ *	step_memory.c	who may hold how much memory
  *	step_write.c	the batch to the table, with counters and checkpoint
  *	checkpoint.c	the checkpoint as JSON
  */
@@ -98,6 +99,7 @@ struct StepRun
 	FetchPolicy policy;
 	SqlSource  *sql;			/* sql */
 	int			concurrency;
+	MemoryBudget budget;
 	bool		windowed;		/* incremental.step */
 	bool		done;			/* complete, in an earlier run that this one goes on with */
 	List	   *wanted;			/* of char *: columns that later steps ask for in requests */
@@ -126,6 +128,8 @@ struct StepRun
 	uint32		turn;			/* whose bytes are looked at first */
 	int			renderings;		/* goes up when requests must be rendered anew */
 	List	   *idle_readers;	/* of ItemReader * */
+	size_t		held;			/* see step_memory.c */
+	Listing    *holder;			/* or NULL */
 	MemoryContext context_memory;	/* of ItemContexts; reset with the batch */
 	ItemBatch  *batch;
 	int			cursor_path;	/* cell of the batch's items that has cursorField, or -1 */
@@ -261,6 +265,21 @@ extern int64 items_delivered(const Listing *listing);
 
 /* Is it time to write what the batch holds, though it is not full? */
 extern bool items_flush_is_due(const StepRun *sr);
+
+/* step_memory.c */
+
+/* Lays down what each part of the step may hold: fewer requests may be in flight than are wanted. */
+extern void step_make_budget(StepRun *sr);
+
+/* How things stand; then, of each listing, whether there is memory for more of its bytes.  It is there for at least one. */
+extern void step_look_at_memory(StepRun *sr);
+extern bool step_memory_lets_read(Listing *listing);
+
+/* What waits for a flush beside items has grown so large that it should not wait for them. */
+extern bool step_memory_wants_flush(const StepRun *sr);
+
+/* Until the end of the transaction of the run that is open. */
+extern void step_lower_work_mem(const StepRun *sr);
 
 /* step_write.c */
 

@@ -183,6 +183,8 @@ items_withdraw(Listing *listing)
 bool
 items_flush_is_due(const StepRun *sr)
 {
+	if (step_memory_wants_flush(sr))
+		return true;
 	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
 		return false;
 	if (response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
@@ -221,7 +223,9 @@ open_batch(StepRun *sr)
 	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
 		batch_items++;			/* a page of just as many items is complete behind its last one */
 	npaths = all_paths(sr, &paths);
-	sr->batch = item_batch_create(npaths, batch_items, STEP_BATCH_BYTES, sr->memory);
+	batch_items = Min(batch_items, Max(sr->budget.cells_bytes / (sizeof(Cell) * Max(npaths, 1)), 1));
+	sr->batch = item_batch_create(npaths, batch_items, sr->budget.batch_bytes, sr->memory);
+	sr->batch->max_rows_bytes = sr->budget.rows_bytes;
 	sr->sampling = write_plan_needs_sample(sr->plan);
 	sr->idle_readers = NIL;
 	foreach(lc, sr->listings)
@@ -245,7 +249,7 @@ open_reader(StepRun *sr)
 	}
 	old = MemoryContextSwitchTo(sr->memory);
 	npaths = all_paths(sr, &paths);
-	reader = step_reader(&sr->step->source, npaths, paths, sr->memory);
+	reader = step_reader(&sr->step->source, &sr->budget, npaths, paths, sr->memory);
 	MemoryContextSwitchTo(old);
 	return reader;
 }

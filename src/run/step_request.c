@@ -38,6 +38,8 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 	state_catalog_get(run->record->id, step->id, &sr->state);
 	sr->pass_started = run->started_at;
 	step_make_cursor(sr);
+	sr->concurrency = 1;
+	step_make_budget(sr);
 	listing = listing_create(sr);
 	if (step->source.type == SOURCE_API)
 	{

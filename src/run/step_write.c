@@ -98,6 +98,7 @@ write_batch(RunContext *run, void *arg)
 
 	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan))
 		raise_bad_item(sr);
+	step_lower_work_mem(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
 	count(run, &counts, sr->pages_done, &sr->counters);
@@ -266,6 +267,8 @@ put_state(StepRun *sr)
 			(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
 		{
 			state_catalog_save_cursor(job->id, job->state_epoch, sr->step->id, finished);
+			if (sr->state.cursor != NULL)
+				pfree(sr->state.cursor);
 			sr->state.cursor = MemoryContextStrdup(sr->memory, finished);
 		}
 	}

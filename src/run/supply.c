@@ -17,9 +17,6 @@
 #include "template/template.h"
 #include "utils/memutils.h"
 
-/* Parents that are looked up and rendered at a time. */
-#define PARENTS_AT_A_TIME 64
-
 static int	most_in_flight(const StepRun *sr);
 static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
@@ -220,6 +217,7 @@ open_window(StepRun *sr)
 	}
 	listing = listing_create(sr);
 	listing_set_window(listing, &window);
+	pfree(sr->next_window);
 	sr->next_window = window.to != NULL ? MemoryContextStrdup(sr->memory, window.to) : NULL;
 	run_in_transaction(sr->run, prepare_listing, listing);
 	begin(listing);
@@ -277,10 +275,10 @@ prepare_parents(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
 	const char *parent = request_plan_parent(sr->request_plan)->id;
-	List	   *rows = parent_catalog_get(run->record->id, parent, sr->step->id, sr->next_parent, PARENTS_AT_A_TIME);
+	List	   *rows = parent_catalog_get(run->record->id, parent, sr->step->id, sr->next_parent, sr->budget.parents);
 	ListCell   *lc;
 
-	sr->parents_done = list_length(rows) < PARENTS_AT_A_TIME;
+	sr->parents_done = list_length(rows) < sr->budget.parents;
 	foreach(lc, rows)
 	{
 		const ParentRow *row = lfirst(lc);

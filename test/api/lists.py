@@ -3,7 +3,7 @@
 
     python3 test/api/lists.py --port-file FILE
 
-for test/t/055_pagination.pl.  FILE's lines are the ports of two origins.  The
+for test/t/055_pagination.pl and 064_memory.pl.  FILE's lines are the ports of two origins.  The
 address says what the list is like, in segments that the request cannot change:
 
     /list/style=offset/n=250/place=body/...
@@ -23,6 +23,7 @@ window     a request that ends behind so many items of what it selects is refuse
 fail       STATUS@START: the first request at that start is answered with that status; the second one, where the first is torn
 always     STATUS@START: every request at that start is
 tear       ITEMS@START: the first answer at that start breaks off behind so many items
+cut        BYTES@START: the first answer at that start breaks off behind so many bytes
 short      ITEMS@START: further answers at that start have only so many items
 torn       ITEMS@START: every answer at that start breaks off behind so many items
 grow       so many items are added behind each answer, until there are `until`
@@ -30,6 +31,9 @@ shrink     so many items of the end are taken away behind each answer, down to `
 delay      milliseconds before the answer
 drip       the body comes in pieces of so many bytes, 2 ms apart
 long       cursors have so many characters more
+wide       names of items have so many characters
+huge       WIDTH@ID: the name of that item has so many characters
+around     the response has so many characters beside its items, before them
 to         next URLs: absolute (default), path, query, other (the other origin)
 id         makes the address another one, with counters of its own
 
@@ -155,9 +159,23 @@ class Lists:
             target = self.target(request, end, limit, origin, other)
             body["next"] = target
             headers["Link"] = '<%s>; rel="prev", <%s>; title="a, b"; rel="next last"' % (target + "x", target)
-        body["data"] = [{"id": number, "name": "item %d" % number, "key": KEY % number} for number in page]
+        if request.option("around"):
+            body["around"] = "x" * request.number("around")
+        body["data"] = [{"id": number, "name": self.name(request, number), "key": KEY % number} for number in page]
         self.change(request)
         return body, headers, tear
+
+    @staticmethod
+    def name(request, number):
+        width = request.at("huge", number) or request.number("wide", 0)
+        return ("item %d" % number).ljust(width, "x")
+
+    def cut(self, request):
+        """Behind how many bytes the answer breaks off, or None."""
+        if not request.option("cut"):
+            return None
+        cut = request.at("cut", self.position(request, request.option("style"))[0])
+        return cut if cut is not None and self.times(("cut", request.path)) == 0 else None
 
     def tears(self, request, start):
         """Whether the answer at this start is the one that breaks off."""
@@ -253,6 +271,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, body, headers, tear = refused.status, {"message": str(refused)}, {}, None
         time.sleep(request.number("delay", 0) / 1000)
         text = json.dumps(body).encode()
+        cut = lists.cut(request)
+        if cut is not None:
+            self.send(status, headers, text[:cut], len(text))
+            self.close_connection = True
+            return
         if tear is None:
             self.send(status, headers, text, drip=request.number("drip"))
             return
