@@ -1158,6 +1158,10 @@ CREATE FUNCTION databite.item_kept(ord pg_catalog.int8) RETURNS pg_catalog.bool
 	AS 'MODULE_PATHNAME', 'databite_item_kept' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.item_kept(pg_catalog.int8) IS 'whether an item of the batch is neither skipped nor rejected';
 
+CREATE FUNCTION databite.item_deleted(ord pg_catalog.int8) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_item_deleted' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.item_deleted(pg_catalog.int8) IS 'whether the row of an item of the batch is to be deleted';
+
 CREATE FUNCTION databite.fail_rule(ord pg_catalog.int8, rule pg_catalog.int4, value pg_catalog.text) RETURNS pg_catalog.bool
 	AS 'MODULE_PATHNAME', 'databite_fail_rule' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.fail_rule(pg_catalog.int8, pg_catalog.int4, pg_catalog.text) IS 'rejects an item by a rule of "validation"';

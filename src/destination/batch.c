@@ -43,6 +43,7 @@ typedef struct BoundInput
 	char	   *column;			/* the column it goes to as it is, or NULL */
 	char	   *printed_path;
 	bool		required;
+	bool		live_only;		/* NULL for items whose row is to be deleted */
 	const TemplateInput *input;
 } BoundInput;
 
@@ -145,6 +146,16 @@ batch_binding_name_column(BatchBinding *binding, const TemplateInput *input,
 			continue;
 		bound->column = MemoryContextStrdup(GetMemoryChunkContext(binding), column);
 		bound->required = required;
+	}
+}
+
+void
+batch_binding_leave_deleted(BatchBinding *binding, const TemplateInput *input)
+{
+	for (int i = 0; i < binding->ninputs; i++)
+	{
+		if (binding->inputs[i].input == input)
+			binding->inputs[i].live_only = true;
 	}
 }
 
@@ -532,11 +543,18 @@ convert_item(const BatchBinding *binding, ConversionPosition *position,
 {
 	const ItemBatch *batch = binding->batch;
 	const Cell *cells = batch->cells + position->item * batch->npaths;
+	bool		deleted = marks_has_deleted(binding->marks, position->item);
 
 	for (int i = 0; i < binding->ninputs; i++)
 	{
 		const BoundInput *input = &binding->inputs[i];
 		const Cell *cell;
+
+		if (deleted && input->live_only)
+		{
+			nulls[i] = true;
+			continue;
+		}
 
 		if (input->input->is_context)
 		{

@@ -30,6 +30,9 @@ extern BatchBinding *batch_binding_create(const List *inputs, const List *paths,
 extern void batch_binding_name_column(BatchBinding *binding, const TemplateInput *input,
 									  const char *column, bool required);
 
+/* Of an item whose row is to be deleted, the input is NULL whatever the item has. */
+extern void batch_binding_leave_deleted(BatchBinding *binding, const TemplateInput *input);
+
 /* "databite.batch() AS b(p1 pg_catalog.int8, ..., ord pg_catalog.int8)"; ord is the position in the batch. */
 extern char *batch_from_clause(const List *inputs);
 

@@ -8,6 +8,7 @@
 #include "destination/columns.h"
 #include "destination/create_table.h"
 #include "destination/infer.h"
+#include "destination/write_mode.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 
@@ -108,7 +109,7 @@ columns_map_by_name(const JobStep *step, const Target *target, TemplateInputs *i
 		const TargetColumn *column = lfirst(lc);
 		PlanColumn *plan_column;
 
-		if (column->generated)
+		if (column->generated || mode_owns_column(&step->destination, column->name))
 			continue;
 		if (step->destination.schema != NIL && declared_column(step, column->name) == NULL)
 			continue;

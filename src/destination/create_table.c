@@ -146,6 +146,9 @@ create_table_sql(const Target *planned)
 	if (planned->primary_key != NIL)
 		appendStringInfo(&sql, ",\n    PRIMARY KEY (%s)", name_list_quoted(planned->primary_key));
 	appendStringInfoString(&sql, "\n)");
+	foreach(lc, planned->open_keys)
+		appendStringInfo(&sql, ";\nCREATE UNIQUE INDEX ON %s (%s) WHERE " HISTORY_TO " IS NULL",
+						 planned->qualified, name_list_quoted(lfirst(lc)));
 	return sql.data;
 }
 

@@ -7,8 +7,8 @@
  * one item is left, and then each column by itself.  Which rows the table refuses
  * (its constraints, triggers, indexes) only the statement itself can tell, and there rows do
  * depend on each other: of two with one value of a unique column the second is
- * refused.  So an INSERT is tried over ever other beginnings of the batch.  An upsert takes
- * the last row of each key; there it is ends of the batch, which hold the same
+ * refused.  So an INSERT is tried over ever other beginnings of the batch, and so is what takes the
+ * first row of each key.  An upsert takes the last one; there it is ends of the batch, which hold the same
  * last rows as the whole.
  *
  * Items are left out by marks, which databite.batch() heeds in every statement.
@@ -30,6 +30,7 @@
 #include "catalog/pg_constraint.h"
 #include "destination/culprit.h"
 #include "destination/prepared.h"
+#include "destination/write_mode.h"
 #include "item/convert.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -293,7 +294,7 @@ static bool
 find_refused(Search *search, const ErrorData *error, Culprit *culprit)
 {
 	int64		nitems = search->batch->nitems;
-	bool		ends = search->plan->upserts;
+	bool		ends = search->plan->upserts && !mode_takes_first(search->plan->step->destination.mode);
 	int64		begin = 0;
 	int64		end = nitems;
 

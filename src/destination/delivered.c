@@ -8,7 +8,7 @@
 #include "destination/write_plan_data.h"
 #include "executor/spi.h"
 
-static int	take_rows(Jsonb **rows, MemoryContext context);
+static int	take_rows(Jsonb **rows, const Marks *marks, MemoryContext context);
 
 int
 write_plan_delivered(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Jsonb ***rows)
@@ -32,24 +32,27 @@ write_plan_delivered(WritePlan *plan, const ItemBatch *batch, int64 first_item, 
 		batch_unbind();
 	}
 	PG_END_TRY();
-	nrows = take_rows(*rows, context);
+	nrows = take_rows(*rows, marks, context);
 	SPI_finish();
 	marks_restore(marks, saved);
 	return nrows;
 }
 
-/* (position in the batch, row) of SPI's result. */
+/* (position in the batch, row) of SPI's result; of an item whose row is deleted there is none. */
 static int
-take_rows(Jsonb **rows, MemoryContext context)
+take_rows(Jsonb **rows, const Marks *marks, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	int			nrows = SPI_processed;
+	int			nrows = 0;
 
-	for (int i = 0; i < nrows; i++)
+	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
+		int64		item = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
 
-		rows[i] = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
+		if (marks_has_deleted(marks, item))
+			continue;
+		rows[nrows++] = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
 	}
 	MemoryContextSwitchTo(old);
 	return nrows;

@@ -16,6 +16,7 @@ typedef struct PlanRun
 	Jsonb	   *scopes;
 	Marks	   *marks;			/* of the batch's items */
 	WriteCounts *counts;
+	ItemFilter *filter;			/* where that is what is run */
 } PlanRun;
 
 /*

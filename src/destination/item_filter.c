@@ -1,10 +1,11 @@
 /*
  * item_filter.c
- *	  source.where: which items of the source are taken.
+ *	  Conditions over items: source.where and deletes.when.
  *
  * The condition is a statement of its own that runs before the one that writes,
  * so that of an item that is dropped nothing else is converted: the source may
- * have items of other kinds in between.
+ * have items of other kinds in between.  Of an item whose row is to be deleted,
+ * no more than the key need be there.
  */
 #include "postgres.h"
 
@@ -17,37 +18,39 @@
 
 struct ItemFilter
 {
+	ItemFilterKind kind;
 	List	   *inputs;			/* of TemplateInput * */
 	int			scopes;			/* that the condition names */
-	char	   *sql;			/* gives the positions of the items to drop */
+	char	   *sql;			/* gives the positions of the items to mark */
 	BatchBinding *binding;
 	SPIPlanPtr	statement;
 };
 
 ItemFilter *
-item_filter_create(const JobStep *step, ProblemList *problems)
+item_filter_create(const JobStep *step, ItemFilterKind kind, const JobValue *condition, ProblemList *problems)
 {
-	const JobSource *source = &step->source;
 	TemplateCompiler *compiler;
 	TemplateExpr *expr;
 	ItemFilter *filter;
 
-	if (source->where.text == NULL)
+	if (condition->text == NULL)
 		return NULL;
 	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD |
 										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT,
 										problems);
 	compiler->in_batch = true;
 	compiler->parents = step->parents;
-	expr = template_compile(compiler, &source->where, BOOLOID, -1);
+	expr = template_compile(compiler, condition, BOOLOID, -1);
 	if (expr == NULL)
 		return NULL;
 
 	filter = palloc0(sizeof(ItemFilter));
+	filter->kind = kind;
 	filter->inputs = compiler->inputs->inputs;
 	filter->scopes = compiler->inputs->used;
-	filter->sql = psprintf("SELECT b.ord\nFROM %s\nWHERE %s IS NOT TRUE",
-						   batch_from_clause(filter->inputs), expr->sql);
+	filter->sql = psprintf("SELECT b.ord\nFROM %s\nWHERE %s %s",
+						   batch_from_clause(filter->inputs), expr->sql,
+						   kind == FILTER_WHERE ? "IS NOT TRUE" : "IS TRUE");
 	return filter;
 }
 
@@ -93,8 +96,12 @@ item_filter_mark(ItemFilter *filter, const ItemBatch *batch, int64 first_item,
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool		isnull;
+		int64		item = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull));
 
-		marks_drop(marks, DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull)));
+		if (filter->kind == FILTER_WHERE)
+			marks_drop(marks, item);
+		else
+			marks_delete(marks, item);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

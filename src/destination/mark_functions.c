@@ -23,6 +23,7 @@ PG_FUNCTION_INFO_V1(databite_reject_item);
 PG_FUNCTION_INFO_V1(databite_reject_missing);
 PG_FUNCTION_INFO_V1(databite_reject_invalid);
 PG_FUNCTION_INFO_V1(databite_item_kept);
+PG_FUNCTION_INFO_V1(databite_item_deleted);
 PG_FUNCTION_INFO_V1(databite_fail_rule);
 
 static char *argument_text(FunctionCallInfo fcinfo, int number);
@@ -105,6 +106,16 @@ databite_item_kept(PG_FUNCTION_ARGS)
 	int64		item = PG_GETARG_INT64(0);
 
 	PG_RETURN_BOOL(marks == NULL || (item >= 0 && item < marks->nitems && !marks_has(marks, item)));
+}
+
+/* SQL: databite.item_deleted(ord int8) RETURNS boolean: its row is to be deleted. */
+Datum
+databite_item_deleted(PG_FUNCTION_ARGS)
+{
+	Marks	   *marks = batch_marks("databite.item_deleted()");
+	int64		item = PG_GETARG_INT64(0);
+
+	PG_RETURN_BOOL(marks != NULL && item >= 0 && item < marks->nitems && marks_has_deleted(marks, item));
 }
 
 /* SQL: databite.fail_rule(ord int8, rule int4, value text) RETURNS boolean: false, the item is rejected. */

@@ -40,6 +40,15 @@ marks_skip(Marks *marks, int64 item)
 }
 
 void
+marks_delete(Marks *marks, int64 item)
+{
+	ItemMark   *mark = unmarked(marks, item);
+
+	if (mark != NULL)
+		mark->deleted = true;
+}
+
+void
 marks_reject(Marks *marks, int64 item, int sqlstate, const char *message,
 			 const char *column, const char *constraint)
 {
@@ -61,6 +70,12 @@ bool
 marks_has(const Marks *marks, int64 item)
 {
 	return marks != NULL && marks->items[item].kind != MARK_KEPT;
+}
+
+bool
+marks_has_deleted(const Marks *marks, int64 item)
+{
+	return marks != NULL && marks->items[item].deleted;
 }
 
 bool

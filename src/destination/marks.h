@@ -25,6 +25,7 @@ typedef enum MarkKind
 typedef struct ItemMark
 {
 	MarkKind	kind;
+	bool		deleted;		/* of a kept one: its row is deleted rather than written */
 	int			sqlstate;		/* this and the rest of a rejected item only */
 	char	   *message;
 	char	   *column;			/* or NULL */
@@ -64,11 +65,15 @@ extern Marks *marks_create(int nitems);
 /* An item is marked once: what came first stays. */
 extern void marks_drop(Marks *marks, int64 item);
 extern void marks_skip(Marks *marks, int64 item);
+extern void marks_delete(Marks *marks, int64 item);
 extern void marks_reject(Marks *marks, int64 item, int sqlstate, const char *message,
 						 const char *column, const char *constraint);
 
 /* False where there are no marks at all. */
 extern bool marks_has(const Marks *marks, int64 item);
+
+/* Is its row to be deleted?  False where there are no marks at all. */
+extern bool marks_has_deleted(const Marks *marks, int64 item);
 
 /* All of the batch's items are marked; true of none. */
 extern bool marks_all(const Marks *marks, int nitems);

@@ -10,10 +10,13 @@
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 
-/* Settings that leave the planner one way to look up a batch's keys: see statement.c. */
+/*
+ * Settings that leave the planner one way to look up a batch's keys: see
+ * statement.c.  Hash joins stay, for rows of the batch among themselves
+ * (statement_history): to the table there is none that could be one.
+ */
 static const char *const planner_settings[] = {
-	"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin",
-	"enable_material", "enable_memoize", "jit"
+	"enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_material", "enable_memoize", "jit"
 };
 
 static bool sql_uses_scopes(const char *sql);

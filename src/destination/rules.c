@@ -98,6 +98,7 @@ rules_require_key(Rules *rules, const Target *target, const List *key)
 
 		use_column(&compile, target_column(target, lfirst(lc)));
 		check = new_check(&compile, psprintf("%s IS NULL", compile.value), NULL);
+		check->of_key = true;
 		rules->key_checks = lappend(rules->key_checks, check);
 		failure = failure_of(&compile, check);
 		failure->sqlstate = ERRCODE_NOT_NULL_VIOLATION;

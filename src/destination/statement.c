@@ -17,14 +17,18 @@
  *   writers then take their row locks in one order.
  * - The columns are compared one by one; comparing whole rows costs half as
  *   much again.
+ *
+ * statement_modes.c has the statements of further modes, made of the same parts.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator.h"
-#include "destination/statement.h"
+#include "catalog/pg_type.h"
+#include "destination/statement_parts.h"
 #include "lib/stringinfo.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
@@ -33,26 +37,26 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-static void append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias);
-static void append_names(StringInfo sql, const StatementParts *parts, const char *alias);
+/* Over the batch: the row of the item is to be deleted. */
+#define ITEM_DELETED "databite.item_deleted(b.ord)"
+
 static void append_stored(StringInfo sql, const StatementParts *parts);
 static void append_sized(StringInfo sql, Oid function, const char *value, int32 typmod);
-static void append_expressions(StringInfo sql, const List *columns, int indent);
+static void append_expressions(StringInfo sql, const StatementParts *parts, const List *columns, int indent);
+static bool is_of_live(const StatementParts *parts, const StatementColumn *column);
+static Oid	stored_type(const StatementParts *parts, const StatementColumn *column);
 static void append_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_checks(StringInfo sql, const StatementParts *parts, int indent);
 static void append_new_rows(StringInfo sql, const StatementParts *parts);
 static void append_conflict(StringInfo sql, const StatementParts *parts);
 static void append_sort_key(StringInfo sql, const StatementParts *parts);
-static void append_key_match(StringInfo sql, const StatementParts *parts);
-static void append_distinct(StringInfo sql, const StatementParts *parts, const char *left, const char *right);
 static void append_compared(StringInfo sql, const StatementParts *parts, const char *alias);
-static void append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alias);
-static bool is_key(const StatementParts *parts, const StatementColumn *column);
-static bool only_key_columns(const StatementParts *parts);
 static const char *order_name(const StatementParts *parts);
 static const char *sort_collation(const TargetColumn *column);
+static const char *own_collation(const TargetColumn *column);
 static const char *type_name(Oid type);
+static char *operator_name(Oid opr);
 
 char *
 statement_insert(const StatementParts *parts)
@@ -60,16 +64,16 @@ statement_insert(const StatementParts *parts)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	append_insert_into(&sql, parts, NULL);
+	statement_append_insert_into(&sql, parts, NULL);
 	appendStringInfoString(&sql, "\nSELECT ");
 	if (parts->marks)
 	{
-		append_names(&sql, parts, "r");
+		statement_append_names(&sql, parts, "r");
 		appendStringInfoString(&sql, "\nFROM ");
 		append_kept_rows(&sql, parts, strlen("FROM ("));
 		return sql.data;
 	}
-	append_expressions(&sql, parts->columns, strlen("SELECT "));
+	append_expressions(&sql, parts, parts->columns, strlen("SELECT "));
 	appendStringInfo(&sql, "\nFROM %s", parts->from);
 	return sql.data;
 }
@@ -86,19 +90,21 @@ statement_upsert(const StatementParts *parts)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "WITH ");
+	if (parts->deletes)
+		statement_append_removal(&sql, parts);
 	if (partitioned)
 	{
 		appendStringInfoString(&sql, "differing AS MATERIALIZED (\nSELECT s.*, ");
-		append_key_is_null(&sql, parts, "o");
+		statement_append_key_is_null(&sql, parts, "o");
 		appendStringInfoString(&sql, " AS \"is new row\"\n");
 		append_new_rows(&sql, parts);
 		appendStringInfoString(&sql, "\n),\n");
 	}
 
 	appendStringInfoString(&sql, "written AS (\n");
-	append_insert_into(&sql, parts, "t");
+	statement_append_insert_into(&sql, parts, "t");
 	appendStringInfoString(&sql, "\nSELECT ");
-	append_names(&sql, parts, "s");
+	statement_append_names(&sql, parts, "s");
 	appendStringInfoChar(&sql, '\n');
 	if (partitioned)
 		appendStringInfoString(&sql, "FROM differing AS s");
@@ -107,22 +113,26 @@ statement_upsert(const StatementParts *parts)
 	appendStringInfoChar(&sql, '\n');
 	append_conflict(&sql, parts);
 	appendStringInfoString(&sql, "\nRETURNING ");
-	append_key_is_null(&sql, parts, "t");
+	statement_append_key_is_null(&sql, parts, "t");
 	appendStringInfo(&sql, " AS without_key%s\n)\n", partitioned ? "" : ", t.xmax = 0 AS inserted");
 
-	appendStringInfo(&sql, "SELECT pg_catalog.count(*), %s, pg_catalog.count(*) FILTER (WHERE without_key)\nFROM written",
+	appendStringInfo(&sql, "SELECT pg_catalog.count(*), %s, pg_catalog.count(*) FILTER (WHERE without_key)",
 					 partitioned ? "(SELECT pg_catalog.count(*) FROM differing WHERE \"is new row\")"
 					 : "pg_catalog.count(*) FILTER (WHERE inserted)");
+	if (parts->deletes)
+		statement_append_removed_counts(&sql, parts);
+	appendStringInfoString(&sql, "\nFROM written");
 	return sql.data;
 }
 
 char *
 statement_preview(const StatementParts *parts)
 {
+	const char *row = statement_free_name(parts, "v");	/* a column of that name would win over the row */
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT r.%s, pg_catalog.to_jsonb(v)", order_name(parts));
+	appendStringInfo(&sql, "SELECT r.%s, pg_catalog.to_jsonb(%s)", order_name(parts), row);
 	if (parts->marks)
 	{
 		appendStringInfoString(&sql, ", ");
@@ -131,8 +141,8 @@ statement_preview(const StatementParts *parts)
 	appendStringInfoString(&sql, "\nFROM ");
 	append_rows(&sql, parts, strlen("FROM ("));
 	appendStringInfoString(&sql, ",\nLATERAL (SELECT ");
-	append_names(&sql, parts, "r");
-	appendStringInfoString(&sql, ") AS v");
+	statement_append_names(&sql, parts, "r");
+	appendStringInfo(&sql, ") AS %s", row);
 	return sql.data;
 }
 
@@ -157,14 +167,38 @@ char *
 statement_equality_operator(Oid type)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
-	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+
+	if (!OidIsValid(entry->eq_opr))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("type %s has no equality operator, so it cannot be a key", format_type_be(type))));
+	return operator_name(entry->eq_opr);
+}
+
+char *
+statement_not_less_operator(Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
+	Oid			opr = InvalidOid;
+
+	if (OidIsValid(entry->btree_opf))
+		opr = get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
+								  BTGreaterEqualStrategyNumber);
+	return OidIsValid(opr) ? operator_name(opr) : NULL;
+}
+
+/* OPERATOR(pg_catalog.=) */
+static char *
+operator_name(Oid opr)
+{
+	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(opr));
 	Form_pg_operator form;
 	char	   *text;
 
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("type %s has no equality operator, so it cannot be a key", format_type_be(type))));
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("cache lookup failed for operator %u", opr)));
 	form = (Form_pg_operator) GETSTRUCT(tuple);
 	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
 					NameStr(form->oprname));
@@ -172,20 +206,20 @@ statement_equality_operator(Oid type)
 	return text;
 }
 
-static void
-append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias)
+void
+statement_append_insert_into(StringInfo sql, const StatementParts *parts, const char *alias)
 {
 	appendStringInfo(sql, "INSERT INTO %s", parts->target->qualified);
 	if (alias != NULL)
 		appendStringInfo(sql, " AS %s", alias);
 	appendStringInfoString(sql, " (");
-	append_names(sql, parts, NULL);
+	statement_append_names(sql, parts, NULL);
 	appendStringInfoChar(sql, ')');
 }
 
 /* a, b or s.a, s.b */
-static void
-append_names(StringInfo sql, const StatementParts *parts, const char *alias)
+void
+statement_append_names(StringInfo sql, const StatementParts *parts, const char *alias)
 {
 	ListCell   *lc;
 
@@ -249,7 +283,7 @@ append_sized(StringInfo sql, Oid function, const char *value, int32 typmod)
  * which INSERT checks.  The lines after the first are indented by so many spaces.
  */
 static void
-append_expressions(StringInfo sql, const List *columns, int indent)
+append_expressions(StringInfo sql, const StatementParts *parts, const List *columns, int indent)
 {
 	ListCell   *lc;
 
@@ -259,16 +293,34 @@ append_expressions(StringInfo sql, const List *columns, int indent)
 
 		if (lc != list_head(columns))
 			appendStringInfo(sql, ",\n%*s", indent, "");
+		if (is_of_live(parts, column))
+			appendStringInfo(sql, "CASE WHEN %s THEN NULL ELSE ", ITEM_DELETED);
 		if (column->or_fallback)
 			appendStringInfoString(sql, "COALESCE(");
-		if (column->type == column->column->type)
+		if (column->type == stored_type(parts, column))
 			appendStringInfoString(sql, column->expression);
 		else
-			appendStringInfo(sql, "CAST(%s AS %s)", column->expression, type_name(column->column->type));
+			appendStringInfo(sql, "CAST(%s AS %s)", column->expression, type_name(stored_type(parts, column)));
 		if (column->or_fallback)
 			appendStringInfo(sql, ", %s)", column->column->fallback);
+		if (is_of_live(parts, column))
+			appendStringInfoString(sql, " END");
 		appendStringInfo(sql, " AS %s", quote_identifier(column->column->name));
 	}
+}
+
+/* Is the column's value of no interest where the row is to be deleted?  Nothing of it is computed then. */
+static bool
+is_of_live(const StatementParts *parts, const StatementColumn *column)
+{
+	return parts->deletes && !statement_is_key(parts, column) && column->column != parts->newer_by;
+}
+
+/* A domain's constraints are none that a value can fail which is not there. */
+static Oid
+stored_type(const StatementParts *parts, const StatementColumn *column)
+{
+	return is_of_live(parts, column) ? getBaseType(column->column->type) : column->column->type;
 }
 
 /* (SELECT ... FROM databite.batch() AS b(...)) AS r, with the position in the batch. */
@@ -279,13 +331,19 @@ append_rows(StringInfo sql, const StatementParts *parts, int indent)
 	ListCell   *lc;
 
 	appendStringInfoString(sql, "(SELECT ");
-	append_expressions(sql, list_concat_copy(parts->columns, parts->checked), columns);
+	append_expressions(sql, parts, list_concat_copy(parts->columns, parts->checked), columns);
 	foreach(lc, parts->values)
 	{
 		const StatementValue *value = lfirst(lc);
 
-		appendStringInfo(sql, ",\n%*s%s AS %s", columns, "", value->expression, quote_identifier(value->name));
+		if (parts->deletes)
+			appendStringInfo(sql, ",\n%*sCASE WHEN %s THEN NULL ELSE %s END AS %s", columns, "",
+							 ITEM_DELETED, value->expression, quote_identifier(value->name));
+		else
+			appendStringInfo(sql, ",\n%*s%s AS %s", columns, "", value->expression, quote_identifier(value->name));
 	}
+	if (parts->deletes)
+		appendStringInfo(sql, ",\n%*s%s AS %s", columns, "", ITEM_DELETED, statement_deleted_name(parts));
 	appendStringInfo(sql, ",\n%*sb.ord AS %s\n%*sFROM %s", columns, "", order_name(parts), indent, "", parts->from);
 	if (parts->marks)
 		appendStringInfo(sql, "\n%*sOFFSET 0", indent, "");
@@ -323,26 +381,58 @@ append_checks(StringInfo sql, const StatementParts *parts, int indent)
 	foreach(lc, parts->checks)
 	{
 		const StatementCheck *check = lfirst(lc);
+		const char *failed = check->failed;
 
+		if (parts->deletes && !check->of_key)
+			failed = psprintf("NOT r.%s AND (%s)", statement_deleted_name(parts), failed);
 		appendStringInfo(sql, "\n%*sWHEN %s THEN databite.fail_rule(r.%s, %d, %s)", branches, "",
-						 check->failed, order, check->number, check->shown ? check->shown : "NULL");
+						 failed, order, check->number, check->shown ? check->shown : "NULL");
 	}
 	appendStringInfo(sql, "\n%*sELSE true END", branches, "");
 }
 
-/* FROM the last row of each key (s), beside what the table has (o), WHERE they differ. */
+/* FROM the row of each key that counts (s), beside what the table has (o), WHERE they differ. */
 static void
 append_new_rows(StringInfo sql, const StatementParts *parts)
 {
+	appendStringInfoString(sql, "FROM ");
+	if (parts->deletes)
+		appendStringInfoString(sql, "latest");
+	else
+		statement_append_latest(sql, parts);
+	appendStringInfoString(sql, " AS s\n");
+	statement_append_lookup(sql, parts, NULL);
+	appendStringInfoString(sql, "\nWHERE ");
+	if (parts->deletes)
+	{
+		statement_append_live(sql, parts);
+		appendStringInfoString(sql, "\n  AND (");
+	}
+	statement_append_key_is_null(sql, parts, "o");
+	if (!statement_only_key_columns(parts))
+	{
+		appendStringInfoString(sql, "\n   OR ");
+		statement_append_change(sql, parts, "o", "s");
+	}
+	if (parts->deletes)
+		appendStringInfoChar(sql, ')');
+}
+
+/* (SELECT DISTINCT ON (key) ...): of several rows of a key, the one that counts. */
+void
+statement_append_latest(StringInfo sql, const StatementParts *parts)
+{
 	const char *order = order_name(parts);
 
-	appendStringInfoString(sql, "FROM (\n    SELECT DISTINCT ON (");
+	appendStringInfoString(sql, "(\n    SELECT DISTINCT ON (");
 	append_sort_key(sql, parts);
 	appendStringInfoString(sql, ") r.*\n    FROM ");
 	if (parts->marks)
 	{
 		appendStringInfoString(sql, "(SELECT ");
-		append_names(sql, parts, "r");
+		statement_append_names(sql, parts, "r");
+		if (parts->deletes)
+			appendStringInfo(sql, ", r.%s", statement_deleted_name(parts));
 		appendStringInfo(sql, ", r.%s\n          FROM ", order);
 		append_kept_rows(sql, parts, strlen("          FROM ("));
 		appendStringInfoString(sql, ") AS r");
@@ -351,19 +441,54 @@ append_new_rows(StringInfo sql, const StatementParts *parts)
 		append_rows(sql, parts, strlen("    FROM ("));
 	appendStringInfoString(sql, "\n    ORDER BY ");
 	append_sort_key(sql, parts);
-	appendStringInfo(sql, ", r.%s DESC\n) AS s\nLEFT JOIN LATERAL (\n    SELECT ", order);
-	append_names(sql, parts, "k");
-	appendStringInfo(sql, "\n    FROM %s%s AS k\n    WHERE ",
-					 parts->target->relkind == RELKIND_RELATION ? "ONLY " : "",
-					 parts->target->qualified);
-	append_key_match(sql, parts);
-	appendStringInfoString(sql, "\n    OFFSET 0\n) AS o ON true\nWHERE ");
-	append_key_is_null(sql, parts, "o");
-	if (!only_key_columns(parts))
-	{
-		appendStringInfoString(sql, "\n   OR ");
-		append_distinct(sql, parts, "o", "s");
-	}
+	if (parts->newer_by != NULL)
+		appendStringInfo(sql, ", r.%s%s DESC NULLS LAST",
+						 quote_identifier(parts->newer_by->name), own_collation(parts->newer_by));
+	appendStringInfo(sql, ", r.%s%s\n)", order, parts->first_wins ? "" : " DESC");
+}
+
+/* LEFT JOIN LATERAL the row that the table has of the key (o); condition: over that row (k) as well, or NULL. */
+void
+statement_append_lookup(StringInfo sql, const StatementParts *parts, const char *condition)
+{
+	appendStringInfoString(sql, "LEFT JOIN LATERAL (\n    SELECT ");
+	if (condition != NULL)
+		appendStringInfoString(sql, "k.*");
+	else
+		statement_append_names(sql, parts, "k");
+	appendStringInfo(sql, "\n    FROM %s AS k\n    WHERE ", statement_stored(parts));
+	statement_append_key_match(sql, parts);
+	if (condition != NULL)
+		appendStringInfo(sql, " AND %s", condition);
+	appendStringInfoString(sql, "\n    OFFSET 0\n) AS o ON true");
+}
+
+/* The table for statements that look at rows that are there: a table without those that inherit from it. */
+const char *
+statement_stored(const StatementParts *parts)
+{
+	return psprintf("%s%s", parts->target->relkind == RELKIND_RELATION ? "ONLY " : "", parts->target->qualified);
+}
+
+/* The row that comes is a change of the one that is there, and not older. */
+void
+statement_append_change(StringInfo sql, const StatementParts *parts, const char *stored, const char *incoming)
+{
+	statement_append_distinct(sql, parts, stored, incoming);
+	if (parts->newer_by == NULL)
+		return;
+	appendStringInfoString(sql, " AND ");
+	statement_append_newer(sql, parts, stored, incoming);
+}
+
+/* A row without a value is as old as can be. */
+void
+statement_append_newer(StringInfo sql, const StatementParts *parts, const char *stored, const char *incoming)
+{
+	const char *name = quote_identifier(parts->newer_by->name);
+
+	appendStringInfo(sql, "(%s.%s IS NULL OR %s.%s %s %s.%s)", stored, name, incoming, name,
+					 statement_not_less_operator(parts->newer_by->type), stored, name);
 }
 
 static void
@@ -373,7 +498,7 @@ append_conflict(StringInfo sql, const StatementParts *parts)
 	ListCell   *lc;
 
 	appendStringInfo(sql, "ON CONFLICT (%s) DO ", name_list_quoted(parts->key));
-	if (only_key_columns(parts))
+	if (statement_only_key_columns(parts))
 	{
 		appendStringInfoString(sql, "NOTHING");
 		return;
@@ -384,13 +509,13 @@ append_conflict(StringInfo sql, const StatementParts *parts)
 		const StatementColumn *column = lfirst(lc);
 		const char *name = quote_identifier(column->column->name);
 
-		if (is_key(parts, column))
+		if (statement_is_key(parts, column))
 			continue;
 		appendStringInfo(sql, "%s%s = excluded.%s", first ? "" : ", ", name, name);
 		first = false;
 	}
 	appendStringInfoString(sql, "\nWHERE ");
-	append_distinct(sql, parts, "t", "excluded");
+	statement_append_change(sql, parts, "t", "excluded");
 }
 
 /* r.a, r.b COLLATE ... */
@@ -409,8 +534,8 @@ append_sort_key(StringInfo sql, const StatementParts *parts)
 }
 
 /* k.a = s.a AND k.b = s.b, with the operator that the key's index has. */
-static void
-append_key_match(StringInfo sql, const StatementParts *parts)
+void
+statement_append_key_match(StringInfo sql, const StatementParts *parts)
 {
 	ListCell   *lc;
 
@@ -425,8 +550,8 @@ append_key_match(StringInfo sql, const StatementParts *parts)
 }
 
 /* (t.a, t.b) IS DISTINCT FROM (excluded.a, excluded.b), of all but the key's columns. */
-static void
-append_distinct(StringInfo sql, const StatementParts *parts, const char *left, const char *right)
+void
+statement_append_distinct(StringInfo sql, const StatementParts *parts, const char *left, const char *right)
 {
 	append_compared(sql, parts, left);
 	appendStringInfoString(sql, " IS DISTINCT FROM ");
@@ -446,19 +571,24 @@ append_compared(StringInfo sql, const StatementParts *parts, const char *alias)
 		const StatementColumn *column = lfirst(lc);
 		TypeCacheEntry *type;
 
-		if (is_key(parts, column))
+		if (statement_is_key(parts, column))
 			continue;
-		type = lookup_type_cache(column->column->type, TYPECACHE_EQ_OPR);
-		appendStringInfo(sql, "%s%s.%s%s", first ? "" : ", ", alias,
-						 quote_identifier(column->column->name),
-						 OidIsValid(type->eq_opr) ? "" : "::pg_catalog.text");
+		appendStringInfoString(sql, first ? "" : ", ");
 		first = false;
+		if (column->column == parts->mark && getBaseType(parts->mark->type) == BOOLOID)
+		{
+			appendStringInfo(sql, "(%s.%s IS TRUE)", alias, quote_identifier(parts->mark->name));
+			continue;
+		}
+		type = lookup_type_cache(column->column->type, TYPECACHE_EQ_OPR);
+		appendStringInfo(sql, "%s.%s%s", alias, quote_identifier(column->column->name),
+						 OidIsValid(type->eq_opr) ? "" : "::pg_catalog.text");
 	}
 	appendStringInfoChar(sql, ')');
 }
 
-static void
-append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alias)
+void
+statement_append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alias)
 {
 	ListCell   *lc;
 
@@ -469,24 +599,35 @@ append_key_is_null(StringInfo sql, const StatementParts *parts, const char *alia
 	appendStringInfoChar(sql, ')');
 }
 
-static bool
-is_key(const StatementParts *parts, const StatementColumn *column)
+bool
+statement_is_key(const StatementParts *parts, const StatementColumn *column)
 {
 	return name_list_has(parts->key, column->column->name);
 }
 
-static bool
-only_key_columns(const StatementParts *parts)
+bool
+statement_only_key_columns(const StatementParts *parts)
 {
 	return list_length(parts->columns) == list_length(parts->key);
 }
 
-/* A name for the row's position in the batch that is none of the columns'. */
+/* The name of the row's position in the batch. */
 static const char *
 order_name(const StatementParts *parts)
 {
-	const char *name = "ord";
+	return statement_free_name(parts, "ord");
+}
 
+const char *
+statement_deleted_name(const StatementParts *parts)
+{
+	return statement_free_name(parts, "deleted");
+}
+
+/* A name that is none of the columns'. */
+const char *
+statement_free_name(const StatementParts *parts, const char *name)
+{
 	while (target_column(parts->target, name) != NULL)
 		name = psprintf("%s_", name);
 	return name;
@@ -503,7 +644,13 @@ sort_collation(const TargetColumn *column)
 		return "";
 	if (get_collation_isdeterministic(column->collation))
 		return " COLLATE pg_catalog.\"C\"";
-	return psprintf(" COLLATE %s", generate_collation_name(column->collation));
+	return own_collation(column);
+}
+
+static const char *
+own_collation(const TargetColumn *column)
+{
+	return OidIsValid(column->collation) ? psprintf(" COLLATE %s", generate_collation_name(column->collation)) : "";
 }
 
 static const char *

@@ -29,29 +29,47 @@ typedef struct StatementCheck
 	int			number;
 	const char *failed;			/* condition over r, the row; true where the rule fails */
 	const char *shown;			/* text over r for the message, or NULL */
+	bool		of_key;			/* made of an item whose row is to be deleted, too */
 } StatementCheck;
 
 typedef struct StatementParts
 {
 	const Target *target;
 	const List *columns;		/* of StatementColumn * */
-	const List *key;			/* of char *; for upsert, each is among the columns */
+	const List *key;			/* of char *, each among the columns; NIL for a plain INSERT */
 	const char *from;			/* databite.batch() AS b(...) */
 	const List *checked;		/* of StatementColumn *: others of the table's, which checks look at and which are not written */
 	const List *values;			/* of StatementValue * */
 	const List *checks;			/* of StatementCheck * */
 	bool		marks;			/* the expressions may mark items, or there are checks: leave those out that are marked */
+	bool		first_wins;		/* of several rows of a key, rather than the last */
+	const TargetColumn *newer_by;	/* one of the columns: rows that are older by it than what is there are left out; or NULL */
+	bool		deletes;		/* of items that are marked as deleted, the rows are deleted */
+	const TargetColumn *mark;	/* one of the columns: it says that a row is deleted, and one that is written is not; NULL: none */
 } StatementParts;
 
 /* A plain INSERT: its row count is what was inserted. */
 extern char *statement_insert(const StatementParts *parts);
 
 /*
- * Writes the rows that are new or differ, the last one of each key.  Gives one
- * row of three counts (int8): rows written, rows that were new, rows written
- * without a value in some key column (which is not meant to happen).
+ * The statements that find rows by their key give one row of counts (int8): rows
+ * written, rows of these that were new, rows without a value in some key column
+ * (which is not meant to happen), rows deleted (left out where nothing is).
  */
+
+/* Writes the rows that are new or differ, one of each key. */
 extern char *statement_upsert(const StatementParts *parts);
+
+/* statement_modes.c */
+
+/* Writes the rows whose key is not there yet. */
+extern char *statement_insert_only(const StatementParts *parts);
+
+/* Writes the rows that differ from those that are there. */
+extern char *statement_update(const StatementParts *parts);
+
+/* Writes the rows that are new or differ as new versions: the one before ends where the new one begins. */
+extern char *statement_history(const StatementParts *parts);
 
 /*
  * Gives the rows as jsonb objects, with their positions in the batch, and marks
@@ -68,5 +86,8 @@ extern char *statement_compute(const StatementParts *parts);
 
 /* OPERATOR(pg_catalog.=), the equality of the type; an error where it has none. */
 extern char *statement_equality_operator(Oid type);
+
+/* OPERATOR(pg_catalog.>=), by the order of the type; NULL where it has none. */
+extern char *statement_not_less_operator(Oid type);
 
 #endif

@@ -25,7 +25,10 @@
 static const char *parse_name_part(const char *at, char **part, char **error);
 static List *read_columns(Relation relation);
 static List *read_primary_key(Relation relation);
+static List *read_open_keys(Relation relation);
 static bool index_can_arbitrate(Relation index);
+static bool index_is_checked_at_once(Relation index);
+static bool index_is_of_open_versions(Relation relation, Relation index);
 static List *index_key_names(Relation relation, Relation index);
 static bool same_names(const List *a, const List *b);
 
@@ -93,6 +96,7 @@ target_find(const char *schema, const char *name)
 	target->qualified = quote_qualified_identifier(target->schema, target->name);
 	target->columns = read_columns(relation);
 	target->primary_key = read_primary_key(relation);
+	target->open_keys = read_open_keys(relation);
 	relation_close(relation, NoLock);
 	return target;
 }
@@ -165,6 +169,19 @@ target_has_unique_key(const Target *target, const List *key)
 	list_free(indexes);
 	relation_close(relation, NoLock);
 	return found;
+}
+
+bool
+target_has_open_key(const Target *target, const List *key)
+{
+	ListCell   *lc;
+
+	foreach(lc, target->open_keys)
+	{
+		if (same_names(key, lfirst(lc)))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -304,14 +321,51 @@ read_primary_key(Relation relation)
 	return key;
 }
 
+/* The columns of unique indexes whose rows are those of a history that are open. */
+static List *
+read_open_keys(Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = relation_open(lfirst_oid(lc), AccessShareLock);
+
+		if (index_is_checked_at_once(index) && index_is_of_open_versions(relation, index))
+			keys = lappend(keys, index_key_names(relation, index));
+		relation_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return keys;
+}
+
 /* Unique, complete, checked at once, and on columns only. */
 static bool
 index_can_arbitrate(Relation index)
 {
+	return index_is_checked_at_once(index) && RelationGetIndexPredicate(index) == NIL;
+}
+
+static bool
+index_is_checked_at_once(Relation index)
+{
 	Form_pg_index form = index->rd_index;
 
 	return form->indisunique && form->indimmediate && form->indisvalid && form->indisready &&
-		RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL;
+		RelationGetIndexExpressions(index) == NIL;
+}
+
+/* WHERE valid_to IS NULL, and nothing else. */
+static bool
+index_is_of_open_versions(Relation relation, Relation index)
+{
+	List	   *predicate = RelationGetIndexPredicate(index);
+	const NullTest *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
+
+	return test != NULL && IsA(test, NullTest) && test->nulltesttype == IS_NULL && IsA(test->arg, Var) &&
+		((const Var *) test->arg)->varattno == get_attnum(RelationGetRelid(relation), HISTORY_TO);
 }
 
 static List *

@@ -7,6 +7,10 @@
 
 #include "base/problem.h"
 
+/* The columns of a history that say when a version began and ended; the open one has no end. */
+#define HISTORY_FROM	"valid_from"
+#define HISTORY_TO		"valid_to"
+
 typedef struct TargetColumn
 {
 	char	   *name;
@@ -27,6 +31,7 @@ typedef struct Target
 	char	   *qualified;		/* schema.name, quoted where needed */
 	List	   *columns;		/* of TargetColumn *, in the table's order */
 	List	   *primary_key;	/* of char *; NIL where there is none that ON CONFLICT could use */
+	List	   *open_keys;		/* of List * of char *: unique indexes on versions that are open, WHERE valid_to IS NULL */
 } Target;
 
 /*
@@ -55,6 +60,9 @@ extern const char *const *target_column_names(const Target *target);
 
 /* Is there a unique index that ON CONFLICT could use on exactly these columns? */
 extern bool target_has_unique_key(const Target *target, const List *key);
+
+/* Is there a unique index on exactly these columns of the versions that are open? */
+extern bool target_has_open_key(const Target *target, const List *key);
 
 /* Is it something that an INSERT can go to? */
 extern bool target_is_writable(const Target *target);

@@ -64,13 +64,13 @@ static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, 
 					 Marks *marks, WriteCounts *counts);
 static void try_plan(void *arg);
 static void try_part(void *arg);
-static void filter_items(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks);
+static void filter_items(WritePlan *plan, ItemFilter *filter, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks);
 static void try_filter(void *arg);
 static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
 static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks);
-static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks);
+static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks, bool also_deleted);
 static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static void try_insert(void *arg);
 static void add_insert_counts(int64 nitems, WriteCounts *counts);
@@ -112,7 +112,7 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	Marks	   *marks;
 	ListCell   *lc;
 
-	if (plan->filter == NULL && plan->marks == 0 && !rejects && batch->dropped == NULL)
+	if (plan->filter == NULL && plan->deletion == NULL && plan->marks == 0 && !rejects && batch->dropped == NULL)
 		return NULL;
 
 	marks = marks_create(batch->nitems);
@@ -134,15 +134,17 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	for (int item = bms_next_member(batch->dropped, -1); item >= 0; item = bms_next_member(batch->dropped, item))
 		marks_drop(marks, item);
 	if (plan->filter != NULL && batch->nitems > 0)
-		filter_items(plan, batch, first_item, scopes, marks);
+		filter_items(plan, plan->filter, batch, first_item, scopes, marks);
+	if (plan->deletion != NULL && !marks_all(marks, batch->nitems))
+		filter_items(plan, plan->deletion, batch, first_item, scopes, marks);
 	return marks;
 }
 
-/* Marks what source.where drops; an item of which that cannot be told is a bad one. */
+/* Marks what the condition is for; an item of which that cannot be told is a bad one. */
 static void
-filter_items(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks)
+filter_items(WritePlan *plan, ItemFilter *filter, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks)
 {
-	PlanRun		run = {plan, batch, first_item, scopes, marks, NULL};
+	PlanRun		run = {plan, batch, first_item, scopes, marks, NULL, filter};
 	const ItemMark *saved;
 	ErrorData  *error;
 
@@ -167,7 +169,7 @@ try_filter(void *arg)
 	PlanRun    *run = arg;
 
 	SPI_connect();
-	item_filter_mark(run->plan->filter, run->batch, run->first_item, run->scopes, run->marks);
+	item_filter_mark(run->filter, run->batch, run->first_item, run->scopes, run->marks);
 	SPI_finish();
 }
 
@@ -419,7 +421,8 @@ note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 		PlanColumn *column = lfirst(lc);
 
 		if (!column->in_use &&
-			batch_has_path(batch, batch_binding_path(plan->binding, column->expr->lone), marks))
+			batch_has_path(batch, batch_binding_path(plan->binding, column->expr->lone), marks,
+						   name_list_has(plan->key, column->column->name)))
 		{
 			column->in_use = true;
 			changed = true;
@@ -434,23 +437,24 @@ note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 	return changed;
 }
 
+/* also_deleted: of items whose rows are to be deleted it counts, too. */
 static bool
-batch_has_path(const ItemBatch *batch, int path, const Marks *marks)
+batch_has_path(const ItemBatch *batch, int path, const Marks *marks, bool also_deleted)
 {
 	const Cell *cell = batch->cells + path;
 
 	for (int64 item = 0; item < batch->nitems; item++, cell += batch->npaths)
 	{
-		if (cell->kind != CELL_MISSING && !marks_has(marks, item))
+		if (cell->kind != CELL_MISSING && !marks_has(marks, item) && (also_deleted || !marks_has_deleted(marks, item)))
 			return true;
 	}
 	return false;
 }
 
 /*
- * Reads the row of counts that an upsert gives.  What was neither new nor
- * updated is unchanged: rows equal to what is there, earlier ones of the same key, and
- * rows that a trigger dropped.  (For a partitioned table, new rows are those
+ * Reads the row of counts that a statement gives which finds rows by their key.  What was
+ * neither new nor updated nor deleted is unchanged: rows equal to what is there, others of the same key,
+ * rows that the mode leaves alone, and rows that a trigger dropped.  (For a partitioned table, new rows are those
  * that were not there when they were looked up.)
  */
 static void
@@ -458,6 +462,7 @@ add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts)
 {
 	int64		written = count_column(1);
 	int64		inserted = Min(written, count_column(2));
+	int64		deleted = plan->deletion ? count_column(4) : 0;
 
 	if (count_column(3) > 0)
 		ereport(ERROR,
@@ -467,7 +472,8 @@ add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts)
 				 errdetail("A row without a key could not be found again by the next run.")));
 	counts->inserted += inserted;
 	counts->updated += written - inserted;
-	counts->unchanged += nitems - written;
+	counts->deleted += deleted;
+	counts->unchanged += nitems - written - deleted;
 	plan->new_batches = inserted == nitems ? plan->new_batches + 1 : 0;
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -550,6 +556,10 @@ show_mark(Preview *preview, const ItemMark *mark, int item)
 	switch (mark->kind)
 	{
 		case MARK_KEPT:
+			if (!mark->deleted)
+				break;
+			preview->errors[item] = "its row is deleted";
+			preview->rows[item] = NULL;
 			break;
 		case MARK_DROPPED:
 			preview->errors[item] = "dropped by source.where";

@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "destination/create_table.h"
 #include "destination/infer.h"
+#include "destination/write_mode.h"
 #include "destination/write_plan_data.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -26,11 +27,9 @@ static void plan_paths(WritePlan *plan);
 static void plan_stated_key(WritePlan *plan, ProblemList *problems);
 static void plan_usual_key(WritePlan *plan, ProblemList *problems);
 static bool check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems);
-static PlanColumn *plan_column(const WritePlan *plan, const char *name);
 static bool upsert_is_possible(const WritePlan *plan);
 static bool key_is_not_null(const WritePlan *plan);
 static bool none_in_use(const WritePlan *plan);
-static char *mode_pointer(const WritePlan *plan);
 static void name_input_columns(WritePlan *plan);
 static const PlanColumn *only_reader(const WritePlan *plan, const TemplateInput *input);
 static void release_statements(WritePlan *plan);
@@ -53,8 +52,13 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	plan->release.arg = plan;
 	MemoryContextRegisterResetCallback(own, &plan->release);
 
-	plan->filter = item_filter_create(step, problems);
+	plan->filter = item_filter_create(step, FILTER_WHERE, &step->source.where, problems);
 	plan->scopes = columns_scopes(step) | (plan->filter ? item_filter_scopes(plan->filter) : 0);
+	if (step->destination.deletes != NULL)
+		plan->deletion = item_filter_create(step, FILTER_DELETED, &step->destination.deletes->when, problems);
+	if (plan->deletion != NULL)
+		plan->scopes |= item_filter_scopes(plan->deletion);
+	mode_check_transform(step, problems);
 	if (resolve_table(plan, problems))
 	{
 		if (plan->target != NULL)
@@ -133,6 +137,12 @@ write_plan_is_upsert(const WritePlan *plan)
 	return plan->upserts;
 }
 
+bool
+write_plan_goes_on(const WritePlan *plan)
+{
+	return !plan->upserts || plan->step->destination.mode == WRITE_APPEND_HISTORY;
+}
+
 int
 write_plan_scopes(const WritePlan *plan)
 {
@@ -164,6 +174,12 @@ write_plan_filter_sql(const WritePlan *plan)
 }
 
 const char *
+write_plan_deletion_sql(const WritePlan *plan)
+{
+	return plan->deletion ? item_filter_sql(plan->deletion) : NULL;
+}
+
+const char *
 write_plan_sql(const WritePlan *plan)
 {
 	if (plan->target == NULL)
@@ -192,11 +208,12 @@ write_plan_build(WritePlan *plan)
 		pfree(plan->insert_sql);
 	plan->upserts = upsert_is_possible(plan);
 	parts = write_plan_parts(plan, false);
-	plan->sql = plan->upserts ? statement_upsert(&parts) : statement_insert(&parts);
-	plan->insert_sql = plan->upserts && key_is_not_null(plan) ? statement_insert(&parts) : NULL;
+	plan->sql = plan->upserts ? mode_statement(plan, &parts) : statement_insert(&parts);
+	plan->insert_sql = plan->upserts && mode_inserts_new(plan) && key_is_not_null(plan) ? statement_insert(&parts) : NULL;
 	plan->new_batches = 0;
 	plan->new_batches_needed = 1;
 	name_input_columns(plan);
+	mode_bind(plan);
 	MemoryContextSwitchTo(old);
 }
 
@@ -210,7 +227,7 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	ListCell   *lc;
 
 	if (plan->upserts)
-		parts.key = plan->key;
+		mode_add_parts(plan, &parts);
 	if (plan->rules != NULL)
 	{
 		parts.values = plan->rules->values;
@@ -223,7 +240,7 @@ write_plan_parts(const WritePlan *plan, bool preview)
 	{
 		const PlanColumn *column = lfirst(lc);
 		const char *name = column->column->name;
-		bool		written = all || column->in_use || name_list_has(parts.key, name);
+		bool		written = all || column->in_use || mode_looks_at(&parts, column->column);
 		bool		ruled = rules_have_column(plan->step, name);
 		StatementColumn *part;
 
@@ -233,13 +250,14 @@ write_plan_parts(const WritePlan *plan, bool preview)
 		part->column = column->column;
 		part->expression = column->expr->sql;
 		part->type = column->expr->type;
-		part->or_fallback = (ruled || !preview) && !plan->step->has_transform && column->column->fallback != NULL;
+		part->or_fallback = (ruled || !preview) && !plan->step->has_transform && column->column->fallback != NULL &&
+			column->column != parts.newer_by;
 		if (written)
 			columns = lappend(columns, part);
 		else
 			checked = lappend(checked, part);
 	}
-	parts.columns = columns;
+	parts.columns = preview ? columns : mode_add_mark(&parts, columns);
 	parts.checked = checked;
 	return parts;
 }
@@ -284,9 +302,8 @@ plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *problems)
 	if (list_length(problems->problems) > before || columns == NIL)
 		return;
 
-	planned = target_planned(schema, plan->name, columns,
-							 new_primary_key(columns, plan->step->destination.key));
-	if (!check_key_names(plan, planned, problems))
+	planned = mode_planned_target(plan->step, schema, plan->name, columns, problems);
+	if (planned == NULL || !check_key_names(plan, planned, problems))
 		return;
 	if (plan->purpose == WRITE_PLAN_RUN)
 	{
@@ -378,6 +395,7 @@ plan_columns(WritePlan *plan, ProblemList *problems)
 		plan_stated_key(plan, problems);
 	else
 		plan_usual_key(plan, problems);
+	mode_check_target(plan, problems);
 	if (list_length(problems->problems) > before)
 		return;
 
@@ -400,6 +418,8 @@ plan_paths(WritePlan *plan)
 	plan->paths = plan->target ? batch_add_paths(NIL, plan->inputs) : list_make1(unconstify(JsonPath *, &whole_item));
 	if (plan->filter != NULL)
 		plan->paths = item_filter_add_paths(plan->filter, plan->paths);
+	if (plan->deletion != NULL)
+		plan->paths = item_filter_add_paths(plan->deletion, plan->paths);
 	if (rejects && batch_path_number(plan->paths, &whole_item) < 0)
 		plan->paths = lappend(plan->paths, unconstify(JsonPath *, &whole_item));
 	plan->whole_item = rejects ? batch_path_number(plan->paths, &whole_item) : -1;
@@ -408,6 +428,8 @@ plan_paths(WritePlan *plan)
 		plan->binding = batch_binding_create(plan->inputs, plan->paths, plan->context);
 	if (plan->filter != NULL)
 		item_filter_bind_paths(plan->filter, plan->paths);
+	if (plan->deletion != NULL)
+		item_filter_bind_paths(plan->deletion, plan->paths);
 }
 
 /* The definition names a key: it must be one that ON CONFLICT can use, unless rows are only inserted. */
@@ -429,21 +451,14 @@ plan_stated_key(WritePlan *plan, ProblemList *problems)
 	}
 	foreach(lc, destination->key)
 	{
-		if (plan_column(plan, lfirst(lc)) != NULL)
+		if (write_plan_column(plan, lfirst(lc)) != NULL)
 			continue;
 		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, destination->key_pointer, NULL,
 					"key column \"%s\" is not filled by the step", (char *) lfirst(lc));
 		return;
 	}
-	if (!target_has_unique_key(target, destination->key))
-	{
-		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, destination->key_pointer,
-					psprintf("CREATE UNIQUE INDEX ON %s (%s)", target->qualified,
-							 name_list_quoted(destination->key)),
-					"table %s has no unique index on (%s)", target->qualified,
-					name_list_quoted(destination->key));
+	if (!mode_check_index(plan, problems))
 		return;
-	}
 	plan->key = destination->key;
 	plan->key_stated = true;
 }
@@ -454,27 +469,35 @@ plan_usual_key(WritePlan *plan, ProblemList *problems)
 {
 	WriteMode	mode = plan->step->destination.mode;
 	const Target *target = plan->target;
-	bool		filled = target_supports_upsert(target) && target->primary_key != NIL;
+	List	   *key = mode_usual_key(mode, target);
+	bool		filled = target_supports_upsert(target) && key != NIL;
+	const char *pointer;
+	const char *needs = mode_needs_key(plan->step, &pointer);
 	ListCell   *lc;
 
 	if (mode == WRITE_INSERT)
 		return;
-	foreach(lc, target->primary_key)
-		filled = filled && plan_column(plan, lfirst(lc)) != NULL;
+	foreach(lc, key)
+		filled = filled && write_plan_column(plan, lfirst(lc)) != NULL;
 
 	if (filled)
 	{
-		plan->key = target->primary_key;
-		plan->key_stated = mode == WRITE_UPSERT;
+		plan->key = key;
+		plan->key_stated = needs != NULL;
 	}
-	else if (mode == WRITE_UPSERT && !target_supports_upsert(target))
-		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, mode_pointer(plan), "Use mode \"insert\".",
+	else if (needs != NULL && !target_supports_upsert(target))
+		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, pointer, "Use mode \"insert\".",
 					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
-	else if (mode == WRITE_UPSERT)
-		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, mode_pointer(plan),
+	else if (needs != NULL && mode == WRITE_APPEND_HISTORY)
+		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, pointer,
+					"Say in \"key\" which columns the versions of a row have in common.",
+					"%s needs a key, and table %s has not one unique index WHERE valid_to IS NULL whose columns the step fills",
+					needs, target->qualified);
+	else if (needs != NULL)
+		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, pointer,
 					"Name columns that have a unique index in \"key\".",
-					"mode \"upsert\" needs a key, and table %s has no primary key that the step fills",
-					target->qualified);
+					"%s needs a key, and table %s has no primary key that the step fills",
+					needs, target->qualified);
 }
 
 /* Are the stated key's names columns of the table, each once? */
@@ -507,8 +530,8 @@ check_key_names(const WritePlan *plan, const Target *target, ProblemList *proble
 	return true;
 }
 
-static PlanColumn *
-plan_column(const WritePlan *plan, const char *name)
+PlanColumn *
+write_plan_column(const WritePlan *plan, const char *name)
 {
 	ListCell   *lc;
 
@@ -551,7 +574,7 @@ upsert_is_possible(const WritePlan *plan)
 		return true;
 	foreach(lc, plan->key)
 	{
-		if (!plan_column(plan, lfirst(lc))->in_use)
+		if (!write_plan_column(plan, lfirst(lc))->in_use)
 			return false;
 	}
 	return true;
@@ -569,12 +592,6 @@ none_in_use(const WritePlan *plan)
 			return false;
 	}
 	return true;
-}
-
-static char *
-mode_pointer(const WritePlan *plan)
-{
-	return psprintf("%s/destination/mode", plan->step->pointer);
 }
 
 /*
@@ -650,4 +667,6 @@ release_plan(void *arg)
 	release_statements(plan);
 	if (plan->filter != NULL)
 		item_filter_release(plan->filter);
+	if (plan->deletion != NULL)
+		item_filter_release(plan->deletion);
 }

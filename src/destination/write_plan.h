@@ -61,8 +61,11 @@ extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpos
 extern bool write_plan_needs_sample(const WritePlan *plan);
 extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jsonb *scopes);
 
-/* True where writing the same items twice leaves the table as writing them once does. */
+/* True where items may be written twice: the rows that they are of are found by their key. */
 extern bool write_plan_is_upsert(const WritePlan *plan);
+
+/* A pass that failed goes on where it was, rather than anew: what it has written would be doubled, or get versions once more. */
+extern bool write_plan_goes_on(const WritePlan *plan);
 
 /* The step has "validation": what is wrong with an item rejects it and does not fail the run. */
 extern bool write_plan_is_validated(const WritePlan *plan);
@@ -91,8 +94,9 @@ extern const char *write_plan_sql(const WritePlan *plan);
  */
 extern List *write_plan_explain(const WritePlan *plan, Jsonb *scopes);
 
-/* The statement that finds the items which source.where drops; NULL where there is no such condition. */
+/* The statements that find the items which source.where drops, and whose rows are deleted; NULL where there is no such condition. */
 extern const char *write_plan_filter_sql(const WritePlan *plan);
+extern const char *write_plan_deletion_sql(const WritePlan *plan);
 
 /* "public.users", quoted where needed. */
 extern const char *write_plan_table(const WritePlan *plan);

@@ -24,6 +24,7 @@ struct WritePlan
 	char	   *name;
 
 	ItemFilter *filter;			/* source.where, or NULL */
+	ItemFilter *deletion;		/* deletes.when, or NULL */
 	List	   *paths;			/* of const JsonPath *: what the reader is to find */
 	int			whole_item;		/* number of the path to the whole item, or -1 */
 
@@ -31,7 +32,7 @@ struct WritePlan
 	List	   *inputs;			/* of TemplateInput * */
 	List	   *columns;		/* of PlanColumn * */
 	List	   *key;			/* of char *; NIL: rows can only be inserted */
-	bool		key_stated;		/* the definition asks for an upsert */
+	bool		key_stated;		/* the definition asks for rows with that key, so no item may be without */
 	BatchBinding *binding;
 	Rules	   *rules;			/* NULL: no validation */
 	int			scopes;			/* that the templates name: see write_plan_scopes */
@@ -39,7 +40,7 @@ struct WritePlan
 	int			marks;			/* what the transform may do to an item: TEMPLATE_SKIPS, TEMPLATE_REJECTS */
 
 	char	   *sql;
-	bool		upserts;		/* sql gives counts */
+	bool		upserts;		/* sql finds rows by their key, and gives counts */
 	SPIPlanPtr	statement;		/* NULL: not prepared yet */
 
 	/* An upsert of nothing but new rows: see write_batch.c. */
@@ -51,6 +52,9 @@ struct WritePlan
 
 /* Builds the statement for the columns in use, or for all while none is. */
 extern void write_plan_build(WritePlan *plan);
+
+/* The column of that name, if the step fills it, or NULL. */
+extern PlanColumn *write_plan_column(const WritePlan *plan, const char *name);
 
 /* What the statement is built of. */
 extern StatementParts write_plan_parts(const WritePlan *plan, bool preview);

@@ -28,13 +28,13 @@ static const Choice destination_types[] = {
 static const Choice write_modes[] = {
 	{"insert", WRITE_INSERT},
 	{"upsert", WRITE_UPSERT},
-	{"insert_only", WRITE_INSERT_ONLY, true},
-	{"update_only", WRITE_UPDATE_ONLY, true},
-	{"batch_insert", WRITE_BATCH, true},
-	{"streaming_insert", WRITE_STREAMING, true},
+	{"insert_only", WRITE_INSERT_ONLY},
+	{"update_only", WRITE_UPDATE_ONLY},
+	{"batch_insert", WRITE_BATCH},
+	{"streaming_insert", WRITE_STREAMING},
 	{"parallel_insert", WRITE_PARALLEL, true},
 	{"replace", WRITE_REPLACE, true},
-	{"append_history", WRITE_APPEND_HISTORY, true},
+	{"append_history", WRITE_APPEND_HISTORY},
 	{NULL}
 };
 
@@ -70,6 +70,7 @@ static void read_column_name(ProblemList *problems, const KeyRule *rule, struct 
 							 const char *pointer, void *target);
 static void read_newer_by(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						  const char *pointer, void *target);
+static void check_mode(ProblemList *problems, const JobDestination *destination);
 
 static const KeyRule pool_rules[] = {
 	{.name = "min", .types = VALUE_NUMBER, .parse = read_int, FIELD(JobPool, min), .min = 0, .max = MAX_CONNECTIONS},
@@ -81,8 +82,9 @@ static const KeyRule pool_rules[] = {
 static const KeyRule deletes_rules[] = {
 	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, mode), .choices = delete_modes},
 	{.name = "when", .types = VALUE_STRING, .parse = read_delete_condition, FIELD(JobDeletes, when)},
-	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, missing), .choices = delete_modes},
-	{.name = "maxFraction", .types = VALUE_NUMBER, .parse = read_fraction, FIELD(JobDeletes, max_fraction)},
+	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_UNSUPPORTED,
+	FIELD(JobDeletes, missing), .choices = delete_modes},
+	{.name = "maxFraction", .types = VALUE_NUMBER, .parse = read_fraction, .flags = KEY_UNSUPPORTED, FIELD(JobDeletes, max_fraction)},
 	{.name = "column", .types = VALUE_STRING, .parse = read_column_name, FIELD(JobDeletes, column)},
 	{NULL}
 };
@@ -94,14 +96,14 @@ static const KeyRule destination_rules[] = {
 	{.name = "schema", .types = VALUE_OBJECT, .parse = read_schema},
 	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDestination, mode), .choices = write_modes},
 	{.name = "key", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_key_columns},
-	{.name = "deletes", .types = VALUE_OBJECT, .parse = read_deletes, .flags = KEY_UNSUPPORTED, FIELD(JobDestination, deletes)},
+	{.name = "deletes", .types = VALUE_OBJECT, .parse = read_deletes, FIELD(JobDestination, deletes)},
 	{.name = "schemaChanges", .types = VALUE_STRING, .parse = read_choice,
 	FIELD(JobDestination, schema_changes), .choices = schema_changes},
 	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(JobDestination, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
 	{.name = "onError", .types = VALUE_STRING, .parse = read_on_error},
 	{.name = "connectionPool", .types = VALUE_OBJECT, .parse = read_pool},
-	{.name = "newerBy", .types = VALUE_STRING, .parse = read_newer_by, .flags = KEY_UNSUPPORTED},
+	{.name = "newerBy", .types = VALUE_STRING, .parse = read_newer_by},
 	{NULL}
 };
 
@@ -111,6 +113,38 @@ destination_definition_parse(ProblemList *problems, struct json_object *object,
 {
 	destination->mode = WRITE_DEFAULT;
 	read_object(problems, object, pointer, destination_rules, ~0U, NULL, destination);
+	check_mode(problems, destination);
+}
+
+/* What only makes sense where rows that are there are written, or compared with what comes. */
+static void
+check_mode(ProblemList *problems, const JobDestination *destination)
+{
+	const JobDeletes *deletes = destination->deletes;
+
+	switch (destination->mode)
+	{
+		case WRITE_DEFAULT:
+		case WRITE_UPSERT:
+		case WRITE_UPDATE_ONLY:
+		case WRITE_BATCH:
+		case WRITE_STREAMING:
+		case WRITE_PARALLEL:
+			return;
+		case WRITE_INSERT:
+		case WRITE_INSERT_ONLY:
+		case WRITE_REPLACE:
+		case WRITE_APPEND_HISTORY:
+			break;
+	}
+	if (destination->newer_by != NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, destination->newer_by_pointer,
+					"Use it with mode \"upsert\" or \"update_only\".",
+					"mode \"%s\" has no use for \"newerBy\": it does not update rows", write_mode_name(destination->mode));
+	if (deletes != NULL && deletes->when.text != NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, deletes->when.pointer,
+					"Use it with mode \"upsert\" or \"update_only\".",
+					"mode \"%s\" does not delete rows of items", write_mode_name(destination->mode));
 }
 
 /* Whether it names a table is for the part that looks for it. */

@@ -117,7 +117,7 @@ inspect_check(const Job *job, ProblemList *problems)
 		else
 		{
 			if (part_is_right(step, "source/where", problems))
-				(void) item_filter_create(step, problems);
+				(void) item_filter_create(step, FILTER_WHERE, &step->source.where, problems);
 			if (has_transform)
 			{
 				columns_check(step, problems);
@@ -220,11 +220,14 @@ explain_steps(RunContext *run, void *arg)
 		const JobStep *step = lfirst(lc);
 		WritePlan  *plan = check_plan(step);
 		const char *filter = write_plan_filter_sql(plan);
+		const char *deletion = write_plan_deletion_sql(plan);
 		List	   *lines = lappend(explanation->lines, psprintf("step %s", step->id));
 
 		lines = explain_request(run, step, lines);
 		if (filter != NULL)
 			lines = explain_sql(psprintf("-- the items that source.where drops\n%s", filter), lines);
+		if (deletion != NULL)
+			lines = explain_sql(psprintf("-- the items whose rows are deleted\n%s", deletion), lines);
 		lines = explain_sql(write_plan_sql(plan), lines);
 		if (explanation->costs)
 			lines = explain_plan(write_plan_explain(plan, scopes_now(run, step)), lines);

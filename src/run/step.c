@@ -181,7 +181,7 @@ prepare(RunContext *run, void *arg)
 	sr->done = checkpoint_is_done(sr->state.checkpoint);
 	sr->plan = write_plan_create(sr->step, WRITE_PLAN_RUN, problems, sr->memory);
 	problem_raise_first(problems);
-	run->keep_checkpoint |= !write_plan_is_upsert(sr->plan);
+	run->keep_checkpoint |= write_plan_goes_on(sr->plan);
 	if (!sr->done)
 	{
 		/* A pass asks for what there was when it began, in whichever run: the rest is the next one's. */

@@ -138,7 +138,7 @@ write_items(StepRun *sr, WriteCounts *counts)
 	if (sr->sampling && write_plan_needs_sample(sr->plan))
 	{
 		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
-		sr->run->keep_checkpoint |= !write_plan_is_upsert(sr->plan);
+		sr->run->keep_checkpoint |= write_plan_goes_on(sr->plan);
 	}
 	if (sr->sampling && !write_plan_needs_sample(sr->plan))
 	{
