@@ -280,9 +280,13 @@ read_listings(StepRun *sr)
 	supply_open(sr);
 	while ((n = next_fetches(sr, listings, fetches)) > 0)
 	{
+		int			ready;
+
 		step_watch(sr, NULL);
-		listing_read(listings[fetch_select(sr->run->client, fetches, n)]);
-		if (items_flush_is_due(sr) && sr->pages_done > 0)
+		ready = fetch_select(sr->run->client, fetches, n, items_longest_pause(sr));
+		if (ready >= 0)
+			listing_read(listings[ready]);
+		if (ready < 0 || (items_flush_is_due(sr) && sr->pages_done > 0))
 			step_flush(sr);
 		MemoryContextReset(sr->loop_memory);
 		supply_open(sr);

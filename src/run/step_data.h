@@ -266,6 +266,12 @@ extern int64 items_delivered(const Listing *listing);
 /* Is it time to write what the batch holds, though it is not full? */
 extern bool items_flush_is_due(const StepRun *sr);
 
+/*
+ * So many milliseconds may pass without anything to be read before what the
+ * batch holds is to be written; -1: any number.
+ */
+extern int64 items_longest_pause(const StepRun *sr);
+
 /* step_memory.c */
 
 /* Lays down what each part of the step may hold: fewer requests may be in flight than are wanted. */

@@ -23,6 +23,9 @@
 /* A batch that is not full is written at the end of a page when this time has passed, so that rows show up. */
 #define FLUSH_INTERVAL_MS 500
 
+/* With "streaming_insert" so often at the most, whenever the source pauses. */
+#define PAUSE_FLUSH_INTERVAL_MS 100
+
 static bool a_page_has_begun(const StepRun *sr);
 static void open_batch(StepRun *sr);
 static ItemReader *open_reader(StepRun *sr);
@@ -192,6 +195,22 @@ items_flush_is_due(const StepRun *sr)
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||
 		TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+}
+
+/*
+ * Items of a page that has not come wholly can be written by themselves, as those
+ * of a batch that is full are, but where something is still to be learned of it.
+ */
+int64
+items_longest_pause(const StepRun *sr)
+{
+	if (sr->step->destination.mode != WRITE_STREAMING || sr->run->mode == RUN_IN_FUNCTION)
+		return -1;
+	if (sr->batch == NULL || sr->batch->nitems == 0 || sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
+		return -1;
+	if (response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
+		return -1;
+	return Max(PAUSE_FLUSH_INTERVAL_MS - TimestampDifferenceMilliseconds(sr->last_flush, GetCurrentTimestamp()), 0);
 }
 
 /* Has some of the items of a page come, and not all? */

@@ -183,9 +183,10 @@ client_unpause(SourceClient *client, CURL *easy)
 }
 
 void
-client_wait(SourceClient *client)
+client_wait(SourceClient *client, int64 longest_ms)
 {
 	WaitEvent	events[3];
+	long		timeout = wait_milliseconds(client);
 	int64		start;
 	int64		waited;
 	int			n;
@@ -193,7 +194,9 @@ client_wait(SourceClient *client)
 	CHECK_FOR_INTERRUPTS();
 
 	start = client_now();
-	n = WaitEventSetWait(client->wait_set, wait_milliseconds(client), events, lengthof(events), wait_event());
+	if (longest_ms >= 0 && (timeout < 0 || timeout > longest_ms))
+		timeout = (long) longest_ms;
+	n = WaitEventSetWait(client->wait_set, timeout, events, lengthof(events), wait_event());
 	waited = client_now() - start;
 	for (int i = 0; i < n; i++)
 	{

@@ -75,7 +75,10 @@ extern void client_unpause(SourceClient *client, CURL *easy);
 /* Serves all transfers without waiting, unless that was done just now: for who has bytes to work on for long. */
 extern void client_serve(SourceClient *client);
 
-/* Waits until something moves, serves all transfers, and handles interrupts. */
-extern void client_wait(SourceClient *client);
+/*
+ * Waits until something moves, or for so many milliseconds (-1: as long as it
+ * takes), serves all transfers, and handles interrupts.
+ */
+extern void client_wait(SourceClient *client, int64 longest_ms);
 
 #endif

@@ -167,13 +167,15 @@ fetch_read(Fetch *fetch, const char **data, size_t *len)
 			if (fetch->state != FETCH_SENT)
 				continue;
 		}
-		client_wait(fetch->client);
+		client_wait(fetch->client, -1);
 	}
 }
 
 int
-fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches)
+fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches, int64 longest_ms)
 {
+	int64		until = client_now() + longest_ms * 1000;
+
 	CHECK_FOR_INTERRUPTS();
 
 	/* those that are not ready must go on too, however long the caller has enough to read */
@@ -185,7 +187,9 @@ fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches)
 			if (is_ready(fetches[i]))
 				return i;
 		}
-		client_wait(client);
+		if (longest_ms >= 0 && client_now() >= until)
+			return -1;
+		client_wait(client, longest_ms < 0 ? -1 : (Max(until - client_now(), 0) + 999) / 1000);
 	}
 }
 

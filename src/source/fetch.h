@@ -99,8 +99,11 @@ extern void source_client_bound(SourceClient *client, const SourceMemory *memory
 /* Sends the request without waiting.  The request is copied. */
 extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy);
 
-/* Waits until fetch_read of one of them would not wait, and returns its place.  fetches: at least one. */
-extern int	fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches);
+/*
+ * Waits until fetch_read of one of them would not wait, and returns its place; -1
+ * where none is ready after so many milliseconds (-1: as long as it takes).  fetches: at least one.
+ */
+extern int	fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches, int64 longest_ms);
 
 /* Waits for the next bytes (or the end); serves all transfers of the client meanwhile. */
 extern FetchStatus fetch_read(Fetch *fetch, const char **data, size_t *len);
