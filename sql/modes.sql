@@ -132,6 +132,43 @@ SELECT run('{"table": "pairs", "mode": "batch_insert", "key": ["a", "b"]}', '[{"
 SELECT run('{"table": "pairs", "mode": "batch_insert"}', '[{"a": "new", "b": 1, "v": 5}]');
 SELECT a, b, v FROM pairs ORDER BY a, b;
 
+-- keys of types of every kind are found again, in whatever way they are written
+CREATE DOMAIN number_of_item AS int CHECK (value > 0);
+CREATE TYPE colour AS ENUM ('red', 'blue');
+CREATE COLLATION ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE FUNCTION key_of(type text, one text, same text, other text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	results text[];
+	n text;
+	mode text;
+BEGIN
+	EXECUTE format('CREATE TABLE of_type (id %s PRIMARY KEY, v text, valid_from timestamptz DEFAULT now(), valid_to timestamptz, gone text)', type);
+	EXECUTE format('INSERT INTO of_type VALUES (%L, ''a''), (%L, ''a'')', one::jsonb #>> '{}', other::jsonb #>> '{}');
+	FOREACH mode IN ARRAY ARRAY['insert_only', 'update_only', 'upsert'] LOOP
+		results := results || run(jsonb_build_object('table', 'of_type', 'mode', mode),
+			format('[{"id": %s, "v": "b %s"}, {"id": %s, "v": "c %s"}]', one, mode, same, mode)::jsonb);
+	END LOOP;
+	results := results || run('{"table": "of_type", "deletes": {"mode": "hard", "when": "{{item.gone}}"}}', format('[{"id": %s, "gone": true}]', same)::jsonb);
+	ALTER TABLE of_type DROP CONSTRAINT of_type_pkey;
+	CREATE UNIQUE INDEX ON of_type (id) WHERE valid_to IS NULL;
+	results := results || run('{"table": "of_type", "mode": "append_history"}', format('[{"id": %s, "v": "a"}, {"id": %s, "v": "b"}, {"id": %s, "v": "b"}]', other, one, same)::jsonb);
+	results := results || run('{"table": "of_type", "mode": "append_history"}', format('[{"id": %s, "v": "c"}, {"id": %s, "v": "a"}]', same, other)::jsonb);
+	EXECUTE 'SELECT count(*) FROM of_type' INTO n;
+	DROP TABLE of_type;
+	RETURN (SELECT string_agg(regexp_replace(regexp_replace(r, 'completed: \d+ = | \+ 0 rejected', '', 'g'), '(0|(\d+)) (\w)\w+( \+ )?', '\2\3 ', 'g'), '| ' ORDER BY i)
+		FROM unnest(results) WITH ORDINALITY AS x(r, i)) || n || ' rows';
+END $$;
+SELECT type, key_of(type, one, same, other) FROM (VALUES
+	('int', '1', '1', '2'), ('bigint', '1', '1', '9007199254740993'), ('numeric', '1.0', '1.00', '2'), ('text', '"a"', '"a"', '"A"'), ('varchar(10)', '"a"', '"a"', '"b"'), ('char(5)', '"a"', '"a "', '"b"'),
+	('text COLLATE ignore_case', '"a"', '"A"', '"b"'), ('uuid', '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"', '"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"', '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"'),
+	('timestamptz', '"2024-01-01T00:00:00Z"', '"2024-01-01T01:00:00+01:00"', '"2025-01-01T00:00:00Z"'), ('date', '"2024-01-01"', '"2024-01-01"', '"2024-01-02"'), ('boolean', 'true', 'true', 'false'),
+	('number_of_item', '1', '1', '2'), ('colour', '"red"', '"red"', '"blue"')) AS t(type, one, same, other);
+CREATE TABLE of_arrays (id int[] PRIMARY KEY, v text);
+INSERT INTO of_arrays VALUES ('{1,2}', 'a'), ('{1}', 'a');
+SELECT run('{"table": "of_arrays", "mode": "update_only"}', '[{"id": [1, 2], "v": "b"}, {"id": [2], "v": "b"}]');
+SELECT run('{"table": "of_arrays", "deletes": {"mode": "hard", "when": "{{item.gone}}"}}', '[{"id": [1], "gone": true}, {"id": [1, 2], "v": "b"}]');
+SELECT * FROM of_arrays;
+
 --
 -- newerBy: what is older than the row that is there is left out
 --

@@ -1,6 +1,7 @@
 # Mode "streaming_insert": what has come is in the table whenever the source pauses, in the middle of a page too, but not
-# in a transaction for each item; and nothing is doubled where the source breaks off and begins again. The source is the
-# test itself, which sends what it likes when it likes.
+# in a transaction for each item; and nothing is doubled where the source breaks off and begins again. Mode
+# "append_history": no version is added by a run that goes on where one was killed, or has failed. The source is the test
+# itself, which sends what it likes when it likes.
 use strict;
 use warnings;
 
@@ -15,7 +16,7 @@ use Time::HiRes qw(time);
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5, ReuseAddr => 1, Timeout => 60)
   or die "no socket: $!";
 my $url = 'http://127.0.0.1:' . $listener->sockport . '/items';
-my $node = databite_node('main');
+my $node = databite_node('main', conf => 'restart_after_crash = on');
 
 sub sql { return $node->safe_psql('postgres', shift); }
 
@@ -107,6 +108,36 @@ ok(row_count('keyless', 3), 'what was written before the source broke off is not
 end_of($connection, 'keyless');
 is(sql("SELECT string_agg(id || v, ' ' ORDER BY id) FROM keyless"), '1a 2b 3c', 'each item once');
 is(sql("SELECT status, records_processed, retries FROM databite.runs WHERE job_id = 'keyless'"), 'completed|3|1', 'and counted once');
+
+# A history: the third item is another version of the first, so whoever wrote the first again would add two.
+sql('CREATE TABLE history (id bigint, v text, valid_from timestamptz, valid_to timestamptz);
+	CREATE UNIQUE INDEX ON history (id) WHERE valid_to IS NULL');
+my $versions = "SELECT string_agg(id || v, ' ' ORDER BY id, valid_from) FROM history";
+my @items = ([ 2, 'b' ], [ 1, 'c' ], [ 3, 'd' ], [ 4, 'e' ]);
+$connection = begin('history', mode => 'append_history', batchSize => 2);
+send_item($connection, @$_) for @items;
+ok(row_count('history', 4), 'two batches of a history are there');
+kill 'KILL', sql("SELECT pid FROM databite.progress WHERE job_id = 'history'");
+ok(wait_for_server($node), 'the runner is killed, and the server is back');
+close $connection;
+$connection = accept_request();
+send_item($connection, @$_) for @items;
+$connection->setsockopt(SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
+close $connection;
+for my $try (2 .. 3)
+{
+	$connection = accept_request();
+	$connection->setsockopt(SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
+	close $connection;
+}
+wait_for_runs($node, 'postgres', 'history', 1, 'failed');
+sql("SELECT databite.enqueue_job('history')");
+$connection = accept_request();
+send_item($connection, @$_) for @items;
+end_of($connection, 'history');
+is(sql($versions), '1a 1c 2b 3d 4e', 'a run that was killed and one that failed have added no versions');
+is(sql("SELECT string_agg(status, ' ' ORDER BY run_id), sum(records_processed), sum(records_inserted), sum(records_updated)
+		FROM databite.runs WHERE job_id = 'history'"), 'crashed failed completed|5|4|1', 'and each item is counted once');
 
 $node->stop;
 done_testing();
