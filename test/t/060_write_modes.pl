@@ -117,6 +117,7 @@ my @items = ([ 2, 'b' ], [ 1, 'c' ], [ 3, 'd' ], [ 4, 'e' ]);
 $connection = begin('history', mode => 'append_history', batchSize => 2);
 send_item($connection, @$_) for @items;
 ok(row_count('history', 4), 'two batches of a history are there');
+sql('CHECKPOINT');    # commits between batches wait for no disk
 kill 'KILL', sql("SELECT pid FROM databite.progress WHERE job_id = 'history'");
 ok(wait_for_server($node), 'the runner is killed, and the server is back');
 close $connection;
