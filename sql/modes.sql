@@ -244,6 +244,20 @@ SELECT run('{"table": "t", "mode": "update_only"}', items('1- 2a 3q'), '{"valida
 SELECT run('{"table": "t", "mode": "insert_only"}', items('100- 2a 101q 102a'), '{"validation": {"required": ["v"], "v": {"in": ["a", "b"]}}}');
 SELECT run('{"table": "t", "mode": "update_only"}', '[{"v": "a"}, {"id": 1, "v": "a"}]', '{"validation": {"required": ["v"]}}');
 
+-- columns that have the names which the statements use
+CREATE TABLE names (id int PRIMARY KEY, ord int, t int, s int, r int, o int, k int, b int, v int, deleted int, latest int, removed int, written int, "select" int);
+SELECT mode, run(jsonb_build_object('table', 'names', 'mode', mode, 'newerBy', 't', 'deletes', '{"mode": "hard", "when": "{{item.gone}}"}'::jsonb)
+		- CASE WHEN mode = 'insert_only' THEN '{newerBy, deletes}' ELSE '{}' END::text[],
+	jsonb_build_array(jsonb_build_object('id', 1, 'gone', true, 't', n), jsonb_build_object('id', 2, 'ord', n, 't', n, 's', n, 'r', n, 'o', n, 'k', n, 'b', n, 'v', n,
+		'deleted', n, 'latest', n, 'removed', n, 'written', n, 'select', n)))
+FROM unnest(ARRAY['insert_only', 'update_only', 'upsert', 'batch_insert']) WITH ORDINALITY AS m(mode, n) ORDER BY n;
+SELECT * FROM names;
+CREATE TABLE version_names (id int, t int, s int, o int, e int, begins int, begins_ int, differing int, ended int, opened int, valid_from timestamptz, valid_to timestamptz);
+CREATE UNIQUE INDEX ON version_names (id) WHERE valid_to IS NULL;
+SELECT n, run('{"table": "version_names", "mode": "append_history"}',
+	jsonb_build_array(jsonb_build_object('id', 1, 't', n, 's', n, 'o', n, 'e', n, 'begins', n, 'begins_', n, 'differing', n, 'ended', n, 'opened', n))) FROM generate_series(1, 2) AS n;
+SELECT id, t, s, o, e, begins, begins_, differing, ended, opened, valid_to IS NULL AS open FROM version_names ORDER BY valid_from;
+
 --
 -- what is shown: the statement, the plan, the rows
 --

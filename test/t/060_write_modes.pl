@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use IO::Socket::INET;
+use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use SampleApi;
 use Test::More;
@@ -139,6 +140,28 @@ end_of($connection, 'history');
 is(sql($versions), '1a 1c 2b 3d 4e', 'a run that was killed and one that failed have added no versions');
 is(sql("SELECT string_agg(status, ' ' ORDER BY run_id), sum(records_processed), sum(records_inserted), sum(records_updated)
 		FROM databite.runs WHERE job_id = 'history'"), 'crashed failed completed|5|4|1', 'and each item is counted once');
+
+# Of a row that is deleted no request is made.
+sql('CREATE TABLE customers (id bigint PRIMARY KEY); CREATE TABLE orders (id bigint PRIMARY KEY, v text)');
+schedule_job(
+	$node,
+	'postgres', {
+		id => 'steps',
+		steps => [ {
+				id => 'customers',
+				source => { type => 'inline', items => [ { id => 1 }, { id => 2, gone => JSON::PP::true }, { id => 3, gone => JSON::PP::true } ] },
+				destination => { type => 'database', table => 'customers', deletes => { mode => 'hard', when => '{{item.gone}}' } }
+			}, {
+				id => 'orders',
+				dependsOn => ['customers'],
+				source => { type => 'api', url => "$url/{{customers.id}}" },
+				destination => { type => 'database', table => 'orders' }
+			} ] });
+sql("SELECT databite.enqueue_job('steps')");
+$connection = accept_request();
+end_of($connection, 'steps');
+is(sql("SELECT requests, records_processed, records_deleted FROM databite.runs WHERE job_id = 'steps'"), '1|4|0',
+	'requests are made of rows that are there');
 
 $node->stop;
 done_testing();
