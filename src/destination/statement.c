@@ -128,11 +128,10 @@ statement_upsert(const StatementParts *parts)
 char *
 statement_preview(const StatementParts *parts)
 {
-	const char *row = statement_free_name(parts, "v");	/* a column of that name would win over the row */
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT r.%s, pg_catalog.to_jsonb(%s)", order_name(parts), row);
+	appendStringInfo(&sql, "SELECT r.%s, pg_catalog.to_jsonb(v.*)", order_name(parts));	/* v may be a column, too */
 	if (parts->marks)
 	{
 		appendStringInfoString(&sql, ", ");
@@ -142,7 +141,7 @@ statement_preview(const StatementParts *parts)
 	append_rows(&sql, parts, strlen("FROM ("));
 	appendStringInfoString(&sql, ",\nLATERAL (SELECT ");
 	statement_append_names(&sql, parts, "r");
-	appendStringInfo(&sql, ") AS %s", row);
+	appendStringInfoString(&sql, ") AS v");
 	return sql.data;
 }
 
@@ -447,7 +446,10 @@ statement_append_latest(StringInfo sql, const StatementParts *parts)
 	appendStringInfo(sql, ", r.%s%s\n)", order, parts->first_wins ? "" : " DESC");
 }
 
-/* LEFT JOIN LATERAL the row that the table has of the key (o); condition: over that row (k) as well, or NULL. */
+/*
+ * LEFT JOIN LATERAL the row that the table has of the key (o).  condition: which
+ * of them (k), where there may be several; o has all columns then.  Or NULL.
+ */
 void
 statement_append_lookup(StringInfo sql, const StatementParts *parts, const char *condition)
 {
