@@ -126,6 +126,19 @@ CREATE TABLE databite.parent_state (
 );
 COMMENT ON TABLE databite.parent_state IS 'cursors of steps, of each row that their requests are made of';
 
+/*
+ * What a pass gathers before it is published is in a table of its own, databite.stage_<stage_id>, which is made a member
+ * of the extension: no dump carries it, and it goes with the extension.
+ */
+CREATE TABLE databite.stage (
+	stage_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	columns pg_catalog.text NOT NULL,
+	UNIQUE (job_id, step_id)
+);
+COMMENT ON TABLE databite.stage IS 'tables in which passes gather what they publish at their end';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -169,6 +182,7 @@ ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_state ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.stage ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;

@@ -174,8 +174,6 @@ SELECT pointer, message, hint FROM unnest(ARRAY['{"table": "keyless", "deletes":
 		'destination', '{"type": "database", "table": "t"}' || change));
 SELECT pointer, message, hint FROM databite.validate_job('{"id": "x", "source": {"type": "inline", "items": []}, "transform": {"id": "{{item.id}}", "deleted_at": "{{now}}"},
 	"destination": {"type": "database", "table": "timed", "deletes": {"mode": "soft", "when": "{{item.gone}}"}}}');
-SELECT pointer, message FROM databite.validate_job('{"id": "x", "source": {"type": "inline", "items": []},
-	"destination": {"type": "database", "table": "t", "deletes": {"missing": "hard", "maxFraction": 0.1}}}');
 
 --
 -- what is shown

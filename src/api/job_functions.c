@@ -9,11 +9,13 @@
 #include "base/compat.h"
 #include "catalog/run_catalog.h"
 #include "catalog/parent_catalog.h"
+#include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
 #include "fmgr.h"
 #include "job/definition.h"
 #include "miscadmin.h"
 #include "run/inspect.h"
+#include "run/job_lock.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
@@ -21,6 +23,7 @@
 #include "worker/worker.h"
 
 static void replace_job(const JobRecord *old, JobRecord *new, const Job *job);
+static void drop_stages(const char *job_id, const char *step_id);
 static void forget_other_cursors(const char *old_definition, const Job *job);
 static bool same_cursor(const JobIncremental *a, const JobIncremental *b);
 static bool same_path(const JsonPath *a, const JsonPath *b);
@@ -97,6 +100,7 @@ databite_unschedule_job(PG_FUNCTION_ARGS)
 	(void) run_catalog_request_cancel(id, &pid);
 	if (pid != 0)
 		worker_cancel_process_at_commit(pid);
+	drop_stages(id, NULL);
 	PG_RETURN_BOOL(job_catalog_delete(id));
 }
 
@@ -152,6 +156,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 	job_catalog_begin_epoch(job->id);
 	state_catalog_reset(job->id, step_id);
 	parent_catalog_forget(job->id, step_id);
+	drop_stages(job->id, step_id);
 	PG_RETURN_VOID();
 }
 
@@ -230,7 +235,16 @@ replace_job(const JobRecord *old, JobRecord *new, const Job *job)
 		state_catalog_forget_checkpoints(new->id);
 		state_catalog_forget_validators(new->id);
 		forget_other_cursors(old->definition, job);
+		drop_stages(new->id, NULL);
 	}
+}
+
+/* What an unfinished pass has gathered; a run that is going on drops it itself when it ends. */
+static void
+drop_stages(const char *job_id, const char *step_id)
+{
+	if (!job_lock_is_held(job_id))
+		stage_catalog_drop(job_id, step_id);
 }
 
 /* A value that was seen says nothing of another field, nor a token of another list. */

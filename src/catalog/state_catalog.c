@@ -122,12 +122,19 @@ state_catalog_reset(const char *job_id, const char *step_id)
 void
 state_catalog_forget_checkpoints(const char *job_id)
 {
+	state_catalog_forget_checkpoint(job_id, NULL);
+}
+
+void
+state_catalog_forget_checkpoint(const char *job_id, const char *step_id)
+{
 	CatalogScope scope;
 	CatalogArgs args = {0};
 
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
-	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
+	arg_text(&args, step_id);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);
 }
 

@@ -53,6 +53,9 @@ extern void state_catalog_reset(const char *job_id, const char *step_id);
 /* Forgets checkpoints, keeps last_sync_time: what comes next begins anew. */
 extern void state_catalog_forget_checkpoints(const char *job_id);
 
+/* The same of one step. */
+extern void state_catalog_forget_checkpoint(const char *job_id, const char *step_id);
+
 /* Forgets cursor and sync token of a step, keeps last_sync_time. */
 extern void state_catalog_forget_cursor(const char *job_id, const char *step_id);
 

@@ -30,6 +30,7 @@
 #include "catalog/pg_constraint.h"
 #include "destination/culprit.h"
 #include "destination/prepared.h"
+#include "destination/stage.h"
 #include "destination/write_mode.h"
 #include "item/convert.h"
 #include "miscadmin.h"
@@ -294,7 +295,8 @@ static bool
 find_refused(Search *search, const ErrorData *error, Culprit *culprit)
 {
 	int64		nitems = search->batch->nitems;
-	bool		ends = search->plan->upserts && !mode_takes_first(search->plan->step->destination.mode);
+	bool		ends = search->plan->upserts && !mode_takes_first(search->plan->step->destination.mode) &&
+		stage_content(search->plan) != STAGE_ROWS;
 	int64		begin = 0;
 	int64		end = nitems;
 

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "destination/prepared.h"
+#include "destination/stage.h"
 #include "destination/write_plan_data.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -21,7 +22,8 @@ write_plan_explain(const WritePlan *plan, Jsonb *scopes)
 	List	   *lines;
 	int			level;
 
-	if (plan->target == NULL || !OidIsValid(plan->target->oid))
+	/* a stage is made when a pass begins */
+	if (plan->target == NULL || !OidIsValid(plan->target->oid) || stage_content(plan) == STAGE_ROWS)
 		return NIL;
 
 	SPI_connect();

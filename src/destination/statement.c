@@ -163,6 +163,36 @@ statement_compute(const StatementParts *parts)
 }
 
 char *
+statement_key_match(const StatementParts *parts, const char *left, const char *right)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	foreach(lc, parts->key)
+	{
+		const TargetColumn *column = target_column(parts->target, lfirst(lc));
+		const char *name = quote_identifier(column->name);
+
+		appendStringInfo(&sql, "%s%s.%s %s %s.%s", lc == list_head(parts->key) ? "" : " AND ",
+						 left, name, statement_equality_operator(column->type), right, name);
+	}
+	return sql.data;
+}
+
+char *
+statement_differs(const StatementParts *parts, const char *left, const char *right)
+{
+	StringInfoData sql;
+
+	if (statement_only_key_columns(parts))
+		return NULL;
+	initStringInfo(&sql);
+	statement_append_distinct(&sql, parts, left, right);
+	return sql.data;
+}
+
+char *
 statement_equality_operator(Oid type)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
@@ -469,7 +499,7 @@ statement_append_lookup(StringInfo sql, const StatementParts *parts, const char 
 const char *
 statement_stored(const StatementParts *parts)
 {
-	return psprintf("%s%s", parts->target->relkind == RELKIND_RELATION ? "ONLY " : "", parts->target->qualified);
+	return psprintf("%s%s", target_only(parts->target), parts->target->qualified);
 }
 
 /* The row that comes is a change of the one that is there, and not older. */
@@ -539,16 +569,7 @@ append_sort_key(StringInfo sql, const StatementParts *parts)
 void
 statement_append_key_match(StringInfo sql, const StatementParts *parts)
 {
-	ListCell   *lc;
-
-	foreach(lc, parts->key)
-	{
-		const TargetColumn *column = target_column(parts->target, lfirst(lc));
-		const char *name = quote_identifier(column->name);
-
-		appendStringInfo(sql, "%sk.%s %s s.%s", lc == list_head(parts->key) ? "" : " AND ",
-						 name, statement_equality_operator(column->type), name);
-	}
+	appendStringInfoString(sql, statement_key_match(parts, "k", "s"));
 }
 
 /* (t.a, t.b) IS DISTINCT FROM (excluded.a, excluded.b), of all but the key's columns. */

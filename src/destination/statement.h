@@ -45,6 +45,7 @@ typedef struct StatementParts
 	bool		first_wins;		/* of several rows of a key, rather than the last */
 	const TargetColumn *newer_by;	/* one of the columns: rows that are older by it than what is there are left out; or NULL */
 	bool		deletes;		/* of items that are marked as deleted, the rows are deleted */
+	bool		deletes_softly; /* that is, they get the mark */
 	const TargetColumn *mark;	/* one of the columns: it says that a row is deleted, and one that is written is not; NULL: none */
 } StatementParts;
 
@@ -83,6 +84,12 @@ extern char *statement_preview(const StatementParts *parts);
  * Gives a number that is of no use.
  */
 extern char *statement_compute(const StatementParts *parts);
+
+/* "t.a = s.a AND t.b = s.b", of the key, with the operators that the key's index has. */
+extern char *statement_key_match(const StatementParts *parts, const char *left, const char *right);
+
+/* "(t.c, t.d) IS DISTINCT FROM (s.c, s.d)", of the other columns; NULL where there is none. */
+extern char *statement_differs(const StatementParts *parts, const char *left, const char *right);
 
 /* OPERATOR(pg_catalog.=), the equality of the type; an error where it has none. */
 extern char *statement_equality_operator(Oid type);

@@ -34,7 +34,6 @@ static void append_row_match(StringInfo sql, const StatementParts *parts);
 static void append_key_count(StringInfo sql, const StatementParts *parts);
 static void append_joined_keys(StringInfo sql, const StatementParts *parts);
 static void append_versions_into(StringInfo sql, const StatementParts *parts);
-static const char *time_of_mark(const TargetColumn *mark);
 
 char *
 statement_insert_only(const StatementParts *parts)
@@ -152,14 +151,16 @@ statement_history(const StatementParts *parts)
 void
 statement_append_removal(StringInfo sql, const StatementParts *parts)
 {
+	const TargetColumn *mark = parts->deletes_softly ? parts->mark : NULL;
+
 	append_latest_part(sql, parts);
 	appendStringInfoString(sql, "removed AS (\n");
-	if (parts->mark == NULL)
+	if (mark == NULL)
 		appendStringInfo(sql, "DELETE FROM %s AS t\nUSING latest AS s", statement_stored(parts));
 	else
 	{
 		appendStringInfo(sql, "UPDATE %s AS t SET %s = %s", statement_stored(parts),
-						 quote_identifier(parts->mark->name), time_of_mark(parts->mark));
+						 quote_identifier(mark->name), statement_mark_value(mark));
 		if (parts->newer_by != NULL)
 		{
 			const char *name = quote_identifier(parts->newer_by->name);
@@ -170,9 +171,8 @@ statement_append_removal(StringInfo sql, const StatementParts *parts)
 	}
 	appendStringInfo(sql, "\nWHERE s.%s AND ", statement_deleted_name(parts));
 	append_row_match(sql, parts);
-	if (parts->mark != NULL)
-		appendStringInfo(sql, " AND t.%s %s", quote_identifier(parts->mark->name),
-						 getBaseType(parts->mark->type) == BOOLOID ? "IS NOT TRUE" : "IS NULL");
+	if (mark != NULL)
+		appendStringInfo(sql, " AND %s", statement_unmarked(mark, "t"));
 	if (parts->newer_by != NULL)
 	{
 		appendStringInfoString(sql, " AND ");
@@ -277,8 +277,8 @@ append_versions_into(StringInfo sql, const StatementParts *parts)
 }
 
 /* What a soft delete sets; a time without a zone is UTC, as everywhere. */
-static const char *
-time_of_mark(const TargetColumn *mark)
+const char *
+statement_mark_value(const TargetColumn *mark)
 {
 	switch (getBaseType(mark->type))
 	{
@@ -289,4 +289,11 @@ time_of_mark(const TargetColumn *mark)
 		default:
 			return "pg_catalog.timezone('UTC', pg_catalog.now())";
 	}
+}
+
+char *
+statement_unmarked(const TargetColumn *mark, const char *alias)
+{
+	return psprintf("%s.%s %s", alias, quote_identifier(mark->name),
+					getBaseType(mark->type) == BOOLOID ? "IS NOT TRUE" : "IS NULL");
 }

@@ -40,6 +40,10 @@ extern void statement_append_removal(StringInfo sql, const StatementParts *parts
 /* Of the rows of latest (s), those that are written; only when the others have been removed, whose values they may take. */
 extern void statement_append_live(StringInfo sql, const StatementParts *parts);
 
+/* The value that marks a row as deleted, and the condition that a row (an alias) is not. */
+extern const char *statement_mark_value(const TargetColumn *mark);
+extern char *statement_unmarked(const TargetColumn *mark, const char *alias);
+
 /* Goes on from the third count. */
 extern void statement_append_removed_counts(StringInfo sql, const StatementParts *parts);
 

@@ -197,6 +197,12 @@ target_supports_upsert(const Target *target)
 	return target->relkind == RELKIND_RELATION || target->relkind == RELKIND_PARTITIONED_TABLE;
 }
 
+const char *
+target_only(const Target *target)
+{
+	return target->relkind == RELKIND_RELATION ? "ONLY " : "";
+}
+
 bool
 name_list_has(const List *names, const char *name)
 {

@@ -70,6 +70,9 @@ extern bool target_is_writable(const Target *target);
 /* Can rows be found and updated here by ON CONFLICT? */
 extern bool target_supports_upsert(const Target *target);
 
+/* "ONLY " before the name of a table in which rows are looked for: those of tables that inherit from it are not its own. */
+extern const char *target_only(const Target *target);
+
 /* Is the name in the list (of char *)? */
 extern bool name_list_has(const List *names, const char *name);
 

@@ -24,6 +24,7 @@
 #include "destination/culprit.h"
 #include "destination/isolate.h"
 #include "destination/prepared.h"
+#include "destination/stage.h"
 #include "destination/write_plan_data.h"
 #include "item/convert.h"
 #include "utils/builtins.h"
@@ -352,6 +353,8 @@ write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 						 WriteCounts *counts)
 {
 	prepared_run(&plan->statement, plan->sql, scopes);
+	if (stage_content(plan) == STAGE_ROWS)
+		return;					/* counted when they are published */
 	if (plan->upserts)
 		add_upsert_counts(plan, kept_items(batch, marks), counts);
 	else

@@ -54,6 +54,11 @@ mode_needs_key(const JobStep *step, const char **pointer)
 		*pointer = destination->deletes->when.pointer;
 		return "a delete";
 	}
+	if (destination->deletes != NULL && destination->deletes->missing != DELETE_NONE)
+	{
+		*pointer = destination->deletes->pointer;
+		return "\"missing\"";
+	}
 	if (destination->newer_by != NULL)
 	{
 		*pointer = destination->newer_by_pointer;
@@ -191,6 +196,7 @@ mode_inserts_new(const WritePlan *plan)
 	{
 		case WRITE_INSERT_ONLY:
 		case WRITE_UPDATE_ONLY:
+		case WRITE_REPLACE:
 		case WRITE_APPEND_HISTORY:
 			return false;
 		default:
@@ -224,6 +230,7 @@ mode_add_parts(const WritePlan *plan, StatementParts *parts)
 	if (destination->newer_by != NULL)
 		parts->newer_by = target_column(plan->target, destination->newer_by);
 	parts->deletes = plan->deletion != NULL;
+	parts->deletes_softly = parts->deletes && destination->deletes->mode == DELETE_SOFT;
 	if (soft_deletes(destination) != NULL)
 		parts->mark = target_column(plan->target, destination->deletes->column);
 }

@@ -13,8 +13,8 @@
 #include "catalog/namespace.h"
 #include "destination/create_table.h"
 #include "destination/infer.h"
+#include "destination/stage_data.h"
 #include "destination/write_mode.h"
-#include "destination/write_plan_data.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -140,7 +140,7 @@ write_plan_is_upsert(const WritePlan *plan)
 bool
 write_plan_goes_on(const WritePlan *plan)
 {
-	return !plan->upserts || plan->step->destination.mode == WRITE_APPEND_HISTORY;
+	return (!plan->upserts && stage_content(plan) != STAGE_ROWS) || plan->step->destination.mode == WRITE_APPEND_HISTORY;
 }
 
 int
@@ -208,7 +208,11 @@ write_plan_build(WritePlan *plan)
 		pfree(plan->insert_sql);
 	plan->upserts = upsert_is_possible(plan);
 	parts = write_plan_parts(plan, false);
-	plan->sql = plan->upserts ? mode_statement(plan, &parts) : statement_insert(&parts);
+	stage_follow(plan);
+	if (stage_content(plan) == STAGE_ROWS)
+		plan->sql = stage_rows_statement(plan, &parts);
+	else
+		plan->sql = plan->upserts ? mode_statement(plan, &parts) : statement_insert(&parts);
 	plan->insert_sql = plan->upserts && mode_inserts_new(plan) && key_is_not_null(plan) ? statement_insert(&parts) : NULL;
 	plan->new_batches = 0;
 	plan->new_batches_needed = 1;
@@ -378,6 +382,8 @@ plan_columns(WritePlan *plan, ProblemList *problems)
 	else
 		plan->columns = columns_map_by_name(plan->step, plan->target, compiler->inputs);
 	plan->rules = rules_create(plan->step, plan->target, plan->columns, compiler);
+	if (stage_content(plan) == STAGE_ROWS)
+		plan->position = stage_add_position(&compiler->inputs->inputs);
 	plan->inputs = compiler->inputs->inputs;
 	plan->marks = compiler->inputs->marks;
 
@@ -445,7 +451,7 @@ plan_stated_key(WritePlan *plan, ProblemList *problems)
 	if (!target_supports_upsert(target))
 	{
 		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, destination->key_pointer,
-					"Use mode \"insert\" without a key.",
+					destination->mode == WRITE_REPLACE ? "Leave the key out." : "Use mode \"insert\" without a key.",
 					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
 		return;
 	}
@@ -655,7 +661,10 @@ release_statements(WritePlan *plan)
 		SPI_freeplan(plan->statement);
 	if (plan->insert_statement != NULL)
 		SPI_freeplan(plan->insert_statement);
-	plan->statement = plan->insert_statement = NULL;
+	if (plan->key_statement != NULL)
+		SPI_freeplan(plan->key_statement);
+	plan->statement = plan->insert_statement = plan->key_statement = NULL;
+	plan->key_sql = NULL;
 }
 
 /* Reset callback of the plan's context. */

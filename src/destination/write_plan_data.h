@@ -48,6 +48,13 @@ struct WritePlan
 	SPIPlanPtr	insert_statement;
 	int			new_batches;	/* so many batches in a row had only new rows */
 	int			new_batches_needed; /* to try the plain INSERT; doubles when it fails */
+
+	/* What is gathered before it is published: see stage.c. */
+	char	   *stage;			/* its name; NULL: it is not made yet, or the step has none */
+	int			nstaged;		/* so many of the columns it has */
+	TemplateInput *position;	/* of rows of a stage: the item's position in the pass */
+	char	   *key_sql;		/* adds keys to the stage; NULL: not built yet */
+	SPIPlanPtr	key_statement;
 };
 
 /* Builds the statement for the columns in use, or for all while none is. */

@@ -108,6 +108,7 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 	struct json_object *root = parse_root(json, len, "a job definition", problems);
 	JobReading *reading;
 	bool		has_steps;
+	ListCell   *lc;
 
 	if (root == NULL)
 		return NULL;
@@ -128,6 +129,8 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 		reading->job.steps = list_make1(&reading->step);
 	}
 	finish_error_handling(&reading->job);
+	foreach(lc, reading->job.steps)
+		destination_definition_check(problems, lfirst(lc));
 	return &reading->job;
 }
 

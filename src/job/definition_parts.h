@@ -78,6 +78,9 @@ extern void response_definition_parse(ProblemList *problems, struct json_object 
 extern void destination_definition_parse(ProblemList *problems, struct json_object *object,
 										 const char *pointer, JobDestination *destination);
 
+/* What is wrong between the parts of a step that has been read. */
+extern void destination_definition_check(ProblemList *problems, const JobStep *step);
+
 /* validation_definition.c; a KeyParser, target is where a JobValidation * goes. */
 extern void read_validation(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 

@@ -33,7 +33,7 @@ static const Choice write_modes[] = {
 	{"batch_insert", WRITE_BATCH},
 	{"streaming_insert", WRITE_STREAMING},
 	{"parallel_insert", WRITE_PARALLEL, true},
-	{"replace", WRITE_REPLACE, true},
+	{"replace", WRITE_REPLACE},
 	{"append_history", WRITE_APPEND_HISTORY},
 	{NULL}
 };
@@ -82,9 +82,8 @@ static const KeyRule pool_rules[] = {
 static const KeyRule deletes_rules[] = {
 	{.name = "mode", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, mode), .choices = delete_modes},
 	{.name = "when", .types = VALUE_STRING, .parse = read_delete_condition, FIELD(JobDeletes, when)},
-	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .flags = KEY_UNSUPPORTED,
-	FIELD(JobDeletes, missing), .choices = delete_modes},
-	{.name = "maxFraction", .types = VALUE_NUMBER, .parse = read_fraction, .flags = KEY_UNSUPPORTED, FIELD(JobDeletes, max_fraction)},
+	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, FIELD(JobDeletes, missing), .choices = delete_modes},
+	{.name = "maxFraction", .types = VALUE_NUMBER, .parse = read_fraction, FIELD(JobDeletes, max_fraction)},
 	{.name = "column", .types = VALUE_STRING, .parse = read_column_name, FIELD(JobDeletes, column)},
 	{NULL}
 };
@@ -145,6 +144,37 @@ check_mode(ProblemList *problems, const JobDestination *destination)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, deletes->when.pointer,
 					"Use it with mode \"upsert\" or \"update_only\".",
 					"mode \"%s\" does not delete rows of items", write_mode_name(destination->mode));
+}
+
+/*
+ * What is said of a whole listing is of no use where the source is asked for a
+ * part, and needs rows that can be found by a key.
+ */
+void
+destination_definition_check(ProblemList *problems, const JobStep *step)
+{
+	const JobDestination *destination = &step->destination;
+	const JobDeletes *deletes = destination->deletes;
+	char	   *mode_pointer = psprintf("%s/destination/mode", step->pointer);
+
+	if (destination->mode == WRITE_REPLACE && step->source.incremental != NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, mode_pointer,
+					"Use mode \"upsert\", or leave \"incremental\" out.",
+					"mode \"replace\" needs the whole listing, and an incremental source gives a part of it");
+	if (deletes == NULL || deletes->missing == DELETE_NONE)
+		return;
+	switch (destination->mode)
+	{
+		case WRITE_DEFAULT:
+		case WRITE_UPSERT:
+		case WRITE_BATCH:
+		case WRITE_STREAMING:
+			break;
+		default:
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(deletes->pointer, "missing"),
+						destination->mode == WRITE_REPLACE ? "Mode \"replace\" deletes them by itself." : "Use mode \"upsert\".",
+						"mode \"%s\" does not go with deleting what is missing", write_mode_name(destination->mode));
+	}
 }
 
 /* Whether it names a table is for the part that looks for it. */

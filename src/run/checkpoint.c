@@ -2,21 +2,23 @@
  * checkpoint.c
  *	  Where a pass stands, as JSON.
  *
- * {"started_at": text, "position": n, "rejected": n, "taken": n, "seen": text,
+ * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text,
  *  "sync_token", "etag", "last_modified", "validators_for": text,
- *  "next_window": text, "next_parent": n,
+ *  "next_window": text, "next_parent": n, "columns": [text],
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
  *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
  *				  "token_expired": true, "new_token": text, "split": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
- * place of the listing that this one is a part of.  {"done": true} stands for a
+ * place of the listing that this one is a part of.  "columns" are those that the
+ * rows in a stage have values for.  {"done": true, "partial": false} stands for a
  * step that is complete while the run that it belongs to is not.
  */
 #include "postgres.h"
 
 #include "base/jsonc.h"
+#include "destination/stage.h"
 #include "mb/pg_wchar.h"
 #include "run/step_data.h"
 #include "utils/json.h"
@@ -25,6 +27,7 @@
 
 #define CHECKPOINT_DEPTH 512
 
+static void append_columns(StringInfo json, const StepRun *sr);
 static void append_listing(StringInfo json, const StepRun *sr, const Listing *listing);
 static void append_member(StringInfo json, const char *name, const char *value);
 static void append_text(StringInfo json, const char *name, const char *value);
@@ -34,17 +37,27 @@ static char *member_of(struct json_object *object, const char *name);
 static char *text_of(struct json_object *object, const char *name);
 static int64 number_of(struct json_object *object, const char *name);
 static bool flag_of(struct json_object *object, const char *name);
+static List *names_of(struct json_object *object, const char *name);
 static char *print(struct json_object *value);
 
+const char *
+checkpoint_done(bool partial)
+{
+	return partial ? "{\"done\": true, \"partial\": true}" : "{\"done\": true}";
+}
+
 bool
-checkpoint_is_done(const char *checkpoint)
+checkpoint_is_done(const char *checkpoint, bool *partial)
 {
 	struct json_object *root;
 	char	   *error;
 
-	return checkpoint != NULL &&
-		jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) &&
-		flag_of(root, "done");
+	*partial = false;
+	if (checkpoint == NULL ||
+		!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error))
+		return false;
+	*partial = flag_of(root, "partial");
+	return flag_of(root, "done");
 }
 
 TimestampTz
@@ -76,6 +89,8 @@ checkpoint_read(StepRun *sr)
 	sr->position = number_of(root, "position");
 	sr->rejected = number_of(root, "rejected");
 	sr->taken = number_of(root, "taken");
+	sr->left_out = number_of(root, "left_out");
+	stage_take_into_use(sr->plan, names_of(root, "columns"));
 	cursor_see(sr->cursor, text_of(root, "seen"));
 	sr->sync_token = member_of(root, "sync_token");
 	sr->etag = member_of(root, "etag");
@@ -99,13 +114,16 @@ checkpoint_write(StepRun *sr)
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
 	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
 					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
+	appendStringInfo(&json, ", \"left_out\": %d", sr->left_out);
 	append_text(&json, "seen", cursor_seen(sr->cursor));
 	append_member(&json, "sync_token", sr->sync_token);
 	append_member(&json, "etag", sr->etag);
 	append_member(&json, "last_modified", sr->last_modified);
 	append_member(&json, "validators_for", sr->validators_for);
 	append_member(&json, "next_window", sr->next_window);
-	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT ", \"listings\": [", sr->next_parent);
+	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT, sr->next_parent);
+	append_columns(&json, sr);
+	appendStringInfoString(&json, ", \"listings\": [");
 	foreach(lc, sr->listings)
 	{
 		if (foreach_current_index(lc) > 0)
@@ -114,6 +132,23 @@ checkpoint_write(StepRun *sr)
 	}
 	appendStringInfoString(&json, "]}");
 	return json.data;
+}
+
+static void
+append_columns(StringInfo json, const StepRun *sr)
+{
+	ListCell   *lc;
+
+	if (stage_content(sr->plan) != STAGE_ROWS)
+		return;
+	appendStringInfoString(json, ", \"columns\": [");
+	foreach(lc, stage_columns_in_use(sr->plan))
+	{
+		if (foreach_current_index(lc) > 0)
+			appendStringInfoString(json, ", ");
+		escape_json(json, lfirst(lc));
+	}
+	appendStringInfoChar(json, ']');
 }
 
 static void
@@ -265,6 +300,20 @@ flag_of(struct json_object *object, const char *name)
 	struct json_object *value;
 
 	return jsonc_get(object, name, &value) && json_object_get_boolean(value);
+}
+
+/* Texts, in the current context. */
+static List *
+names_of(struct json_object *object, const char *name)
+{
+	struct json_object *value;
+	List	   *names = NIL;
+
+	if (!jsonc_get(object, name, &value) || !json_object_is_type(value, json_type_array))
+		return NIL;
+	for (size_t i = 0; i < json_object_array_length(value); i++)
+		names = lappend(names, pstrdup(json_object_get_string(json_object_array_get_idx(value, i))));
+	return names;
 }
 
 static char *

@@ -31,6 +31,8 @@ typedef struct RunContext
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */
 	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
+	bool		publishing;		/* what fails now fails for what the pass has gathered: the next one begins anew */
+	List	   *partial_steps;	/* of char *: ids of those that have not read all that their sources have */
 
 	/* Tries again: see run_retry.c.  0: none. */
 	int64		resumes;		/* the failed run that this one tries again */

@@ -9,6 +9,7 @@
 
 #include "destination/item_filter.h"
 #include "destination/rules.h"
+#include "destination/stage.h"
 #include "destination/write_plan.h"
 #include "item/convert.h"
 #include "miscadmin.h"
@@ -18,6 +19,7 @@
 #include "run/run_error.h"
 #include "run/secret_mask.h"
 #include "run/step_data.h"
+#include "template/template.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -60,12 +62,16 @@ static const char *const target_parts[] = {
 	"destination/type", "destination/table", "destination/schema", "destination/mode", "destination/key", NULL
 };
 
+static void inspect_target(const JobStep *step, ProblemList *problems);
+static void inspect_query(const JobStep *step, ProblemList *problems);
+static void inspect_bounds(const JobStep *step, int scopes, const char *part, ProblemList *problems);
 static void inspect_source(const JobStep *step, ProblemList *problems);
 static bool parts_are_right(const JobStep *step, const char *const *parts, const ProblemList *problems);
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
 static void explain_steps(RunContext *run, void *arg);
+static List *explain_stage(const WritePlan *plan, List *lines);
 static List *explain_plan(const List *plan, List *lines);
 static List *explain_sql(const char *sql, List *lines);
 static List *explain_request(RunContext *run, const JobStep *step, List *lines);
@@ -109,11 +115,11 @@ inspect_check(const Job *job, ProblemList *problems)
 		if (step->source.type == SOURCE_API && parts_are_right(step, response_parts, problems))
 			(void) response_rules_create(&step->source, problems, problems->context);
 		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
-			(void) sql_source_create(&step->source, problems, problems->context);
+			inspect_query(step, problems);
 		if (step->source.incremental != NULL && part_is_right(step, "source/incremental", problems))
 			cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 		if (has_target)
-			(void) write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+			inspect_target(step, problems);
 		else
 		{
 			if (part_is_right(step, "source/where", problems))
@@ -127,13 +133,44 @@ inspect_check(const Job *job, ProblemList *problems)
 	}
 }
 
+/* What the step writes, and of which items. */
+static void
+inspect_target(const JobStep *step, ProblemList *problems)
+{
+	WritePlan  *plan = write_plan_create(step, WRITE_PLAN_CHECK, problems, problems->context);
+
+	if (plan != NULL)
+		inspect_bounds(step, stage_filter_scopes(plan), "source/where", problems);
+}
+
+static void
+inspect_query(const JobStep *step, ProblemList *problems)
+{
+	SqlSource  *source = sql_source_create(&step->source, problems, problems->context);
+
+	if (source != NULL)
+		inspect_bounds(step, sql_source_uses(source), "source/query", problems);
+}
+
+/* A table is not replaced by what is newer than something; scopes: that templates of the part name. */
+static void
+inspect_bounds(const JobStep *step, int scopes, const char *part, ProblemList *problems)
+{
+	if (step->destination.mode == WRITE_REPLACE && (scopes & TEMPLATE_USES_BOUNDS) != 0)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s/%s", step->pointer, part),
+					"Use mode \"upsert\", or ask for all that there is.",
+					"mode \"replace\" needs the whole listing, and last_sync_time, cursor or window ask for a part of it");
+}
+
 /* What the step asks its source with. */
 static void
 inspect_source(const JobStep *step, ProblemList *problems)
 {
 	bool		has_auth = parts_are_right(step, auth_parts, problems);
+	RequestPlan *plan = request_plan_create(step, problems, problems->context);
 
-	(void) request_plan_create(step, problems, problems->context);
+	if (plan != NULL)
+		inspect_bounds(step, request_plan_uses(plan), "source", problems);
 	if (has_auth)
 		(void) auth_session_create(&step->source, problems, problems->context);
 }
@@ -229,6 +266,8 @@ explain_steps(RunContext *run, void *arg)
 		if (deletion != NULL)
 			lines = explain_sql(psprintf("-- the items whose rows are deleted\n%s", deletion), lines);
 		lines = explain_sql(write_plan_sql(plan), lines);
+		if (!write_plan_needs_sample(plan))
+			lines = explain_stage(plan, lines);
 		if (explanation->costs)
 			lines = explain_plan(write_plan_explain(plan, scopes_now(run, step)), lines);
 		explanation->lines = lines;
@@ -243,6 +282,24 @@ explain_sql(const char *sql, List *lines)
 
 	while ((line = strsep(&rest, "\n")) != NULL)
 		lines = lappend(lines, psprintf("  %s", line));
+	return lines;
+}
+
+/* What is done when the whole listing has been read. */
+static List *
+explain_stage(const WritePlan *plan, List *lines)
+{
+	List	   *statements = NIL;
+	ListCell   *lc;
+
+	if (stage_content(plan) == STAGE_ROWS)
+		statements = stage_publish_statements(plan);
+	else if (stage_content(plan) == STAGE_KEYS)
+		statements = stage_missing_statements(plan);
+	if (statements != NIL)
+		lines = lappend(lines, pstrdup("  -- when the whole listing has been read"));
+	foreach(lc, statements)
+		lines = explain_sql(psprintf("%s;", (char *) lfirst(lc)), lines);
 	return lines;
 }
 

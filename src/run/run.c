@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/shared_progress.h"
+#include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -52,6 +53,7 @@ static void complete_run(RunContext *run, void *arg);
 static void record_failure(RunContext *run, void *arg);
 static void read_definition(RunContext *run);
 static void note_pools(RunContext *run);
+static void forget_passes(const RunContext *run, bool tried_again, bool job_is_gone);
 static RunStatus failure_status(const ErrorData *error);
 static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
 static void lock_or_fail(const char *job_id, bool session);
@@ -420,8 +422,7 @@ record_failure(RunContext *run, void *arg)
 	if (run->mode == RUN_IN_FUNCTION)
 		return;
 
-	if (!run->keep_checkpoint && !tried_again)
-		state_catalog_forget_checkpoints(run->record->id);
+	forget_passes(run, tried_again, job == NULL);
 
 	/* The server said when it may be asked again, and that is longer than a run waits. */
 	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
@@ -430,6 +431,22 @@ record_failure(RunContext *run, void *arg)
 		if (!tried_again || job->next_run_at < retry_at)
 			job_catalog_set_next_run(job->id, retry_at);
 	}
+}
+
+/* What no later run is to go on with. */
+static void
+forget_passes(const RunContext *run, bool tried_again, bool job_is_gone)
+{
+	const char *job_id = run->record->id;
+
+	if (!run->keep_checkpoint && !tried_again)
+		state_catalog_forget_checkpoints(job_id);
+	else if (run->publishing)
+		state_catalog_forget_checkpoint(job_id, run->step->id);
+	if ((!run->keep_checkpoint && !tried_again) || job_is_gone)
+		stage_catalog_drop(job_id, NULL);
+	else if (run->publishing)
+		stage_catalog_drop(job_id, run->step->id);
 }
 
 static RunStatus

@@ -54,6 +54,7 @@ struct SqlSource
 	int			ntemplates;
 	Oid		   *types;			/* of the parameters */
 	char	   *values;			/* the statement that computes them, or NULL */
+	int			uses;			/* TEMPLATE_SCOPE_ of the scopes that the templates name */
 	char	   *shown;
 
 	TupleDesc	row_type;		/* of the tuplestore: one text, but in UTF-8 */
@@ -342,6 +343,8 @@ compile_templates(SqlSource *source, const JobSource *definition, ProblemList *p
 		appendStringInfo(&values, "%s(%s)", i == 0 ? "SELECT " : ", ", expr->sql);
 	}
 
+	source->uses = compiler->inputs->used;
+
 	/* Keeps $1 a part of the statement, whether a template uses it or not. */
 	appendStringInfoString(&values, " FROM (SELECT $1::pg_catalog.jsonb) AS scopes");
 	source->values = source->ntemplates > 0 ? values.data : NULL;
@@ -368,6 +371,12 @@ shown_query(const SqlSource *source)
 	}
 	appendStringInfoString(&text, source->written + at);
 	return text.data;
+}
+
+int
+sql_source_uses(const SqlSource *source)
+{
+	return source->uses;
 }
 
 const char *

@@ -28,6 +28,9 @@ extern void sql_source_execute(SqlSource *source, Jsonb *scopes);
 /* The next row as JSON text, UTF-8, in the current memory context; NULL at the end.  Needs no transaction. */
 extern char *sql_source_next(SqlSource *source, size_t *len);
 
+/* TEMPLATE_SCOPE_ of the scopes that its templates name. */
+extern int	sql_source_uses(const SqlSource *source);
+
 /* The query as it is sent, for explain_job. */
 extern const char *sql_source_text(const SqlSource *source);
 

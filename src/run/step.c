@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "destination/stage.h"
 #include "item/convert.h"
 #include "miscadmin.h"
 #include "run/run_error.h"
@@ -176,14 +177,19 @@ prepare(RunContext *run, void *arg)
 	StepRun    *sr = arg;
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	ProblemList *problems = problem_list_create(sr->memory);
+	bool		partial;
 
 	state_catalog_get(run->record->id, sr->step->id, &sr->state);
-	sr->done = checkpoint_is_done(sr->state.checkpoint);
+	sr->done = checkpoint_is_done(sr->state.checkpoint, &partial);
+	if (partial)
+		step_note_part(sr);
 	sr->plan = write_plan_create(sr->step, WRITE_PLAN_RUN, problems, sr->memory);
 	problem_raise_first(problems);
 	run->keep_checkpoint |= write_plan_goes_on(sr->plan);
 	if (!sr->done)
 	{
+		step_stage_find(sr);
+
 		/* A pass asks for what there was when it began, in whichever run: the rest is the next one's. */
 		sr->pass_started = goes_on(sr) ? checkpoint_started_at(sr->state.checkpoint) : run->started_at;
 		sr->scopes_used = write_plan_scopes(sr->plan);
@@ -254,6 +260,7 @@ begin_pass(RunContext *run, void *arg)
 		cursor_bounds(sr->cursor, &bounds);
 		sr->next_window = pstrdup(bounds.from);
 	}
+	step_stage_begin(sr, goes_on(sr));
 	if (goes_on(sr))
 		checkpoint_read(sr);
 	else if (sr->wanted != NIL)
@@ -261,11 +268,16 @@ begin_pass(RunContext *run, void *arg)
 	MemoryContextSwitchTo(old);
 }
 
-/* Nobody can tell whether a query gives the same rows again, so where they can be written again they are. */
+/*
+ * Where what was gathered is gone, all of it is gathered again.  Nobody can tell whether a query gives the same rows again, so
+ * where they can be written again they are.
+ */
 static bool
 goes_on(const StepRun *sr)
 {
-	return sr->state.checkpoint != NULL && (sr->step->source.type != SOURCE_SQL || !write_plan_is_upsert(sr->plan));
+	return sr->state.checkpoint != NULL && !sr->stage_lost &&
+		(sr->step->source.type != SOURCE_SQL ||
+		 (!write_plan_is_upsert(sr->plan) && stage_content(sr->plan) != STAGE_ROWS));
 }
 
 static void

@@ -16,6 +16,7 @@
  *	step_items.c	bytes to items of the batch
  *	step_memory.c	who may hold how much memory
  *	step_write.c	the batch to the table, with counters and checkpoint
+ *	step_stage.c	what a pass gathers before it is published
  *	checkpoint.c	the checkpoint as JSON
  */
 #ifndef DATABITE_STEP_DATA_H
@@ -103,6 +104,8 @@ struct StepRun
 	bool		windowed;		/* incremental.step */
 	bool		done;			/* complete, in an earlier run that this one goes on with */
 	List	   *wanted;			/* of char *: columns that later steps ask for in requests */
+	char	   *stage_relation; /* of a pass that has not ended, or NULL */
+	bool		stage_lost;		/* there is none that such a pass could go on with */
 
 	/* Where the pass stands: see checkpoint.c. */
 	List	   *listings;		/* of Listing *, open */
@@ -123,6 +126,7 @@ struct StepRun
 	char	   *last_modified;
 	char	   *validators_for; /* the request that they belong to */
 	bool		unchanged;		/* 304: the source has nothing new */
+	int			left_out;		/* pages that a rule has left out */
 
 	/* While items are read. */
 	uint32		turn;			/* whose bytes are looked at first */
@@ -137,7 +141,6 @@ struct StepRun
 	bool		sampling;		/* readers read whole items */
 	bool		list_noticed;
 	int64		pages_done;
-	int			left_out;		/* pages that a rule has left out */
 	TimestampTz last_flush;
 	bool		finished;		/* this flush is the last */
 	bool		cancelled;
@@ -292,12 +295,31 @@ extern void step_lower_work_mem(const StepRun *sr);
 /* Writes and commits what the batch holds, with counters and checkpoint. */
 extern void step_flush(StepRun *sr);
 
+/* step_stage.c */
+
+/* Looks for the stage of a pass that has not ended. */
+extern void step_stage_find(StepRun *sr);
+
+/* Takes it up again, or makes a new one if the table is known. */
+extern void step_stage_begin(StepRun *sr, bool goes_on);
+
+/* The table has become known. */
+extern void step_stage_make(StepRun *sr);
+
+/* Publishes what has been gathered, with the last rows; the stage is gone then. */
+extern void step_stage_finish(StepRun *sr, WriteCounts *counts);
+
+/* Why what the pass has read is not all that the source has; NULL: it is all. */
+extern const char *step_is_part(const StepRun *sr);
+
+/* Has later steps of the run know that. */
+extern void step_note_part(const StepRun *sr);
+
 /* checkpoint.c */
 
-#define CHECKPOINT_DONE "{\"done\": true}"
-
-/* Is it that of a step that is complete, in a run that is not? */
-extern bool checkpoint_is_done(const char *checkpoint);
+/* Of a step that is complete, in a run that is not; partial: step_is_part. */
+extern const char *checkpoint_done(bool partial);
+extern bool checkpoint_is_done(const char *checkpoint, bool *partial);
 
 /* When the pass began that it is of. */
 extern TimestampTz checkpoint_started_at(const char *checkpoint);

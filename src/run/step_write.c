@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include "catalog/rejected_catalog.h"
+#include "catalog/stage_catalog.h"
+#include "destination/stage.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
@@ -43,6 +45,7 @@ step_flush(StepRun *sr)
 	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
 	run_in_transaction(sr->run, write_batch, sr);
 	sr->run->more_to_come = false;
+	sr->run->publishing = false;
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(sr->write_memory);
 
@@ -101,13 +104,15 @@ write_batch(RunContext *run, void *arg)
 	step_lower_work_mem(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
-	count(run, &counts, sr->pages_done, &sr->counters);
 	sr->rejected += counts.rejected;
 	sr->taken += counts.processed - counts.rejected - counts.skipped;
 	if (sr->finished && sr->rejected > 0 && sr->taken == 0)
 		run->failure = all_rejected(sr);
 	else if (sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
 		note_no_table(sr);
+	if (sr->finished && run->failure == NULL)
+		step_stage_finish(sr, &counts);
+	count(run, &counts, sr->pages_done, &sr->counters);
 	if (sr->finished && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (sr->parent_tokens != NIL)
@@ -139,6 +144,7 @@ write_items(StepRun *sr, WriteCounts *counts)
 	{
 		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
 		sr->run->keep_checkpoint |= write_plan_goes_on(sr->plan);
+		step_stage_make(sr);
 	}
 	if (sr->sampling && !write_plan_needs_sample(sr->plan))
 	{
@@ -148,6 +154,8 @@ write_items(StepRun *sr, WriteCounts *counts)
 		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
 	}
 	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
+	if (stage_content(sr->plan) == STAGE_KEYS && !write_plan_needs_sample(sr->plan))
+		stage_add_keys(sr->plan, batch, sr->position, sr->scopes);
 	if (sr->wanted != NIL)
 		keep_parents(sr, batch);
 }
@@ -253,7 +261,10 @@ put_state(StepRun *sr)
 	const char *finished;
 
 	if (sr->run->failure != NULL)
+	{
 		state_catalog_forget_checkpoints(job->id);
+		stage_catalog_drop(job->id, NULL);
+	}
 	else if (sr->finished)
 		finish_state(sr);
 	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
@@ -279,6 +290,7 @@ finish_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
 	StepOutcome state = {.last_sync_time = sr->pass_started};
+	bool		partial = step_is_part(sr) != NULL;
 	const JobIncremental *incremental = sr->step->source.incremental;
 	CursorWindow bounds;
 
@@ -294,6 +306,8 @@ finish_state(StepRun *sr)
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
 	state.validators_for = sr->unchanged ? sr->state.validators_for : sr->validators_for;
 	state_catalog_finish(job->id, job->state_epoch, sr->step->id, &state);
+	if (partial)
+		step_note_part(sr);
 	if (list_length(sr->run->job->steps) == 1)
 		return;
 
@@ -304,7 +318,7 @@ finish_state(StepRun *sr)
 		parent_catalog_clear(job->id, NULL);
 	}
 	else if (sr->run->mode != RUN_IN_FUNCTION)
-		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, CHECKPOINT_DONE);
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_done(partial));
 }
 
 /* What belongs to the batch's items is gone with it; pages that go on get new contexts. */

@@ -33,6 +33,7 @@
 
 /* The bare names by which templates have used scopes; a mask of TEMPLATE_SCOPE_, and of the parents. */
 #define TEMPLATE_USES_PARENT	(1 << 30)
+#define TEMPLATE_USES_BOUNDS	(1 << 29)	/* last_sync_time, cursor, window: what the run asks for is a part of all */
 
 /* What templates may do to an item; a mask. */
 #define TEMPLATE_SKIPS			(1 << 0)

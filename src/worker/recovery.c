@@ -10,11 +10,17 @@
  * A job that takes the server down with it must not do so in a loop: after a
  * second crash in a row the job waits 10 seconds, then 20, up to 10 minutes.  The
  * time is kept in the queued run, so it outlives the next crash.
+ *
+ * What a run has gathered (catalog/stage_catalog.h) is dropped by that run, or by
+ * the next one of its job.  Where neither comes, it is left over and dropped here.
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/subtransaction.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
+#include "catalog/stage_catalog.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
 #include "utils/timestamp.h"
@@ -26,6 +32,7 @@
 /* Nobody tells this scheduler when a runner ends that an earlier scheduler started. */
 #define STRANGER_LOOK_MS 10000
 
+static void drop_leftover(void *arg);
 static void recover(const RunRecord *run);
 static TimestampTz not_before(const char *job_id);
 
@@ -56,6 +63,32 @@ recovery_find_crashed(Scheduler *scheduler)
 	}
 	if (scheduler->strangers > 0)
 		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STRANGER_LOOK_MS));
+}
+
+void
+recovery_drop_stages(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, stage_catalog_unfinished())
+	{
+		StageRecord *stage = lfirst(cell);
+
+		/* Where somebody reads it just now, the next time will do. */
+		if (!job_lock_is_held(stage->job_id))
+		{
+			ErrorData  *error = subtransaction_run(drop_leftover, stage, SUBTRANSACTION_KEEP);
+
+			if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+				error_rethrow(error);
+		}
+	}
+}
+
+static void
+drop_leftover(void *arg)
+{
+	stage_catalog_drop_leftover(((const StageRecord *) arg)->id);
 }
 
 /* Records that the run crashed and queues one that goes on from where it stood. */

@@ -299,6 +299,7 @@ do_round(Scheduler *scheduler)
 	begin_part(scheduler);
 	children_reap(scheduler);
 	recovery_find_crashed(scheduler);
+	recovery_drop_stages();
 	end_part();
 
 	while (more)

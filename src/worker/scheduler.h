@@ -47,6 +47,9 @@ extern bool due_jobs_queue(Scheduler *scheduler);
 /* recovery.c: finds runs whose process is gone. */
 extern void recovery_find_crashed(Scheduler *scheduler);
 
+/* The same: drops what runs have gathered and nobody goes on with. */
+extern void recovery_drop_stages(void);
+
 /* children.c: forgets runners that ended; starts queued runs; is it a run of ours? */
 extern void children_reap(Scheduler *scheduler);
 extern void children_start(Scheduler *scheduler);
