@@ -17,6 +17,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "common/jsonapi.h"
+#include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "parser/parse_type.h"
 #include "storage/latch.h"
@@ -116,6 +117,28 @@ compat_function_aclcheck(Oid function, Oid role, AclMode mode)
 	return object_aclcheck(ProcedureRelationId, function, role, mode);
 #else
 	return pg_proc_aclcheck(function, role, mode);
+#endif
+}
+
+/* Index entries of a new row, as INSERT makes them; gives the indexes that are checked at the end.  There are summarizing indexes since 16. */
+static inline List *
+compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false);
+#else
+	return ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
+/* Runs a query to its end.  That it is run only once had to be said until 17. */
+static inline void
+compat_executor_run(QueryDesc *query)
+{
+#if PG_VERSION_NUM >= 180000
+	ExecutorRun(query, ForwardScanDirection, 0);
+#else
+	ExecutorRun(query, ForwardScanDirection, 0, true);
 #endif
 }
 

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "base/clip.h"
 #include "base/errors.h"
@@ -79,6 +80,11 @@ typedef struct ConversionPosition
 	MemoryContext memory;		/* for what is needed longer than a row */
 	ConvertedContext context;
 } ConversionPosition;
+
+struct BatchRows
+{
+	ConversionPosition position;
+};
 
 static BatchBinding *current_binding = NULL;
 
@@ -325,6 +331,55 @@ static int
 trigger_depth(void)
 {
 	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
+}
+
+BatchRows *
+batch_rows_begin(TupleDesc row_type)
+{
+	const BatchBinding *binding = current_binding;
+	BatchRows  *rows;
+
+	if (binding == NULL || binding->batch->bad != NIL || (binding->marks != NULL && binding->marks->validated))
+		return NULL;
+	for (int i = 0; i < binding->ninputs; i++)
+	{
+		if (binding->inputs[i].type >= FirstNormalObjectId)	/* a domain, say, with a check of its own */
+			return NULL;
+	}
+	check_row_type(binding, row_type);
+	rows = palloc0(sizeof(BatchRows));
+	rows->position.binding = binding;
+	rows->position.item = -1;
+	rows->position.input = -1;
+	rows->position.memory = CurrentMemoryContext;
+	return rows;
+}
+
+bool
+batch_rows_next(BatchRows *rows, Datum *values, bool *nulls)
+{
+	ConversionPosition *position = &rows->position;
+	const BatchBinding *binding = position->binding;
+
+	do
+	{
+		if (++position->item >= binding->batch->nitems)
+			return false;
+	} while (marks_has(binding->marks, position->item));
+
+	convert_item(binding, position, values, nulls);
+	values[binding->ninputs] = Int64GetDatum(position->item);
+	nulls[binding->ninputs] = false;
+	return true;
+}
+
+bool
+batch_is_function(Oid function)
+{
+	FmgrInfo	info;
+
+	fmgr_info(function, &info);
+	return info.fn_addr == databite_batch;
 }
 
 /*

@@ -9,6 +9,7 @@
 #ifndef DATABITE_BATCH_H
 #define DATABITE_BATCH_H
 
+#include "access/tupdesc.h"
 #include "destination/marks.h"
 #include "item/convert.h"
 #include "item/item_reader.h"
@@ -60,6 +61,23 @@ extern int	batch_binding_path(const BatchBinding *binding, const TemplateInput *
  */
 extern void batch_bind(BatchBinding *binding, const ItemBatch *batch, int64 first_item, Marks *marks);
 extern void batch_unbind(void);
+
+/* The rows of the bound batch, for who reads them without a statement's tuplestore: see bulk_insert.c. */
+typedef struct BatchRows BatchRows;
+
+/*
+ * Begins to read the rows that databite.batch() would give, in the current memory
+ * context.  NULL where only the function itself can: it converts all items before it
+ * gives the first, which is seen where conversions run a user's code, and
+ * rejects items.  Errors do not say which item they are of.
+ */
+extern BatchRows *batch_rows_begin(TupleDesc row_type);
+
+/* The next row, converted in the current memory context; false at the end. */
+extern bool batch_rows_next(BatchRows *rows, Datum *values, bool *nulls);
+
+/* Is it databite.batch()? */
+extern bool batch_is_function(Oid function);
 
 /*
  * Did the statement for which the binding was last bound fail for a value that

@@ -29,6 +29,24 @@ PG_FUNCTION_INFO_V1(databite_fail_rule);
 static char *argument_text(FunctionCallInfo fcinfo, int number);
 static const char *kind_phrase(ValidatorKind kind);
 
+bool
+mark_is_function(Oid function)
+{
+	static const PGFunction functions[] = {
+		databite_skip_item, databite_reject_item, databite_reject_missing, databite_reject_invalid,
+		databite_item_kept, databite_fail_rule
+	};
+	FmgrInfo	info;
+
+	fmgr_info(function, &info);
+	for (int i = 0; i < lengthof(functions); i++)
+	{
+		if (info.fn_addr == functions[i])
+			return true;
+	}
+	return false;
+}
+
 /* SQL: databite.skip_item(ord int8) RETURNS text: NULL. */
 Datum
 databite_skip_item(PG_FUNCTION_ARGS)

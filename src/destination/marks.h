@@ -69,6 +69,9 @@ extern void marks_delete(Marks *marks, int64 item);
 extern void marks_reject(Marks *marks, int64 item, int sqlstate, const char *message,
 						 const char *column, const char *constraint);
 
+/* Is it one of the SQL functions that mark items, and do nothing else (mark_functions.c)? */
+extern bool mark_is_function(Oid function);
+
 /* False where there are no marks at all. */
 extern bool marks_has(const Marks *marks, int64 item);
 

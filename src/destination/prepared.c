@@ -26,6 +26,13 @@ static void set_for_now(const char *name, const char *value);
 void
 prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
 {
+	prepared_plan(statement, sql);
+	prepared_execute(*statement, sql, scopes);
+}
+
+void
+prepared_plan(SPIPlanPtr *statement, const char *sql)
+{
 	if (*statement == NULL)
 	{
 		SPIPlanPtr	prepared = prepared_create(sql);
@@ -34,7 +41,21 @@ prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
 		*statement = prepared;
 	}
 	make_generic_plan(*statement);
-	prepared_execute(*statement, sql, scopes);
+}
+
+ParamListInfo
+prepared_parameters(const char *sql, Jsonb *scopes)
+{
+	ParamListInfo parameters;
+
+	if (!sql_uses_scopes(sql))
+		return NULL;
+	parameters = makeParamList(1);
+	parameters->params[0].value = PointerGetDatum(scopes);
+	parameters->params[0].isnull = scopes == NULL;
+	parameters->params[0].pflags = PARAM_FLAG_CONST;
+	parameters->params[0].ptype = JSONBOID;
+	return parameters;
 }
 
 SPIPlanPtr

@@ -18,6 +18,12 @@
  */
 extern void prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes);
 
+/* Its first half: afterwards the statement has its plan, whose locks this transaction holds. */
+extern void prepared_plan(SPIPlanPtr *statement, const char *sql);
+
+/* The statement's parameters for the executor; NULL where it has none. */
+extern ParamListInfo prepared_parameters(const char *sql, Jsonb *scopes);
+
 /* The same for a statement that is used a few times and gone with SPI: prepares it, and runs it. */
 extern SPIPlanPtr prepared_create(const char *sql);
 extern void prepared_execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes);

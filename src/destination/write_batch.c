@@ -21,6 +21,7 @@
 
 #include "base/errors.h"
 #include "base/subtransaction.h"
+#include "destination/bulk_insert.h"
 #include "destination/culprit.h"
 #include "destination/isolate.h"
 #include "destination/prepared.h"
@@ -74,7 +75,9 @@ static bool note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *mark
 static bool batch_has_path(const ItemBatch *batch, int path, const Marks *marks, bool also_deleted);
 static bool insert_new_rows(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static void try_insert(void *arg);
-static void add_insert_counts(int64 nitems, WriteCounts *counts);
+static bool insert_in_bulk(SPIPlanPtr *statement, const char *sql, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
+						   WriteCounts *counts);
+static void add_insert_counts(int64 nitems, uint64 inserted, WriteCounts *counts);
 static void add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts);
 static int64 count_column(int number);
 static void preview_marks(Preview *preview, const ItemBatch *batch, int first_item);
@@ -193,7 +196,16 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
 
+	plan->in_bulk = !plan->upserts;
 	error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+	if (error != NULL && plan->in_bulk && culprit_is_possible(error->sqlerrcode))
+	{
+		/* which item is to blame, and for what, the statement itself knows */
+		marks_restore(marks, saved);
+		plan->in_bulk = false;
+		error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
+	}
+	plan->in_bulk = false;
 	if (error == NULL)
 		return;
 	marks_restore(marks, saved);
@@ -345,7 +357,8 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
-	write_plan_run_statement(plan, batch, scopes, marks, counts);
+	if (!plan->in_bulk || !insert_in_bulk(&plan->statement, plan->sql, batch, scopes, marks, counts))
+		write_plan_run_statement(plan, batch, scopes, marks, counts);
 }
 
 void
@@ -358,7 +371,7 @@ write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 	if (plan->upserts)
 		add_upsert_counts(plan, kept_items(batch, marks), counts);
 	else
-		add_insert_counts(kept_items(batch, marks), counts);
+		add_insert_counts(kept_items(batch, marks), SPI_processed, counts);
 }
 
 /* Items that the statement had to write. */
@@ -396,16 +409,34 @@ try_insert(void *arg)
 {
 	PlanRun    *run = arg;
 
-	prepared_run(&run->plan->insert_statement, run->plan->insert_sql, run->scopes);
-	add_insert_counts(kept_items(run->batch, run->marks), run->counts);
+	WritePlan  *plan = run->plan;
+
+	if (insert_in_bulk(&plan->insert_statement, plan->insert_sql, run->batch, run->scopes, run->marks, run->counts))
+		return;
+	prepared_run(&plan->insert_statement, plan->insert_sql, run->scopes);
+	add_insert_counts(kept_items(run->batch, run->marks), SPI_processed, run->counts);
+}
+
+/* Runs a plain INSERT in the faster way, if it has one. */
+static bool
+insert_in_bulk(SPIPlanPtr *statement, const char *sql, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
+			   WriteCounts *counts)
+{
+	uint64		inserted;
+
+	prepared_plan(statement, sql);
+	if (!bulk_insert_run(*statement, sql, scopes, &inserted))
+		return false;
+	add_insert_counts(kept_items(batch, marks), inserted, counts);
+	return true;
 }
 
 /* Of a plain INSERT: rows that a trigger dropped are unchanged. */
 static void
-add_insert_counts(int64 nitems, WriteCounts *counts)
+add_insert_counts(int64 nitems, uint64 inserted, WriteCounts *counts)
 {
-	counts->inserted += SPI_processed;
-	counts->unchanged += nitems - (int64) SPI_processed;
+	counts->inserted += inserted;
+	counts->unchanged += nitems - (int64) inserted;
 }
 
 /*

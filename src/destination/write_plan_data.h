@@ -41,6 +41,7 @@ struct WritePlan
 
 	char	   *sql;
 	bool		upserts;		/* sql finds rows by their key, and gives counts */
+	bool		in_bulk;		/* sql is a plain INSERT that may be run as bulk_insert.c does, for its next execution */
 	SPIPlanPtr	statement;		/* NULL: not prepared yet */
 
 	/* An upsert of nothing but new rows: see write_batch.c. */
