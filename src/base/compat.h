@@ -120,7 +120,10 @@ compat_function_aclcheck(Oid function, Oid role, AclMode mode)
 #endif
 }
 
-/* Index entries of a new row, as INSERT makes them; gives the indexes that are checked at the end.  There are summarizing indexes since 16. */
+/*
+ * Index entries of a new row, as INSERT makes them; gives the indexes that are checked
+ * again at the end.  Summarizing indexes are told apart since 16.
+ */
 static inline List *
 compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
 {

@@ -83,6 +83,8 @@ static TupleTableSlot *next_scanned(ScanState *node);
 static bool recheck_scanned(ScanState *node, TupleTableSlot *slot);
 static TupleTableSlot *exec_insert(PlanState *node);
 static void add_row(BulkInsert *bulk, TupleTableSlot *row);
+static void check_row(BulkInsert *bulk, TupleTableSlot *row);
+static TupleTableSlot *free_slot(BulkInsert *bulk);
 static void write_rows(BulkInsert *bulk);
 
 bool
@@ -297,31 +299,53 @@ exec_insert(PlanState *node)
 	return NULL;
 }
 
-/* What ExecInsert does to a row before it writes it. */
+/*
+ * What ExecInsert does to a row before it writes it.  Where no column is generated, the
+ * row is checked as it came, which is cheaper than to look into the copy.
+ */
 static void
 add_row(BulkInsert *bulk, TupleTableSlot *row)
 {
 	const TupleConstr *constraints = bulk->table->rd_att->constr;
-	TupleTableSlot *slot = bulk->slots[bulk->nrows];
+	bool		generates = constraints != NULL && constraints->has_generated_stored;
+	TupleTableSlot *slot = free_slot(bulk);
+
+	row->tts_tableOid = RelationGetRelid(bulk->table);
+	if (!generates)
+		check_row(bulk, row);
+	ExecCopySlot(slot, row);
+	slot->tts_tableOid = RelationGetRelid(bulk->table);
+	if (generates)
+	{
+		ExecComputeStoredGenerated(bulk->result, bulk->estate, slot, CMD_INSERT);
+		check_row(bulk, slot);
+	}
+	bulk->nrows++;
+}
+
+static void
+check_row(BulkInsert *bulk, TupleTableSlot *row)
+{
+	if (bulk->table->rd_att->constr != NULL)
+		ExecConstraints(bulk->result, row, bulk->estate);
+	if (bulk->table->rd_rel->relispartition)
+		ExecPartitionCheck(bulk->result, row, bulk->estate, true);
+}
+
+static TupleTableSlot *
+free_slot(BulkInsert *bulk)
+{
+	TupleTableSlot **slot = &bulk->slots[bulk->nrows];
 
 	/* A slot of the table's own descriptor would count its references. */
-	if (slot == NULL)
+	if (*slot == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(bulk->estate->es_query_cxt);
 
-		slot = MakeSingleTupleTableSlot(bulk->row_type, table_slot_callbacks(bulk->table));
+		*slot = MakeSingleTupleTableSlot(bulk->row_type, table_slot_callbacks(bulk->table));
 		MemoryContextSwitchTo(old);
-		bulk->slots[bulk->nrows] = slot;
 	}
-	ExecCopySlot(slot, row);
-	slot->tts_tableOid = RelationGetRelid(bulk->table);
-	if (constraints != NULL && constraints->has_generated_stored)
-		ExecComputeStoredGenerated(bulk->result, bulk->estate, slot, CMD_INSERT);
-	if (constraints != NULL)
-		ExecConstraints(bulk->result, slot, bulk->estate);
-	if (bulk->table->rd_rel->relispartition)
-		ExecPartitionCheck(bulk->result, slot, bulk->estate, true);
-	bulk->nrows++;
+	return *slot;
 }
 
 static void

@@ -10,7 +10,7 @@
 # All write the same rows into the same table definition, made anew each time.
 # What is compared starts with its input where that contestant gets it best:
 # only databite's figures hold the transfer.  test/bench/*.sql are the statements,
-# *.json the jobs.
+# *.json the jobs.  bench_rest.sh goes on with tables that have the rows already, and memory.
 #
 # "./dev bench --transform" compares two jobs on the same items: "transform" has
 # the filters and operators of the document's product_catalog_sync, "plain" fills
@@ -57,6 +57,8 @@ bench_command()
 	bench_run "$items" "$repeats"
 	[ -z "$profile" ] || bench_profile "${BENCH_CONTESTANTS[0]}"
 	bench_report "$items" "$repeats"
+	[ "$workload" != reference ] || bench_upserts "$items" "$repeats"
+	[ "$workload" != reference ] || bench_memory "$items"
 }
 
 # Starts PostgreSQL, and the HTTP server that the workload needs.
@@ -102,6 +104,7 @@ bench_prepare_reference()
 	bench_sql by_hand >/dev/null
 	sql "COPY items TO '$SCRATCH/run/items.txt'"
 	[ "$(sql "SELECT count(*) FROM items")" -eq "$1" ] || die "bench: the pages do not hold $1 items"
+	sql "CREATE TABLE bench_rows AS SELECT * FROM items"
 	sql "SELECT databite.schedule_job($(bench_job databite "$1"))" >/dev/null
 	sql "VACUUM ANALYZE bench_pages" >/dev/null
 	sql CHECKPOINT
@@ -143,7 +146,10 @@ bench_run()
 	local round name
 	for round in $(seq "$2"); do
 		for name in "${BENCH_CONTESTANTS[@]}"; do
-			bench_anew
+			case $name in
+				*_changed | *_same) bench_filled "${name##*_}" ;;
+				*) bench_anew ;;
+			esac
 			bench_time "$name"
 			[ "$(sql "SELECT count(*) FROM $BENCH_TABLE")" -eq "$1" ] || die "bench: $name did not write $1 rows"
 		done
@@ -161,14 +167,20 @@ bench_anew()
 
 bench_time()
 {
-	local start end
+	local start end before after
+	before=$(bench_wal_position)
 	start=$(date +%s.%N)
 	case $1 in
 		worker) bench_by_worker databite ;;
-		by_hand | copy) bench_sql "$1" >/dev/null ;;
+		by_hand* | copy) bench_sql "$1" >/dev/null ;;
+		databite*) sql "CALL databite.run_job('databite')" ;;
 		*) sql "CALL databite.run_job('$1')" ;;
 	esac
 	end=$(date +%s.%N)
+	after=$(bench_wal_position)
+	case $1 in
+		*_changed | *_same) bench_wal "$1" "$before" "$after" ;;
+	esac
 	echo "$start $end" | awk '{ printf "%.3f\n", $2 - $1 }' | as_user tee -a "$SCRATCH/run/bench.$1" >/dev/null
 }
 
@@ -225,11 +237,11 @@ bench_report()
 		import statistics, sys
 		items, first, others = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 		rates = {}
-		print("%-12s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
+		print("%-18s %10s %12s   %s" % ("", "seconds", "rows/s", "each round"))
 		for name in [first] + others:
 		    seconds = [float(line) for line in open("bench." + name)]
 		    rates[name] = items / statistics.median(seconds)
-		    print("%-12s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
+		    print("%-18s %10.2f %12.0f   %s" % (name, statistics.median(seconds), rates[name],
 		                                          " ".join("%.2f" % value for value in seconds)))
 		print("\n%s is %s" % (first, ", ".join("%.2f times %s" % (rates[first] / rates[name], name) for name in others)))
 	PY
