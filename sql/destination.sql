@@ -222,14 +222,21 @@ RESET ROLE;
 CREATE TABLE planned (id int PRIMARY KEY, v int);
 INSERT INTO planned SELECT g, g FROM generate_series(1, 20000) AS g;
 ANALYZE planned;
-CREATE FUNCTION batches(n int) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT jsonb_agg(jsonb_build_object('id', g, 'v', g)) FROM generate_series(1, n) AS g
+CREATE FUNCTION batches(n int, step int) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_agg(jsonb_build_object('id', g * step, 'v', g * step)) FROM generate_series(1, n) AS g
 $$;
 -- as if it had been planned while the table was empty
 UPDATE pg_class SET reltuples = 0, relpages = 0 WHERE oid = 'planned'::regclass;
+-- where the keys of a batch lie close together, the part of the index that they are in is read
 BEGIN;
-SELECT run('{"table": "planned"}', batches(3000));
-SELECT seq_tup_read = 0 AS no_sequential_scan, idx_scan >= 3000 AS by_index FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;
+SELECT run('{"table": "planned"}', batches(3000, 2));
+SELECT seq_tup_read = 0 AS no_sequential_scan, idx_scan BETWEEN 3 AND 9 AS by_range FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;
+SELECT pg_stat_get_xact_tuples_fetched('planned'::regclass) < 10000 AS reads_only_the_batch;
+ROLLBACK;
+-- else each key is looked up
+BEGIN;
+SELECT run('{"table": "planned"}', batches(2500, 8));
+SELECT seq_tup_read = 0 AS no_sequential_scan, idx_scan >= 2500 AS by_key FROM pg_stat_xact_user_tables WHERE relid = 'planned'::regclass;
 SELECT pg_stat_get_xact_tuples_fetched('planned'::regclass) < 10000 AS reads_only_the_batch;
 ROLLBACK;
 

@@ -19,8 +19,17 @@ static const char *const planner_settings[] = {
 	"enable_seqscan", "enable_bitmapscan", "enable_mergejoin", "enable_material", "enable_memoize", "jit"
 };
 
+/* Those that have it read a range of keys beside the batch, which is in their order. */
+static const char *const range_settings[] = {
+	"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_nestloop", "enable_material", "jit"
+};
+
+static void plan(SPIPlanPtr *statement, const char *sql, bool ranged);
+static void execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes, int64 least, int64 greatest);
+static int	parameter_count(const char *sql);
+static int	set_planner(const char *const *settings, int nsettings);
 static bool sql_uses_scopes(const char *sql);
-static void make_generic_plan(SPIPlanPtr statement);
+static void make_generic_plan(SPIPlanPtr statement, bool ranged);
 static void set_for_now(const char *name, const char *value);
 
 void
@@ -31,7 +40,20 @@ prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes)
 }
 
 void
+prepared_run_range(SPIPlanPtr *statement, const char *sql, Jsonb *scopes, int64 least, int64 greatest)
+{
+	plan(statement, sql, true);
+	execute(*statement, sql, scopes, least, greatest);
+}
+
+void
 prepared_plan(SPIPlanPtr *statement, const char *sql)
+{
+	plan(statement, sql, false);
+}
+
+static void
+plan(SPIPlanPtr *statement, const char *sql, bool ranged)
 {
 	if (*statement == NULL)
 	{
@@ -40,7 +62,7 @@ prepared_plan(SPIPlanPtr *statement, const char *sql)
 		SPI_keepplan(prepared);
 		*statement = prepared;
 	}
-	make_generic_plan(*statement);
+	make_generic_plan(*statement, ranged);
 }
 
 ParamListInfo
@@ -61,9 +83,8 @@ prepared_parameters(const char *sql, Jsonb *scopes)
 SPIPlanPtr
 prepared_create(const char *sql)
 {
-	Oid			types[1] = {JSONBOID};
-	SPIPlanPtr	statement = SPI_prepare_cursor(sql, sql_uses_scopes(sql) ? 1 : 0, types,
-											   CURSOR_OPT_GENERIC_PLAN);
+	Oid			types[] = {JSONBOID, INT8OID, INT8OID};
+	SPIPlanPtr	statement = SPI_prepare_cursor(sql, parameter_count(sql), types, CURSOR_OPT_GENERIC_PLAN);
 
 	if (statement == NULL)
 		ereport(ERROR,
@@ -75,16 +96,21 @@ prepared_create(const char *sql)
 void
 prepared_execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes)
 {
-	Datum		values[1] = {PointerGetDatum(scopes)};
-	char		nulls[1] = {scopes == NULL ? 'n' : ' '};
+	execute(statement, sql, scopes, 0, 0);
+}
+
+static void
+execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes, int64 least, int64 greatest)
+{
+	Datum		values[] = {PointerGetDatum(scopes), Int64GetDatum(least), Int64GetDatum(greatest)};
+	char		nulls[] = {scopes == NULL ? 'n' : ' ', ' ', ' '};
 	int			level = NewGUCNestLevel();
-	bool		uses_scopes = sql_uses_scopes(sql);
 	int			code;
 
 	/* the one setting that would overrule the generic plan */
 	if (plan_cache_mode == PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
 		set_for_now("plan_cache_mode", "auto");
-	code = SPI_execute_plan(statement, uses_scopes ? values : NULL, uses_scopes ? nulls : NULL, false, 0);
+	code = SPI_execute_plan(statement, values, nulls, false, 0);
 	if (code < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -95,11 +121,26 @@ prepared_execute(SPIPlanPtr statement, const char *sql, Jsonb *scopes)
 int
 prepared_set_planner(void)
 {
+	return set_planner(planner_settings, lengthof(planner_settings));
+}
+
+static int
+set_planner(const char *const *settings, int nsettings)
+{
 	int			level = NewGUCNestLevel();
 
-	for (int i = 0; i < lengthof(planner_settings); i++)
-		set_for_now(planner_settings[i], "off");
+	for (int i = 0; i < nsettings; i++)
+		set_for_now(settings[i], "off");
 	return level;
+}
+
+/* How many stand in it: see sql_uses_scopes. */
+static int
+parameter_count(const char *sql)
+{
+	if (strstr(sql, "$2") != NULL)
+		return 3;
+	return sql_uses_scopes(sql) ? 1 : 0;
 }
 
 /* A parameter that is declared and not used costs nothing, so a literal "$1" does no harm. */
@@ -115,11 +156,13 @@ sql_uses_scopes(const char *sql)
  * that are taken here keep the plan valid until it is executed.
  */
 static void
-make_generic_plan(SPIPlanPtr statement)
+make_generic_plan(SPIPlanPtr statement, bool ranged)
 {
-	int			level = prepared_set_planner();
+	int			level = ranged ? set_planner(range_settings, lengthof(range_settings)) : prepared_set_planner();
 	CachedPlan *cached;
 
+	if (ranged)
+		set_for_now("enable_mergejoin", "on");
 	cached = SPI_plan_get_cached_plan(statement);
 	if (cached != NULL)
 		ReleaseCachedPlan(cached, CurrentResourceOwner);

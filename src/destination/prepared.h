@@ -18,7 +18,10 @@
  */
 extern void prepared_run(SPIPlanPtr *statement, const char *sql, Jsonb *scopes);
 
-/* Its first half: afterwards the statement has its plan, whose locks this transaction holds. */
+/* The same for one that looks at a range of keys (LOOK_BY_RANGE): $2 and $3. */
+extern void prepared_run_range(SPIPlanPtr *statement, const char *sql, Jsonb *scopes, int64 least, int64 greatest);
+
+/* prepared_run's first half: afterwards the statement has its plan, whose locks this transaction holds. */
 extern void prepared_plan(SPIPlanPtr *statement, const char *sql);
 
 /* The statement's parameters for the executor; NULL where it has none. */

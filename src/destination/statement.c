@@ -49,6 +49,7 @@ static void append_rows(StringInfo sql, const StatementParts *parts, int indent)
 static void append_kept_rows(StringInfo sql, const StatementParts *parts, int indent);
 static void append_checks(StringInfo sql, const StatementParts *parts, int indent);
 static void append_new_rows(StringInfo sql, const StatementParts *parts);
+static void append_range_lookup(StringInfo sql, const StatementParts *parts);
 static void append_conflict(StringInfo sql, const StatementParts *parts);
 static void append_sort_key(StringInfo sql, const StatementParts *parts);
 static void append_compared(StringInfo sql, const StatementParts *parts, const char *alias);
@@ -420,7 +421,7 @@ append_checks(StringInfo sql, const StatementParts *parts, int indent)
 	appendStringInfo(sql, "\n%*sELSE true END", branches, "");
 }
 
-/* FROM the row of each key that counts (s), beside what the table has (o), WHERE they differ. */
+/* FROM the row of each key that counts (s), beside what the table has (o), WHERE they differ; or without a look at the table. */
 static void
 append_new_rows(StringInfo sql, const StatementParts *parts)
 {
@@ -429,8 +430,14 @@ append_new_rows(StringInfo sql, const StatementParts *parts)
 		appendStringInfoString(sql, "latest");
 	else
 		statement_append_latest(sql, parts);
-	appendStringInfoString(sql, " AS s\n");
-	statement_append_lookup(sql, parts, NULL);
+	appendStringInfoString(sql, " AS s");
+	if (parts->look == LOOK_NOT)
+		return;
+	appendStringInfoChar(sql, '\n');
+	if (parts->look == LOOK_BY_RANGE)
+		append_range_lookup(sql, parts);
+	else
+		statement_append_lookup(sql, parts, NULL);
 	appendStringInfoString(sql, "\nWHERE ");
 	if (parts->deletes)
 	{
@@ -493,6 +500,18 @@ statement_append_lookup(StringInfo sql, const StatementParts *parts, const char 
 	if (condition != NULL)
 		appendStringInfo(sql, " AND %s", condition);
 	appendStringInfoString(sql, "\n    OFFSET 0\n) AS o ON true");
+}
+
+/* The same, of all rows between two keys at once: a merge join, both sides being in the key's order. */
+static void
+append_range_lookup(StringInfo sql, const StatementParts *parts)
+{
+	const TargetColumn *key = target_column(parts->target, linitial(parts->key));
+	const char *name = quote_identifier(key->name);
+
+	appendStringInfo(sql, "LEFT JOIN %s AS o ON o.%s %s s.%s", statement_stored(parts), name,
+					 statement_equality_operator(key->type), name);
+	appendStringInfo(sql, " AND o.%s OPERATOR(pg_catalog.>=) $2 AND o.%s OPERATOR(pg_catalog.<=) $3", name, name);
 }
 
 /* The table for statements that look at rows that are there: a table without those that inherit from it. */

@@ -32,6 +32,14 @@ typedef struct StatementCheck
 	bool		of_key;			/* made of an item whose row is to be deleted, too */
 } StatementCheck;
 
+/* How an upsert comes to know which rows are as they were: see upsert_way.c. */
+typedef enum StatementLook
+{
+	LOOK_BY_KEY,
+	LOOK_BY_RANGE,				/* of the key's one column, an integer: $2 is the least and $3 the greatest */
+	LOOK_NOT					/* before it writes */
+} StatementLook;
+
 typedef struct StatementParts
 {
 	const Target *target;
@@ -47,6 +55,7 @@ typedef struct StatementParts
 	bool		deletes;		/* of items that are marked as deleted, the rows are deleted */
 	bool		deletes_softly; /* that is, they get the mark */
 	const TargetColumn *mark;	/* one of the columns: it says that a row is deleted, and one that is written is not; NULL: none */
+	StatementLook look;			/* others than LOOK_BY_KEY for an upsert without deletes only */
 } StatementParts;
 
 /* A plain INSERT: its row count is what was inserted. */

@@ -26,7 +26,7 @@
 #include "destination/isolate.h"
 #include "destination/prepared.h"
 #include "destination/stage.h"
-#include "destination/write_plan_data.h"
+#include "destination/upsert_way.h"
 #include "item/convert.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -357,7 +357,8 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
-	if (!plan->in_bulk || !insert_in_bulk(&plan->statement, plan->sql, batch, scopes, marks, counts))
+	if (!plan->in_bulk || stage_content(plan) == STAGE_ROWS ||
+		!insert_in_bulk(&plan->statement, plan->sql, batch, scopes, marks, counts))
 		write_plan_run_statement(plan, batch, scopes, marks, counts);
 }
 
@@ -365,13 +366,19 @@ void
 write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
 						 WriteCounts *counts)
 {
-	prepared_run(&plan->statement, plan->sql, scopes);
 	if (stage_content(plan) == STAGE_ROWS)
+	{
+		prepared_run(&plan->statement, plan->sql, scopes);
 		return;					/* counted when they are published */
+	}
 	if (plan->upserts)
+	{
+		upsert_way_run(plan, batch, scopes, marks);
 		add_upsert_counts(plan, kept_items(batch, marks), counts);
-	else
-		add_insert_counts(kept_items(batch, marks), SPI_processed, counts);
+		return;
+	}
+	prepared_run(&plan->statement, plan->sql, scopes);
+	add_insert_counts(kept_items(batch, marks), SPI_processed, counts);
 }
 
 /* Items that the statement had to write. */
@@ -509,6 +516,7 @@ add_upsert_counts(WritePlan *plan, int64 nitems, WriteCounts *counts)
 	counts->deleted += deleted;
 	counts->unchanged += nitems - written - deleted;
 	plan->new_batches = inserted == nitems ? plan->new_batches + 1 : 0;
+	upsert_way_note(plan, nitems, written);
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -35,7 +35,7 @@ extern bool mode_check_index(const WritePlan *plan, ProblemList *problems);
 /* Has it all else that the mode needs?  The plan has its columns and key. */
 extern void mode_check_target(const WritePlan *plan, ProblemList *problems);
 
-/* May batches of new rows be tried as a plain INSERT? */
+/* Does an upsert do nothing but write rows that are new or differ?  Batches of new rows may be tried as a plain INSERT then. */
 extern bool mode_inserts_new(const WritePlan *plan);
 
 /* The statement of a plan that finds rows by their key. */

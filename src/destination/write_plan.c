@@ -14,6 +14,7 @@
 #include "destination/create_table.h"
 #include "destination/infer.h"
 #include "destination/stage_data.h"
+#include "destination/upsert_way.h"
 #include "destination/write_mode.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -214,6 +215,7 @@ write_plan_build(WritePlan *plan)
 	else
 		plan->sql = plan->upserts ? mode_statement(plan, &parts) : statement_insert(&parts);
 	plan->insert_sql = plan->upserts && mode_inserts_new(plan) && key_is_not_null(plan) ? statement_insert(&parts) : NULL;
+	upsert_way_build(plan, &parts);
 	plan->new_batches = 0;
 	plan->new_batches_needed = 1;
 	name_input_columns(plan);
@@ -665,6 +667,7 @@ release_statements(WritePlan *plan)
 		SPI_freeplan(plan->key_statement);
 	plan->statement = plan->insert_statement = plan->key_statement = NULL;
 	plan->key_sql = NULL;
+	upsert_way_release(plan);
 }
 
 /* Reset callback of the plan's context. */

@@ -14,6 +14,19 @@
 #include "destination/write_plan.h"
 #include "executor/spi.h"
 
+/* The statements of an upsert beside its own, and what one is chosen by: see upsert_way.c. */
+typedef struct UpsertWays
+{
+	const TemplateInput *key_input;
+	char	   *range_sql;		/* NULL: there is none */
+	SPIPlanPtr	range_statement;
+	char	   *blind_sql;		/* NULL: there is none */
+	SPIPlanPtr	blind_statement;
+	bool		blind;			/* was the last batch written by it? */
+	int			written_batches;	/* so many in a row were written whole */
+	int			written_batches_needed;
+} UpsertWays;
+
 struct WritePlan
 {
 	MemoryContext context;
@@ -43,6 +56,7 @@ struct WritePlan
 	bool		upserts;		/* sql finds rows by their key, and gives counts */
 	bool		in_bulk;		/* sql is a plain INSERT that may be run as bulk_insert.c does, for its next execution */
 	SPIPlanPtr	statement;		/* NULL: not prepared yet */
+	UpsertWays	ways;
 
 	/* An upsert of nothing but new rows: see write_batch.c. */
 	char	   *insert_sql;		/* NULL: not to be tried */

@@ -282,6 +282,12 @@ convert_value(CellConverter *converter, CellKind kind, const char *text, size_t 
 	return call(converter, kind, text, len);
 }
 
+bool
+cell_plain_integer(CellKind kind, const char *text, size_t len, int64 *value)
+{
+	return (kind == CELL_NUMBER || kind == CELL_STRING) && parse_int64(text, len, value);
+}
+
 /* False: the input function knows what is wrong. */
 static bool
 convert_integer(CellConverter *converter, CellKind kind, const char *text, size_t len, Datum *result)

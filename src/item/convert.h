@@ -41,4 +41,7 @@ extern Datum cell_convert(CellConverter *converter, CellKind kind, const char *t
 /* The cell as JSON text in the current context; NULL for a missing one. */
 extern char *cell_json_text(const ItemBatch *batch, const Cell *cell);
 
+/* Is the cell an integer of up to 18 digits, written as one?  Any conversion to an integer type gives that value then, if it fits. */
+extern bool cell_plain_integer(CellKind kind, const char *text, size_t len, int64 *value);
+
 #endif
