@@ -49,6 +49,7 @@ struct Projector
 
 static const char *project_value(Projector *projector, const char *p, TrieNode *node, int depth);
 static const char *project_object(Projector *projector, const char *p, TrieNode *node, int depth);
+static const char *find_member(Projector *projector, const char *p, TrieNode *node, TrieExpected *expected, TrieNode **member);
 static const char *project_array(Projector *projector, const char *p, TrieNode *node, int depth);
 static const char *project_from_end(Projector *projector, const char *p, TrieNode *node, int depth, int length);
 static const char *walk_over(Projector *projector, const char *p, int depth);
@@ -203,6 +204,8 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 {
 	const char *end = projector->end;
 	uint64		object = ++projector->objects;
+	TrieExpected *expected = node->expected;
+	const TrieExpected *last_expected = expected + TRIE_EXPECTED;
 
 	if (depth > projector->nesting.max_depth)
 		return NULL;
@@ -211,23 +214,23 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 		return p + 1;
 	for (;;)
 	{
-		JsonStringInfo string;
-		const char *key;
 		TrieNode   *member;
 
 		if (unlikely(p >= end || *p != '"'))
 			return NULL;
-		key = p + 1;
-		p = json_string_end(key, end, &string);
-		if (unlikely(p == NULL))
-			return NULL;
-		if (likely(!string.escaped))
-			member = trie_find_key(node, key, p - key, end - key);
+		if (likely(trie_is_expected(expected, p + 1, end - p - 1)))
+		{
+			member = expected->node;
+			p += expected->len + 1;
+		}
 		else
 		{
-			note_unstorable(projector, string.unstorable);
-			member = find_escaped_key(node, key, p - key);
+			p = find_member(projector, p + 1, node, expected, &member);
+			if (unlikely(p == NULL))
+				return NULL;
 		}
+		if (expected + 1 < last_expected)
+			expected++;
 
 		p = json_skip_space(p + 1, end);
 		if (unlikely(p >= end || *p != ':'))
@@ -253,6 +256,29 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 			return NULL;
 		p = json_skip_space(p + 1, end);
 	}
+}
+
+/* The end of the key that begins at p, and its member, which the next object is then expected to have here. */
+static const char *
+find_member(Projector *projector, const char *p, TrieNode *node, TrieExpected *expected, TrieNode **member)
+{
+	const char *key = p;
+	JsonStringInfo string;
+
+	p = json_string_end(key, projector->end, &string);
+	if (p == NULL)
+		return NULL;
+	if (likely(!string.escaped))
+	{
+		*member = trie_find_key(node, key, p - key, projector->end - key);
+		trie_expect(expected, key, p - key, *member);
+	}
+	else
+	{
+		note_unstorable(projector, string.unstorable);
+		*member = find_escaped_key(node, key, p - key);
+	}
+	return p;
 }
 
 /* depth is that of the array itself. */

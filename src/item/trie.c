@@ -178,6 +178,7 @@ finish_node(TrieNode *node, MemoryContext context)
 		while (node->nslots < node->nkeys * 4)
 			node->nslots *= 2;
 		node->slots = MemoryContextAllocZero(context, node->nslots * sizeof(uint32));
+		node->expected = MemoryContextAllocZero(context, TRIE_EXPECTED * sizeof(TrieExpected));
 		for (int i = 0; i < node->nkeys; i++)
 		{
 			TrieKey    *k = &node->keys[i];

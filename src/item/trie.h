@@ -31,6 +31,21 @@ typedef struct TrieIndex
 	TrieNode   *node;
 } TrieIndex;
 
+/* So many members of an object are expected in the order of the object before. */
+#define TRIE_EXPECTED 32
+
+/*
+ * A member of the object before: items of a list mostly have the same keys in the same
+ * order, so a key is compared with its predecessor before it is looked for.
+ */
+typedef struct TrieExpected
+{
+	uint64		text[2];		/* the key and its closing quote */
+	uint64		mask[2];		/* the bytes of text that count */
+	uint32		len;			/* of the key; 0: nothing is expected */
+	TrieNode   *node;			/* NULL: nothing is wanted of it */
+} TrieExpected;
+
 struct TrieNode
 {
 	int			npaths;			/* paths that end here */
@@ -53,6 +68,7 @@ struct TrieNode
 	TrieNode   *all;			/* [*], or NULL */
 
 	/* marks of the projector */
+	TrieExpected *expected;		/* TRIE_EXPECTED of them; NULL without keys */
 	uint64		seen_in;		/* the object in which this member was last met */
 	size_t	   *collected;		/* for each path below: how much was collected before it */
 };
@@ -125,6 +141,30 @@ trie_find_key(const TrieNode *node, const char *key, size_t len, size_t readable
 			return k->node;
 		slot = (slot + 1) & (node->nslots - 1);
 	}
+}
+
+/* The member that is expected, if the key at hand is it; readable: bytes that may be read from key on. */
+static inline bool
+trie_is_expected(const TrieExpected *expected, const char *key, size_t readable)
+{
+	return expected->len > 0 && readable >= 16 &&
+		(((trie_load(key) ^ expected->text[0]) & expected->mask[0]) |
+		 ((trie_load(key + 8) ^ expected->text[1]) & expected->mask[1])) == 0;
+}
+
+/* Expects this key from now on; it is followed by a quote, and has no escapes. */
+static inline void
+trie_expect(TrieExpected *expected, const char *key, size_t len, TrieNode *node)
+{
+	expected->len = 0;
+	if (len == 0 || len >= sizeof(expected->text))
+		return;
+	memset(expected->text, 0, sizeof(expected->text));
+	memset(expected->mask, 0, sizeof(expected->mask));
+	memcpy(expected->text, key, len + 1);
+	memset(expected->mask, 0xFF, len + 1);
+	expected->len = len;
+	expected->node = node;
 }
 
 #endif

@@ -27,8 +27,8 @@
 #include "source/transfer.h"
 #include "utils/memutils.h"
 
-/* Bytes libcurl reads at a time, and holds while the transfer is paused. */
-#define READ_SIZE (16 * 1024)
+/* Bytes libcurl reads at a time, and holds while the transfer is paused.  Items that two pieces share are read more slowly. */
+#define READ_SIZE (64 * 1024)
 
 /* Bounds of a response's header; as large as it gets by far. */
 #define MAX_HEADER_BYTES (256 * 1024)
