@@ -59,6 +59,11 @@ const ItemCase item_cases[] = {
 	"=[1, 2, {\"c\":3}] | =[3] | =[2, {\"c\":3}] | =[1, 2]\nenvelope [] list $ count 1"},
 	{"last of equal keys", "[{\"a\":1,\"a\":2},{\"a\":{\"b\":1},\"a\":{\"c\":2}},{\"a\":{\"b\":1,\"b\":{}},\"a\":3,\"a\":{\"b\":4}}]", PATHS("a", "a.b"),
 	"2 | missing\n={\"c\":2} | missing\n={\"b\":4} | 4\nenvelope [] list $ count 3"},
+	{"items with the same keys in other orders", "[{\"a\":1,\"ab\":2,\"b\":3,\"rather_long_key\":4},{\"a\":5,\"ab\":6,\"b\":7,\"rather_long_key\":8},"
+		"{\"ab\":9,\"a\":10,\"rather_long_key_\":11,\"x\":12},{\"ab\":13,\"\\u0061\":14,\"rather_long_ke\":15},{\"ab\":16,\"a\":17,\"a\":18,\"x\":{\"ab\":19}},"
+		"{\"ab\":20, \"a\" :21,\"a\\\"\":22,\"\":{\"b\":23}}]", PATHS("a", "ab", "b", "rather_long_key", "x"),
+		"1 | 2 | 3 | 4 | missing\n5 | 6 | 7 | 8 | missing\n10 | 9 | missing | missing | 12\n14 | 13 | missing | missing | missing\n"
+	"18 | 16 | missing | missing | ={\"ab\":19}\n21 | 20 | missing | missing | missing\nenvelope [] list $ count 6"},
 	{"last of equal keys, under all", "[{\"a\":[{\"b\":1,\"b\":2},{\"b\":3}]},{\"a\":[{\"b\":1}],\"a\":[{\"b\":5}]},{\"a\":[{\"b\":1}],\"a\":6}]", PATHS("a[*].b"),
 	"=[2, 3]\n=[5]\nmissing\nenvelope [] list $ count 3"},
 
