@@ -22,6 +22,10 @@
 /* Digits of a fraction that are looked at; more make no difference to a microsecond. */
 #define MAX_FRACTION_DIGITS	30
 
+/* The length of 2024-02-29T12:30:15Z. */
+#define USUAL_LENGTH	20
+
+static bool parse_usual(const char *text, TimeValue *result);
 static bool take_date(const char **p, const char *end, int *julian);
 static bool take_week_date(const char **p, const char *end, int year, bool dashes, int *julian);
 static bool take_day_of_year(const char **p, const char *end, int year, int *julian);
@@ -41,6 +45,8 @@ iso_time_parse(const char *text, size_t len, TimeValue *result)
 	int64		time = 0;
 	int			offset = 0;
 
+	if (len == USUAL_LENGTH && parse_usual(text, result))
+		return true;
 	result->has_zone = false;
 	if (!take_date(&p, end, &julian))
 		return false;
@@ -57,6 +63,43 @@ iso_time_parse(const char *text, size_t len, TimeValue *result)
 	}
 	result->days = julian - POSTGRES_EPOCH_JDATE;
 	result->microseconds = result->days * USECS_PER_DAY + time - offset * USECS_PER_SEC;
+	return true;
+}
+
+/* The form that most APIs write, without a branch for each character.  False for any other, and what is out of the usual range. */
+static bool
+parse_usual(const char *text, TimeValue *result)
+{
+	static const char form[USUAL_LENGTH + 1] = "0000-00-00T00:00:00Z";
+	unsigned char digit[USUAL_LENGTH];
+	bool		other = false;
+	int			year,
+				month,
+				day,
+				hour,
+				minute,
+				second;
+
+	for (int i = 0; i < USUAL_LENGTH; i++)
+	{
+		digit[i] = (unsigned char) text[i] - (unsigned char) form[i];
+		other |= digit[i] > (form[i] == '0' ? 9 : 0);
+	}
+	if (other)
+		return false;
+	year = digit[0] * 1000 + digit[1] * 100 + digit[2] * 10 + digit[3];
+	month = digit[5] * 10 + digit[6];
+	day = digit[8] * 10 + digit[9];
+	hour = digit[11] * 10 + digit[12];
+	minute = digit[14] * 10 + digit[15];
+	second = digit[17] * 10 + digit[18];
+	if (year < 1 || month < 1 || month > MONTHS_PER_YEAR || day < 1 || day > day_tab[isleap(year)][month - 1] ||
+		hour >= HOURS_PER_DAY || minute >= MINS_PER_HOUR || second >= SECS_PER_MINUTE)
+		return false;
+	result->has_zone = true;
+	result->days = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
+	result->microseconds = result->days * USECS_PER_DAY +
+		((hour * MINS_PER_HOUR + minute) * SECS_PER_MINUTE + second) * USECS_PER_SEC;
 	return true;
 }
 
