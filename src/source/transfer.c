@@ -27,8 +27,11 @@
 #include "source/transfer.h"
 #include "utils/memutils.h"
 
-/* Bytes libcurl reads at a time, and holds while the transfer is paused.  Items that two pieces share are read more slowly. */
-#define READ_SIZE (64 * 1024)
+/*
+ * Bytes libcurl reads at a time, and holds while the transfer is paused: a part of the ring.
+ * Items that two pieces share are read more slowly, so larger pieces are better.
+ */
+#define READ_SIZE(ring) ((ring)->size / 4)
 
 /* Bounds of a response's header; as large as it gets by far. */
 #define MAX_HEADER_BYTES (256 * 1024)
@@ -273,7 +276,7 @@ set_options(Transfer *transfer, const HttpRequest *request)
 	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L));
 
 	/* refused where the handle still has the buffer of a transfer that broke before it began; that is of the same size */
-	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE);
+	(void) curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long) READ_SIZE(&transfer->ring));
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, header_callback));
 	check_option(curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer));
 	check_option(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_callback));
