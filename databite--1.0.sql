@@ -77,6 +77,7 @@ CREATE TABLE databite.rejected_item (
 	message pg_catalog.text NOT NULL,
 	column_name pg_catalog.text,
 	constraint_name pg_catalog.text,
+	context pg_catalog.json,
 	rejected_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE databite.rejected_item IS 'items that were not written, and why';
@@ -481,6 +482,11 @@ CREATE PROCEDURE databite.run_job(job_id pg_catalog.text)
 	AS 'MODULE_PATHNAME', 'databite_run_job' LANGUAGE C;
 COMMENT ON PROCEDURE databite.run_job(pg_catalog.text) IS 'runs a job in this session, committing every batch';
 
+CREATE FUNCTION databite.replay_rejected(job_id pg_catalog.text, run_id pg_catalog.int8 DEFAULT NULL)
+	RETURNS databite.job_result
+	AS 'MODULE_PATHNAME', 'databite_replay_rejected' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.replay_rejected(pg_catalog.text, pg_catalog.int8) IS 'tries rejected items again';
+
 CREATE FUNCTION databite.enqueue_job(job_id pg_catalog.text, payload pg_catalog.jsonb DEFAULT NULL)
 	RETURNS pg_catalog.int8
 	AS 'MODULE_PATHNAME', 'databite_enqueue_job' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -560,7 +566,7 @@ CREATE FUNCTION databite.get_job_metrics(job_id pg_catalog.text, period pg_catal
 BEGIN ATOMIC
 	SELECT ROW(
 			count(*),
-			avg(CASE WHEN r.status IN ('completed', 'partial') THEN 1.0 ELSE 0.0 END)::float8,
+			avg(CASE WHEN r.status = 'completed' THEN 1.0 ELSE 0.0 END)::float8,
 			avg(r.duration),
 			percentile_cont(0.95) WITHIN GROUP (ORDER BY r.duration),
 			coalesce(sum(r.records_processed), 0)::int8,

@@ -492,7 +492,7 @@ $$;
 \x
 SELECT * FROM pg_temp.try('{"nam": "x"}');
 SELECT * FROM pg_temp.try('{"source": {"auth": {"type": "bearer", "token": "x"}}}');
-SELECT * FROM pg_temp.try('{"performance": {"timeout": "5m"}}');
+SELECT * FROM pg_temp.try('{"logging": {"level": "debug"}}');
 SELECT * FROM pg_temp.try('{"destination": {"mode": "replace", "batchSize": 0}}');
 SELECT * FROM pg_temp.try('{"source": {"timeout": 0, "retry": {"attempts": 0}}, "id": ""}');
 \x

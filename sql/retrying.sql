@@ -13,7 +13,7 @@ BEGIN
 	IF try <= TG_ARGV[0]::int THEN RAISE 'not yet: %', try USING ERRCODE = TG_ARGV[1]; END IF;
 	RETURN NULL;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(2, '40001');
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(2, '55000');
 SELECT coalesce(max(run_id), 0) AS before FROM databite.runs \gset
 CREATE VIEW history AS SELECT job_id, trigger, status, resumes IS NOT NULL AS resumes, records_inserted AS inserted, error ->> 'message' AS message
 FROM databite.runs WHERE run_id > :before ORDER BY run_id;
@@ -35,7 +35,7 @@ SELECT * FROM history OFFSET 3;
 TRUNCATE t;
 ALTER SEQUENCE tries RESTART;
 DROP TRIGGER refuse ON t;
-CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '40001');
+CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(100, '55000');
 CALL databite.run_job('again');
 SELECT * FROM history OFFSET 6;
 -- a dry run is tried once

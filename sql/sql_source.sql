@@ -94,7 +94,7 @@ CREATE TABLE fails (id int);
 CREATE SEQUENCE batches;
 CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF nextval('sql_source.batches') = 3 THEN RAISE 'once' USING ERRCODE = '40001'; END IF;
+	IF nextval('sql_source.batches') = 3 THEN RAISE 'once' USING ERRCODE = '55000'; END IF;
 	RETURN NULL;
 END $$;
 CREATE TRIGGER fail_once AFTER INSERT ON fails FOR EACH STATEMENT EXECUTE FUNCTION fail_once();

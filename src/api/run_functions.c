@@ -30,6 +30,7 @@ static void put_preview_row(void *arg, const char *step_id, Jsonb *item, Jsonb *
 
 PG_FUNCTION_INFO_V1(databite_execute_job);
 PG_FUNCTION_INFO_V1(databite_run_job);
+PG_FUNCTION_INFO_V1(databite_replay_rejected);
 PG_FUNCTION_INFO_V1(databite_explain_job_definition);
 PG_FUNCTION_INFO_V1(databite_explain_job);
 PG_FUNCTION_INFO_V1(databite_preview_job_definition);
@@ -79,6 +80,29 @@ databite_run_job(PG_FUNCTION_ARGS)
 	worker_wake_scheduler_at_commit();	/* a run of the same job may have been waiting for this one */
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/*
+ * replay_rejected(job_id text, run_id bigint = null) returns job_result: tries rejected items again, of that run or
+ * of all, inside the caller's transaction; 55006 where the job is running.
+ */
+Datum
+databite_replay_rejected(PG_FUNCTION_ARGS)
+{
+	JobRecord  *job;
+	int64		run_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	RunResult	result = {0};
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(1) && run_id < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a run_id is greater than 0"),
+				 errhint("Leave it out to try the items of all runs again.")));
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	run_replay(job, run_id, &result);
+	return result_tuple(fcinfo, job->id, &result);
 }
 
 /* explain_job(job jsonb, costs bool) returns setof text */

@@ -33,7 +33,7 @@ typedef struct RunProgress
 	int64		bytes;			/* of bodies, decoded */
 	int64		requests;
 	int			in_flight;		/* requests that wait for an answer or whose body comes */
-	char		waiting_for[PROGRESS_WAIT_LEN]; /* "", "response", "retry", "rate limit", "token", "database" */
+	char		waiting_for[PROGRESS_WAIT_LEN]; /* "", "response", "retry", "rate limit", "token", "database", "batch retry" */
 	TimestampTz waiting_until;	/* 0: not known */
 	TimestampTz updated_at;		/* set by progress_report; 0: nothing has been reported yet */
 } RunProgress;

@@ -245,7 +245,7 @@ run_catalog_was_done(const RunRecord *run)
 	arg_text(&args, run->job_id);
 	arg_int8(&args, run->resumes);
 	done = catalog_run("SELECT 1 FROM databite.run"
-					   " WHERE job_id = $1 AND run_id > $2 AND status = 'completed' LIMIT 1",
+					   " WHERE job_id = $1 AND run_id > $2 AND status IN ('completed', 'partial') AND trigger <> 'replay' LIMIT 1",
 					   &args, SPI_OK_SELECT) > 0;
 	catalog_leave(&scope);
 	return done;
@@ -278,7 +278,7 @@ run_catalog_was_continued(const RunRecord *run)
 	arg_text(&args, run->job_id);
 	arg_int8(&args, run->id);
 	continued = catalog_run("SELECT 1 FROM databite.run"
-							" WHERE job_id = $1 AND run_id > $2 AND status <> 'skipped' LIMIT 1",
+							" WHERE job_id = $1 AND run_id > $2 AND status <> 'skipped' AND trigger <> 'replay' LIMIT 1",
 							&args, SPI_OK_SELECT) > 0;
 	catalog_leave(&scope);
 	return continued;

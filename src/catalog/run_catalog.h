@@ -30,7 +30,7 @@ typedef struct RunRecord
 	char	   *job_id;
 	Oid			owner;
 	RunStatus	status;
-	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume", "retry" */
+	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume", "retry", "replay" */
 	char	   *payload;		/* JSON text or NULL */
 	int64		resumes;		/* the crashed or failed run that this one continues, or 0 */
 	int			pid;			/* of the process it runs in, or 0 */

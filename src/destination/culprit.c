@@ -136,7 +136,7 @@ culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 first_item, Js
 	return rejected;
 }
 
-void
+bool
 culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 				const Marks *marks, CulpritScope scope, ErrorData *error)
 {
@@ -147,12 +147,13 @@ culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 		char	   *place;
 
 		if (!find_culprit(plan, batch, first_item, scopes, marks, scope, error, &culprit))
-			return;
+			return false;
 		place = describe(plan, batch, first_item, &culprit);
 		error->context = error->context ? psprintf("%s\n%s", place, error->context) : place;
 	}
 	if (error->column_name == NULL && culprit.column != NULL)
 		error->column_name = pstrdup(culprit.column);
+	return true;
 }
 
 /*

@@ -34,9 +34,9 @@ extern int	culprit_reject_all(WritePlan *plan, const ItemBatch *batch, int64 fir
 /*
  * Puts the item's position in the run, the column and the values that were read of the
  * item at the head of the error's context, if the search finds them and the
- * context does not have them yet; and the column into its field.
+ * context does not have them yet; and the column into its field.  False where no item was found.
  */
-extern void culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+extern bool culprit_explain(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 							const Marks *marks, CulpritScope scope, ErrorData *error);
 
 /* The column that the error names, or the only one of the constraint that it names; of the plan's table, else NULL. */

@@ -68,6 +68,8 @@ static void try_plan(void *arg);
 static void try_part(void *arg);
 static void filter_items(WritePlan *plan, ItemFilter *filter, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks);
 static void try_filter(void *arg);
+static List *finish_batch(const WritePlan *plan, const ItemBatch *batch, const Marks *marks, WriteCounts *counts);
+static void reject_bad_items(Marks *marks, const ItemBatch *batch);
 static List *rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks);
 static void write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks, WriteCounts *counts);
 static int64 kept_items(const ItemBatch *batch, const Marks *marks);
@@ -95,13 +97,44 @@ List *
 write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 				   Jsonb *scopes, WriteCounts *counts)
 {
-	Marks	   *marks = write_plan_mark(plan, batch, first_item, scopes);
-	MarkCounts	marked;
+	Marks	   *marks;
 
+	plan->failed_for_item = false;
+	marks = write_plan_mark(plan, batch, first_item, scopes);
 	plan->last_marks = marks;
 	if (!marks_all(marks, batch->nitems))
 		run_plan(plan, batch, first_item, scopes, marks, counts);
-	marked = marks_count(marks);
+	return finish_batch(plan, batch, marks, counts);
+}
+
+bool
+write_plan_failed_for_item(const WritePlan *plan, const ErrorData *error)
+{
+	return plan->failed_for_item && isolate_is_possible(error);
+}
+
+List *
+write_plan_reject_batch(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+						const ErrorData *error, WriteCounts *counts)
+{
+	Marks	   *marks = write_plan_mark(plan, batch, first_item, scopes);
+	const char *column = culprit_refused_column(plan, error);
+	char	   *message = psprintf("the batch failed: %s", error->message);
+
+	if (marks == NULL)
+		marks = marks_create(batch->nitems);
+	reject_bad_items(marks, batch);
+	for (int i = 0; i < batch->nitems; i++)
+		marks_reject(marks, i, error->sqlerrcode, message, column, error->constraint_name);
+	return finish_batch(plan, batch, marks, counts);
+}
+
+/* What has become of the batch's items. */
+static List *
+finish_batch(const WritePlan *plan, const ItemBatch *batch, const Marks *marks, WriteCounts *counts)
+{
+	MarkCounts	marked = marks_count(marks);
+
 	counts->processed += batch->nitems;
 	counts->unchanged += marked.skipped;
 	counts->skipped += marked.skipped;
@@ -114,7 +147,6 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 {
 	bool		rejects = write_plan_rejects(plan);
 	Marks	   *marks;
-	ListCell   *lc;
 
 	if (plan->filter == NULL && plan->deletion == NULL && plan->marks == 0 && !rejects && batch->dropped == NULL)
 		return NULL;
@@ -127,14 +159,7 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 		marks->failures = plan->rules->failures;
 	}
 	if (rejects)
-	{
-		foreach(lc, batch->bad)
-		{
-			const BadItem *bad = lfirst(lc);
-
-			marks_reject(marks, bad->item, bad->sqlstate, bad->reason, NULL, NULL);
-		}
-	}
+		reject_bad_items(marks, batch);
 	for (int item = bms_next_member(batch->dropped, -1); item >= 0; item = bms_next_member(batch->dropped, item))
 		marks_drop(marks, item);
 	if (plan->filter != NULL && batch->nitems > 0)
@@ -142,6 +167,19 @@ write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb
 	if (plan->deletion != NULL && !marks_all(marks, batch->nitems))
 		filter_items(plan, plan->deletion, batch, first_item, scopes, marks);
 	return marks;
+}
+
+static void
+reject_bad_items(Marks *marks, const ItemBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, batch->bad)
+	{
+		const BadItem *bad = lfirst(lc);
+
+		marks_reject(marks, bad->item, bad->sqlstate, bad->reason, NULL, NULL);
+	}
 }
 
 /* Marks what the condition is for; an item of which that cannot be told is a bad one. */
@@ -154,7 +192,9 @@ filter_items(WritePlan *plan, ItemFilter *filter, const ItemBatch *batch, int64 
 
 	if (!plan->step->destination.rejects_bad_items)
 	{
+		plan->failed_for_item = true;	/* if it fails */
 		try_filter(&run);
+		plan->failed_for_item = false;
 		return;
 	}
 	saved = marks_save(marks);
@@ -225,7 +265,7 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 		isolate_bad_items(try_part, &run, error);
 		return;
 	}
-	culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
+	plan->failed_for_item = culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
 	error_rethrow(error);
 }
 
@@ -273,6 +313,8 @@ static List *
 rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 {
 	List	   *items = NIL;
+	ListCell   *stretch = list_head(batch->contexts);
+	const char *context = NULL;
 
 	for (int64 i = 0; i < batch->nitems; i++)
 	{
@@ -280,6 +322,9 @@ rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks
 		const Cell *cell;
 		RejectedItem *rejected;
 
+		for (; stretch != NULL && ((ContextStretch *) lfirst(stretch))->first_item <= i + batch->before;
+			 stretch = lnext(batch->contexts, stretch))
+			context = ((ContextStretch *) lfirst(stretch))->context->json;
 		if (mark->kind != MARK_REJECTED)
 			continue;
 		rejected = palloc0(sizeof(RejectedItem));
@@ -287,6 +332,8 @@ rejected_items(const WritePlan *plan, const ItemBatch *batch, const Marks *marks
 		rejected->message = mark->message;
 		rejected->column = mark->column;
 		rejected->constraint = mark->constraint;
+		rejected->position = i;
+		rejected->context = context;
 		items = lappend(items, rejected);
 		if (plan->whole_item < 0)	/* a function of the user's has rejected it, which no template of the step does */
 			continue;
@@ -630,7 +677,7 @@ preview_safely(Preview *preview, PreviewWork work, const ItemBatch *batch, int f
 	if (data != NULL && error != NULL)
 	{
 		if (preview->statement != NULL)
-			culprit_explain(preview->plan, batch, first_item, preview->scopes, NULL, CULPRIT_OF_COMPUTATION, data);
+			(void) culprit_explain(preview->plan, batch, first_item, preview->scopes, NULL, CULPRIT_OF_COMPUTATION, data);
 		*error = describe_error(data);
 	}
 	MemoryContextSwitchTo(old);

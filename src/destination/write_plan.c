@@ -132,6 +132,23 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jso
 	problem_raise_first(problems);
 }
 
+void
+write_plan_unlearn(WritePlan *plan)
+{
+	MemoryContext old = MemoryContextSwitchTo(plan->context);
+
+	release_statements(plan);
+	plan->target = NULL;
+	plan->inputs = plan->columns = plan->key = NIL;
+	plan->key_stated = plan->upserts = false;
+	plan->binding = NULL;
+	plan->rules = NULL;
+	plan->marks = 0;
+	plan->sql = plan->insert_sql = NULL;
+	plan_paths(plan);
+	MemoryContextSwitchTo(old);
+}
+
 bool
 write_plan_is_upsert(const WritePlan *plan)
 {
@@ -421,7 +438,8 @@ static void
 plan_paths(WritePlan *plan)
 {
 	static const JsonPath whole_item = {0, NULL};
-	bool		rejects = write_plan_rejects(plan) || (plan->marks & TEMPLATE_REJECTS) != 0;
+	bool		rejects = write_plan_rejects(plan) || (plan->marks & TEMPLATE_REJECTS) != 0 ||
+		plan->step->destination.rejects_failed_batches;
 
 	plan->paths = plan->target ? batch_add_paths(NIL, plan->inputs) : list_make1(unconstify(JsonPath *, &whole_item));
 	if (plan->filter != NULL)

@@ -39,6 +39,8 @@ typedef struct RejectedItem
 	char	   *message;
 	char	   *column;			/* or NULL */
 	char	   *constraint;		/* name of the rule, or NULL */
+	int64		position;		/* in the batch */
+	const char *context;		/* JSON text of what it had in common with its page, or NULL */
 } RejectedItem;
 
 /*
@@ -60,6 +62,9 @@ extern WritePlan *write_plan_create(const JobStep *step, WritePlanPurpose purpos
  */
 extern bool write_plan_needs_sample(const WritePlan *plan);
 extern void write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jsonb *scopes);
+
+/* Undoes write_plan_learn, whose transaction was rolled back: a sample is needed again. */
+extern void write_plan_unlearn(WritePlan *plan);
 
 /* True where items may be written twice: the rows that they are of are found by their key. */
 extern bool write_plan_is_upsert(const WritePlan *plan);
@@ -110,6 +115,16 @@ extern const char *write_plan_table(const WritePlan *plan);
  */
 extern List *write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 							   Jsonb *scopes, WriteCounts *counts);
+
+/* Was an item to blame for the error that the last write_plan_execute raised, rather than all of the batch? */
+extern bool write_plan_failed_for_item(const WritePlan *plan, const ErrorData *error);
+
+/*
+ * In place of write_plan_execute: rejects all items that source.where does not
+ * drop, with that error; also while a sample is needed.
+ */
+extern List *write_plan_reject_batch(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
+									 const ErrorData *error, WriteCounts *counts);
 
 /*
  * The rows of the batch as they would be written, without writing: one Jsonb

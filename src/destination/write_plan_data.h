@@ -50,6 +50,7 @@ struct WritePlan
 	Rules	   *rules;			/* NULL: no validation */
 	int			scopes;			/* that the templates name: see write_plan_scopes */
 	Marks	   *last_marks;		/* of the batch that was written last, while that is at hand */
+	bool		failed_for_item;	/* see write_plan_failed_for_item */
 	int			marks;			/* what the transform may do to an item: TEMPLATE_SKIPS, TEMPLATE_REJECTS */
 
 	char	   *sql;

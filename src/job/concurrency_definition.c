@@ -24,7 +24,7 @@ static const KeyRule parallel_rules[] = {
 static const KeyRule performance_rules[] = {
 	{.name = "concurrency", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(Job, concurrency), .min = 1, .max = MAX_CONCURRENCY},
-	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .flags = KEY_UNSUPPORTED,
+	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration,
 	FIELD(Job, timeout_ms), .min = 1, .max = 7 * MAX_TIME_MS},
 	{.name = "memoryLimit", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_size,
 	FIELD(Job, memory_limit), .min = MIN_MEMORY, .max = MAX_MEMORY},

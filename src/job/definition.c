@@ -157,6 +157,7 @@ finish_error_handling(Job *job)
 
 		if (!destination->states_on_error)
 			destination->rejects_bad_items = job->error_handling.rejects_bad_items;
+		destination->rejects_failed_batches = job->error_handling.rejects_failed_batches;
 	}
 }
 

@@ -393,6 +393,7 @@ typedef struct JobDestination
 	char	   *key_pointer;
 	int			batch_size;		/* 0: not stated */
 	bool		rejects_bad_items;	/* onError: "log_and_continue", or the job's errorHandling.onItemError */
+	bool		rejects_failed_batches; /* the job's errorHandling.rejects_failed_batches */
 	bool		has_pool;		/* connectionPool is stated */
 	JobPool		pool;
 	JobDeletes *deletes;		/* NULL: nothing is deleted */
@@ -477,6 +478,7 @@ typedef struct JobErrorHandling
 	bool		notify_admin;	/* onFailure */
 	bool		rejects_bad_items;	/* onItemError: "log_and_continue", for destinations that do not say */
 	BatchErrorAction batch_error;	/* onBatchError */
+	bool		rejects_failed_batches; /* the items of a batch that is given up are rejected, and the run goes on */
 } JobErrorHandling;
 
 typedef struct Job

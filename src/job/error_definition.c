@@ -15,7 +15,7 @@
 static const Choice strategies[] = {
 	{"fail_fast", STRATEGY_FAIL_FAST},
 	{"retry_with_backoff", STRATEGY_RETRY_WITH_BACKOFF},
-	{"partial_success", STRATEGY_PARTIAL_SUCCESS, true},
+	{"partial_success", STRATEGY_PARTIAL_SUCCESS},
 	{NULL}
 };
 
@@ -32,13 +32,16 @@ static const Choice item_error_actions[] = {
 
 static const Choice batch_error_actions[] = {
 	{"fail", BATCH_ERROR_FAIL},
-	{"retry_batch", BATCH_ERROR_RETRY, true},
-	{"log_and_continue", BATCH_ERROR_LOG, true},
+	{"retry_batch", BATCH_ERROR_RETRY},
+	{"log_and_continue", BATCH_ERROR_LOG},
 	{NULL}
 };
 
 static void read_flag(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					  const char *pointer, void *target);
+static void finish_batch_error(struct json_object *value, JobErrorHandling *handling);
+static void check_retry_keys(ProblemList *problems, struct json_object *value, const char *pointer,
+							 const JobErrorHandling *handling);
 
 static const KeyRule error_handling_rules[] = {
 	{.name = "strategy", .types = VALUE_STRING, .parse = read_choice, FIELD(JobErrorHandling, strategy), .choices = strategies},
@@ -64,22 +67,46 @@ error_definition_default(JobErrorHandling *handling)
 	handling->backoff = BACKOFF_EXPONENTIAL;
 }
 
-/* How a run is tried again says nothing where none is. */
 void
 read_error_handling(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					const char *pointer, void *target)
 {
-	static const char *const retry_keys[] = {"maxRetries", "retryDelay", "backoff"};
 	JobErrorHandling *handling = rule_field(rule, target);
 
 	read_object(problems, value, pointer, error_handling_rules, ~0U, NULL, handling);
+	finish_batch_error(value, handling);
+	check_retry_keys(problems, value, pointer, handling);
+}
+
+/* Who wants what can be had loses no more than he must, unless he says otherwise. */
+static void
+finish_batch_error(struct json_object *value, JobErrorHandling *handling)
+{
+	bool		partial = handling->strategy == STRATEGY_PARTIAL_SUCCESS;
+
+	if (partial && !json_object_object_get_ex(value, "onItemError", NULL))
+		handling->rejects_bad_items = true;
+	if (partial && !json_object_object_get_ex(value, "onBatchError", NULL))
+		handling->batch_error = BATCH_ERROR_LOG;
+	handling->rejects_failed_batches = handling->batch_error == BATCH_ERROR_LOG ||
+		(partial && handling->batch_error == BATCH_ERROR_RETRY);
+}
+
+/* How often and when something is tried again says nothing where nothing is. */
+static void
+check_retry_keys(ProblemList *problems, struct json_object *value, const char *pointer,
+				 const JobErrorHandling *handling)
+{
+	static const char *const retry_keys[] = {"maxRetries", "retryDelay", "backoff"};
+
+	if (handling->strategy == STRATEGY_RETRY_WITH_BACKOFF || handling->batch_error == BATCH_ERROR_RETRY)
+		return;
 	for (int i = 0; i < lengthof(retry_keys); i++)
 	{
-		if (json_object_object_get_ex(value, retry_keys[i], NULL) &&
-			(!json_object_object_get_ex(value, "strategy", NULL) || handling->strategy != STRATEGY_RETRY_WITH_BACKOFF))
+		if (json_object_object_get_ex(value, retry_keys[i], NULL))
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, retry_keys[i]),
-						"Set \"strategy\" to \"retry_with_backoff\".",
-						"\"%s\" is for runs that are tried again", retry_keys[i]);
+						"Set \"strategy\" to \"retry_with_backoff\", or \"onBatchError\" to \"retry_batch\".",
+						"\"%s\" is for runs or batches that are tried again", retry_keys[i]);
 	}
 }
 

@@ -4,10 +4,10 @@
  *
  * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text,
  *  "sync_token", "etag", "last_modified", "validators_for": text,
- *  "next_window": text, "next_parent": n, "columns": [text],
+ *  "next_window": text, "next_parent": n, "columns": [text], "incomplete": true, "failed_window": text,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
  *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
- *				  "token_expired": true, "new_token": text, "split": true, "whole": n}]}
+ *				  "token_expired": true, "new_token": text, "split": true, "given_up": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
@@ -41,23 +41,25 @@ static List *names_of(struct json_object *object, const char *name);
 static char *print(struct json_object *value);
 
 const char *
-checkpoint_done(bool partial)
+checkpoint_done(bool partial, bool incomplete)
 {
-	return partial ? "{\"done\": true, \"partial\": true}" : "{\"done\": true}";
+	return psprintf("{\"done\": true%s%s}", partial ? ", \"partial\": true" : "", incomplete ? ", \"incomplete\": true" : "");
 }
 
 bool
-checkpoint_is_done(const char *checkpoint, bool *partial)
+checkpoint_is_done(const char *checkpoint, bool *partial, bool *incomplete)
 {
 	struct json_object *root;
 	char	   *error;
 
-	*partial = false;
+	*partial = *incomplete = false;
 	if (checkpoint == NULL ||
-		!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error))
+		!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) ||
+		!flag_of(root, "done"))
 		return false;
 	*partial = flag_of(root, "partial");
-	return flag_of(root, "done");
+	*incomplete = flag_of(root, "incomplete");
+	return true;
 }
 
 TimestampTz
@@ -98,6 +100,8 @@ checkpoint_read(StepRun *sr)
 	sr->validators_for = member_of(root, "validators_for");
 	sr->next_window = text_of(root, "next_window");
 	sr->next_parent = number_of(root, "next_parent");
+	sr->incomplete = flag_of(root, "incomplete");
+	sr->failed_window = text_of(root, "failed_window");
 	sr->opened_first = true;
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 		read_listing(sr, json_object_array_get_idx(list, i));
@@ -121,6 +125,9 @@ checkpoint_write(StepRun *sr)
 	append_member(&json, "last_modified", sr->last_modified);
 	append_member(&json, "validators_for", sr->validators_for);
 	append_member(&json, "next_window", sr->next_window);
+	if (sr->incomplete)
+		appendStringInfoString(&json, ", \"incomplete\": true");
+	append_text(&json, "failed_window", sr->failed_window);
 	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT, sr->next_parent);
 	append_columns(&json, sr);
 	appendStringInfoString(&json, ", \"listings\": [");
@@ -178,6 +185,8 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 	append_member(json, "new_token", listing->new_token);
 	if (listing->split)
 		appendStringInfoString(json, ", \"split\": true");
+	if (listing->given_up)
+		appendStringInfoString(json, ", \"given_up\": true");
 	if (listing->whole != NULL)
 	{
 		int			place = 0;
@@ -243,6 +252,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, whole, page);
 	listing->skip = number_of(object, "items");
 	listing->split = flag_of(object, "split");
+	listing->given_up = flag_of(object, "given_up");
 	listing->last_value = member_of(object, "last");
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)

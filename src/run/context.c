@@ -16,6 +16,17 @@ run_note(RunContext *run, const char *notice)
 	MemoryContextSwitchTo(old);
 }
 
+void
+run_write_notices(RunContext *run)
+{
+	ListCell   *lc;
+
+	if (run->run_id != 0)
+		foreach(lc, run->notices)
+			run_catalog_notice(run->run_id, lfirst(lc));
+	run->notices = NIL;
+}
+
 char *
 run_time_text(TimestampTz time)
 {

@@ -9,6 +9,18 @@
 #include "run/run.h"
 #include "source/fetch.h"
 
+/* What a run that goes on after errors has left out: see shortfall.c. */
+typedef struct RunShortfall
+{
+	int64		requests;		/* that failed, whose listings ended there */
+	int64		batches;		/* given up */
+	bool		earlier;		/* something, in a run that this one goes on with */
+	bool		taken;			/* some item was neither rejected nor skipped */
+	char	   *first;			/* the first of what went wrong, as JSON, or NULL */
+	char	   *first_reason;	/* of an item that was rejected, or NULL */
+	ErrorData  *first_error;	/* the same where it was a request's, or NULL */
+} RunShortfall;
+
 typedef struct RunContext
 {
 	MemoryContext memory;		/* lives as long as the run */
@@ -29,6 +41,10 @@ typedef struct RunContext
 
 	List	   *notices;		/* of char *, not yet in history */
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
+	RunShortfall shortfall;
+	TimestampTz ends_at;		/* performance.timeout; 0: none */
+	bool		replays;		/* its items are those that were rejected, and no source is asked: see replay.c */
+	int64		replay_of;		/* of that run only, or 0 */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */
 	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
 	bool		publishing;		/* what fails now fails for what the pass has gathered: the next one begins anew */
@@ -50,6 +66,9 @@ extern void run_in_transaction(RunContext *run, void (*work) (RunContext *run, v
 
 /* A line for the run's history; written with the next transaction of the step. */
 extern void run_note(RunContext *run, const char *notice);
+
+/* Writes those lines, in the current transaction. */
+extern void run_write_notices(RunContext *run);
 
 /* ISO 8601 in UTC, whole seconds: "2024-05-01T10:00:00Z"; in the current memory context. */
 extern char *run_time_text(TimestampTz time);

@@ -20,13 +20,11 @@
 #include "lib/stringinfo.h"
 #include "run/run_error.h"
 #include "run/step_data.h"
+#include "run/time_limit.h"
 #include "source/envelope.h"
 #include "source/request_edit.h"
 #include "template/template.h"
 #include "utils/memutils.h"
-
-/* Pages left out by a rule are written down one by one up to this number. */
-#define MAX_NOTED	20
 
 #define HTTP_NOT_MODIFIED	304
 #define HTTP_UNAUTHORIZED	401
@@ -138,13 +136,32 @@ listing_close(Listing *listing)
 	MemoryContextDelete(listing->memory);
 }
 
+void
+listing_give_up(Listing *listing)
+{
+	if (listing->open_parts > 0)
+	{
+		listing->given_up = true;
+		return;
+	}
+	if (listing->whole != NULL)
+	{
+		listing->whole->given_up = true;
+		listing->whole->open_parts--;
+	}
+	listing_close(listing);
+}
+
 bool
 listing_parts_ended(Listing *listing)
 {
 	StepRun    *sr = listing->sr;
 
 	listing->split = listing->ended = false;
-	listing_ended(listing);
+	if (listing->given_up)
+		listing_close(listing);
+	else
+		listing_ended(listing);
 	return list_member_ptr(sr->listings, listing);
 }
 
@@ -155,8 +172,10 @@ prepare_request(Listing *listing)
 	StepRun    *sr = listing->sr;
 	int			used = request_plan_uses(sr->request_plan);
 
+	sr->asks_for_token = true;
 	if (auth_session_refresh(sr->auth, sr->run, sr->scopes) && (used & TEMPLATE_SCOPE_AUTH) != 0)
 		sr->renderings++;
+	sr->asks_for_token = false;
 	if (listing->rendered != sr->renderings ||
 		((used & TEMPLATE_SCOPE_PAGE) != 0 && pager_page_number(listing->pager) > 1))
 	{
@@ -777,6 +796,10 @@ failed(Listing *listing)
 			return;
 		}
 	}
+
+	/* Not for the request: the step ends where it waits for the next one. */
+	if (time_limit_is_over(listing->sr->run))
+		return;
 
 	/* The windows that are complete are not asked for again; where items need the response, all have been written. */
 	if (listing->sr->windowed && (listing->sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0)

@@ -30,10 +30,13 @@
 #include "pgstat.h"
 #include "run/context.h"
 #include "run/job_lock.h"
+#include "run/replay.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
+#include "run/shortfall.h"
 #include "run/step.h"
+#include "run/time_limit.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -44,6 +47,7 @@
 #define LARGEST_KEPT_PIECE (2 * 1024 * 1024)
 
 static RunContext *context_create(const JobRecord *record, RunMode mode);
+static void run_here(const JobRecord *job, RunContext *begun, RunResult *result);
 static RunContext *try_again(const JobRecord *job, RunContext *failed);
 static RunContext *claim(int64 run_id);
 static JobRecord *copy_record(const JobRecord *record);
@@ -57,7 +61,7 @@ static void complete_run(RunContext *run, void *arg);
 static void record_failure(RunContext *run, void *arg);
 static void read_definition(RunContext *run);
 static void note_pools(RunContext *run);
-static void forget_passes(const RunContext *run, bool tried_again, bool job_is_gone);
+static void forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone);
 static RunStatus failure_status(const ErrorData *error);
 static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
 static void lock_or_fail(const char *job_id, bool session);
@@ -88,6 +92,11 @@ run_queued(int64 run_id)
 				 error->detail ? errdetail_internal("%s", error->detail) : 0,
 				 error->hint ? errhint("%s", error->hint) : 0,
 				 errhidecontext(true)));
+	else if (status == RUN_PARTIAL)
+		ereport(LOG,
+				(errmsg("run " INT64_FORMAT " of job \"%s\" was partial", run->run_id, run->record->id),
+				 errdetail_internal("%s", shortfall_json(run, &run->counters)),
+				 errhidecontext(true)));
 	pgstat_report_activity(STATE_IDLE, NULL);
 	progress_end();
 	current_run = NULL;
@@ -99,12 +108,34 @@ run_queued(int64 run_id)
 void
 run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result)
 {
-	RunContext *volatile run;
+	RunContext *run;
 
-	/* First: what is made after it is freed below. */
+	/* First: what is made after it is freed by run_here. */
 	lock_or_fail(job->id, mode == RUN_IN_PROCEDURE);
 	run = context_create(job, mode);
 	run->dry_run = dry_run;
+	run_here(job, run, result);
+}
+
+void
+run_replay(const JobRecord *job, int64 run_id, RunResult *result)
+{
+	RunContext *run;
+
+	lock_or_fail(job->id, false);
+	run = context_create(job, RUN_IN_FUNCTION);
+	run->replays = true;
+	run->replay_of = run_id;
+	run_here(job, run, result);
+}
+
+/* Runs it in this session, again as the definition says, and frees it. */
+static void
+run_here(const JobRecord *job, RunContext *begun, RunResult *result)
+{
+	RunContext *volatile run = begun;
+	RunMode		mode = begun->mode;
+
 	run->outer = current_run;
 	current_run = run;
 	progress_begin(job->id, job->owner, run->started_at);
@@ -252,7 +283,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	}
 	MemoryContextSwitchTo(old);
 	*error = caught ? caught : run->failure;
-	return *error ? failure_status(*error) : RUN_COMPLETED;
+	return *error ? failure_status(*error) : shortfall_status(run, &run->counters);
 }
 
 /* A failed run that is not tried again is an error of the CALL, so that whoever schedules the CALL hears of it. */
@@ -319,7 +350,7 @@ run_in_function(RunContext *run, RunResult *result)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
 	if (run->retry_at != 0)
 		return;
-	fill_result(run, error ? failure_status(error) : RUN_COMPLETED, error, result);
+	fill_result(run, error ? failure_status(error) : shortfall_status(run, &run->counters), error, result);
 }
 
 /* All steps in order.  Raises an error at the first that fails, or leaves it in run->failure. */
@@ -336,8 +367,14 @@ run_steps(RunContext *run)
 	read_definition(run);
 	run_retry_wait(run);
 	run->client = source_client_create(run->memory);
-	for (int i = 0; i < list_length(run->job->steps) && run->failure == NULL; i++)
+	time_limit_begin(run);
+	if (run->replays)
+		replay_steps(run);
+	for (int i = 0; !run->replays && i < list_length(run->job->steps) && run->failure == NULL; i++)
+	{
+		time_limit_check(run, NULL);
 		step_run(run, list_nth(run->job->steps, i));
+	}
 
 	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
 	if (run->dry_run)
@@ -398,7 +435,9 @@ open_run(RunContext *run, void *arg)
 {
 	const char *trigger = run->mode == RUN_IN_PROCEDURE ? "call" : "execute";
 
-	if (run->resumes != 0)
+	if (run->replays)
+		trigger = "replay";
+	else if (run->resumes != 0)
 		trigger = "retry";
 	run->run_id = run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED,
 								  trigger, run->begin_at, NULL, run->resumes);
@@ -408,7 +447,8 @@ open_run(RunContext *run, void *arg)
 static void
 complete_run(RunContext *run, void *arg)
 {
-	run_catalog_finish(run->run_id, RUN_COMPLETED, &run->counters, NULL);
+	run_catalog_finish(run->run_id, shortfall_status(run, &run->counters), &run->counters,
+					   shortfall_json(run, &run->counters));
 }
 
 static void
@@ -431,14 +471,14 @@ record_failure(RunContext *run, void *arg)
 		run->counters.bytes_received = source->bytes_received;
 	}
 	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
-					   run_error_json(error, run->step ? run->step->id : NULL));
+					   shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL));
 	tried_again = run_retry_plan(run, error, job);
 	if (!tried_again)
 		run_retry_report(run, error, &run->counters);
 	if (run->mode == RUN_IN_FUNCTION)
 		return;
 
-	forget_passes(run, tried_again, job == NULL);
+	forget_passes(run, error, tried_again, job == NULL);
 
 	/* The server said when it may be asked again, and that is longer than a run waits. */
 	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
@@ -451,15 +491,17 @@ record_failure(RunContext *run, void *arg)
 
 /* What no later run is to go on with. */
 static void
-forget_passes(const RunContext *run, bool tried_again, bool job_is_gone)
+forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone)
 {
 	const char *job_id = run->record->id;
+	bool		timed_out = error->sqlerrcode == TIME_LIMIT_SQLSTATE && time_limit_is_over(run);
+	bool		goes_on = run->keep_checkpoint || tried_again || timed_out;
 
-	if (!run->keep_checkpoint && !tried_again)
+	if (!goes_on)
 		state_catalog_forget_checkpoints(job_id);
 	else if (run->publishing)
 		state_catalog_forget_checkpoint(job_id, run->step->id);
-	if ((!run->keep_checkpoint && !tried_again) || job_is_gone)
+	if (!goes_on || job_is_gone)
 		stage_catalog_drop(job_id, NULL);
 	else if (run->publishing)
 		stage_catalog_drop(job_id, run->step->id);
@@ -478,7 +520,10 @@ fill_result(const RunContext *run, RunStatus status, const ErrorData *error, Run
 	result->status = status;
 	result->counters = run->counters;
 	result->duration_us = GetCurrentTimestamp() - run->started_at;
-	result->error = error ? run_error_json(error, run->step ? run->step->id : NULL) : NULL;
+	if (error != NULL)
+		result->error = shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL);
+	else
+		result->error = shortfall_json(run, &run->counters);
 	result->message = error ? pstrdup(error->message) : NULL;
 }
 

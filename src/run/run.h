@@ -36,4 +36,7 @@ extern RunStatus run_queued(int64 run_id);
 /* For CALL (connected with SPI_OPT_NONATOMIC) and execute_job. */
 extern void run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result);
 
+/* Tries rejected items again, as execute_job runs a job; run_id: of that run only, or 0. */
+extern void run_replay(const JobRecord *job, int64 run_id, RunResult *result);
+
 #endif

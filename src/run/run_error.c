@@ -77,6 +77,12 @@ run_error_retry_after(void)
 	return source_error ? source_error->retry_after_ms : 0;
 }
 
+bool
+run_error_is_of_source(void)
+{
+	return source_error != NULL;
+}
+
 void
 run_error_forget(void)
 {

@@ -30,6 +30,9 @@ extern void run_error_trim(ErrorData *error);
 /* How long the server of the last run_raise_source_error asked us to stay away, in ms, beyond what a run waits; or 0. */
 extern int64 run_error_retry_after(void);
 
+/* Was it run_raise_source_error that raised the last error? */
+extern bool run_error_is_of_source(void);
+
 /* Forgets the place that run_raise_source_error kept. */
 extern void run_error_forget(void);
 

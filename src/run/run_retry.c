@@ -17,11 +17,10 @@
 #include "base/clip.h"
 #include "commands/async.h"
 #include "common/pg_prng.h"
-#include "miscadmin.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
+#include "run/time_limit.h"
 #include "source/retry.h"
-#include "storage/latch.h"
 #include "utils/json.h"
 #include "utils/timestamp.h"
 
@@ -37,7 +36,6 @@
 /* Waits between tries are no longer than that. */
 #define MAX_DELAY_MS		(INT64CONST(24) * 60 * 60 * 1000)
 
-static bool is_worth_a_try(const ErrorData *error);
 static void note_start(RunContext *run, void *arg);
 static char *failure_json(const RunContext *run, const ErrorData *error, const RunCounters *counters);
 static void add_counter(StringInfo json, const char *name, int64 value);
@@ -48,12 +46,11 @@ bool
 run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 {
 	const JobErrorHandling *handling = run->job ? &run->job->error_handling : NULL;
-	JobRetry	retry = {.max_delay_ms = MAX_DELAY_MS};
 	int			retries;
 	int64		delay;
 
 	if (handling == NULL || handling->strategy != STRATEGY_RETRY_WITH_BACKOFF ||
-		error == run->failure || !is_worth_a_try(error))
+		error == run->failure || run->replays || !run_retry_is_worth_it(error))
 		return false;
 	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->mode == RUN_IN_WORKER && !job->enabled)))
 		return false;
@@ -65,9 +62,7 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 	if (retries >= handling->max_retries)
 		return false;
 
-	retry.delay_ms = handling->retry_delay_ms;
-	retry.backoff = handling->backoff;
-	delay = retry_delay(&retry, retries + 1, pg_prng_double(&pg_global_prng_state));
+	delay = run_retry_delay(handling, retries + 1);
 	delay = Max(delay, run_error_retry_after());
 	run->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 	if (run->mode == RUN_IN_WORKER)
@@ -76,9 +71,20 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 	return true;
 }
 
-/* What the definition, the catalogs or missing privileges are to blame for will fail again, and who cancels means it. */
-static bool
-is_worth_a_try(const ErrorData *error)
+int64
+run_retry_delay(const JobErrorHandling *handling, int tries)
+{
+	JobRetry	retry = {
+		.delay_ms = handling->retry_delay_ms,
+		.backoff = handling->backoff,
+		.max_delay_ms = MAX_DELAY_MS,
+	};
+
+	return retry_delay(&retry, tries, pg_prng_double(&pg_global_prng_state));
+}
+
+bool
+run_retry_is_worth_it(const ErrorData *error)
 {
 	switch (error->sqlerrcode)
 	{
@@ -99,21 +105,10 @@ is_worth_a_try(const ErrorData *error)
 void
 run_retry_wait(RunContext *run)
 {
-	static uint32 wait_event = 0;
-	TimestampTz now;
-
 	if (run->begin_at == 0)
 		return;
-	if (wait_event == 0)
-		wait_event = compat_wait_event("DatabiteRetry");
-	while ((now = GetCurrentTimestamp()) < run->begin_at)
-	{
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 TimestampDifferenceMilliseconds(now, run->begin_at), wait_event);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
-	run->started_at = now;
+	time_limit_wait(run, run->begin_at);
+	run->started_at = GetCurrentTimestamp();
 	run_in_transaction(run, note_start, NULL);
 }
 

@@ -15,6 +15,12 @@
  */
 extern bool run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job);
 
+/* Not what the definition, the catalogs or missing privileges are to blame for, nor a cancel: that will fail again. */
+extern bool run_retry_is_worth_it(const ErrorData *error);
+
+/* Milliseconds before the next try, after so many. */
+extern int64 run_retry_delay(const JobErrorHandling *handling, int tries);
+
 /* Waits for run->begin_at; a cancel passes as an error.  The run begins after that. */
 extern void run_retry_wait(RunContext *run);
 

@@ -23,7 +23,9 @@
 #include "item/convert.h"
 #include "miscadmin.h"
 #include "run/run_error.h"
+#include "run/shortfall.h"
 #include "run/step_data.h"
+#include "run/time_limit.h"
 #include "template/template.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -33,6 +35,7 @@ static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
 static bool goes_on(const StepRun *sr);
 static void read_listings(StepRun *sr);
+static void end_in_time(StepRun *sr);
 static int	next_fetches(StepRun *sr, Listing **listings, Fetch **fetches);
 static void read_inline(StepRun *sr);
 static void read_sql(StepRun *sr);
@@ -59,7 +62,13 @@ step_run(RunContext *run, const JobStep *step)
 
 	step_watch(sr, "database");
 	run_in_transaction(run, prepare, sr);
-	if (!sr->done)
+	if (sr->done)
+	{
+		/* What it has left out, or written, is the run's. */
+		run->shortfall.earlier |= sr->incomplete;
+		run->shortfall.taken = true;
+	}
+	else
 	{
 		/* Requests may be made of what the token's answer says, so it comes before they are rendered. */
 		if (sr->auth != NULL)
@@ -133,6 +142,23 @@ step_raise_reader_error(const ItemReader *reader, const JobSource *source, const
 ItemBatch *
 step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, MemoryContext context)
 {
+	char	  **texts = palloc(sizeof(char *) * Max(whole->nitems, 1));
+	ItemBatch  *batch;
+
+	for (int i = 0; i < whole->nitems; i++)
+		texts[i] = cell_json_text(whole, &whole->cells[(int64) i * whole->npaths]);
+	batch = step_read_items(whole->nitems, texts, NULL, npaths, paths, context);
+	batch->bad = whole->bad;
+	batch->contexts = whole->contexts;
+	batch->dropped = whole->dropped;
+	batch->max_rows_bytes = whole->max_rows_bytes;
+	return batch;
+}
+
+ItemBatch *
+step_read_items(int nitems, char *const *texts, const ItemContext *contexts,
+				int npaths, const JsonPath *const *paths, MemoryContext context)
+{
 	ItemReaderOptions options = {
 		.npaths = npaths,
 		.paths = paths,
@@ -143,19 +169,21 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 		.format = FORMAT_JSON,
 	};
 	ItemReader *reader = item_reader_create(&options, context);
-	ItemBatch  *batch = item_batch_create(npaths, Max(whole->nitems, 1), MaxAllocHugeSize, context);
+	ItemBatch  *batch = item_batch_create(npaths, Max(nitems, 1), MaxAllocHugeSize, context);
 	size_t		taken;
 
 	item_reader_begin(reader, 0);
 	(void) item_reader_push(reader, "[", 1, &taken, batch);
-	for (int i = 0; i < whole->nitems; i++)
+	for (int i = 0; i < nitems; i++)
 	{
-		const char *text = cell_json_text(whole, &whole->cells[(int64) i * whole->npaths]);
+		const char *text = texts[i];
 
 		if (text == NULL)		/* a bad item, which stands in the list of those */
 			text = "null";
 		if (i > 0)
 			(void) item_reader_push(reader, ",", 1, &taken, batch);
+		if (contexts != NULL)
+			item_batch_set_context(batch, &contexts[i]);
 		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
@@ -163,10 +191,6 @@ step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, Me
 	}
 	/* Only what follows a number ends it. */
 	(void) item_reader_push(reader, "]", 1, &taken, batch);
-	batch->bad = whole->bad;
-	batch->contexts = whole->contexts;
-	batch->dropped = whole->dropped;
-	batch->max_rows_bytes = whole->max_rows_bytes;
 	return batch;
 }
 
@@ -180,7 +204,7 @@ prepare(RunContext *run, void *arg)
 	bool		partial;
 
 	state_catalog_get(run->record->id, sr->step->id, &sr->state);
-	sr->done = checkpoint_is_done(sr->state.checkpoint, &partial);
+	sr->done = checkpoint_is_done(sr->state.checkpoint, &partial, &sr->incomplete);
 	if (partial)
 		step_note_part(sr);
 	sr->plan = write_plan_create(sr->step, WRITE_PLAN_RUN, problems, sr->memory);
@@ -262,7 +286,10 @@ begin_pass(RunContext *run, void *arg)
 	}
 	step_stage_begin(sr, goes_on(sr));
 	if (goes_on(sr))
+	{
 		checkpoint_read(sr);
+		run->shortfall.earlier |= sr->incomplete;
+	}
 	else if (sr->wanted != NIL)
 		parent_catalog_clear(run->record->id, sr->step->id);
 	MemoryContextSwitchTo(old);
@@ -297,13 +324,24 @@ read_listings(StepRun *sr)
 		step_watch(sr, NULL);
 		ready = fetch_select(sr->run->client, fetches, n, items_longest_pause(sr));
 		if (ready >= 0)
-			listing_read(listings[ready]);
+			shortfall_try(listings[ready], listing_read);
+		else if (time_limit_is_over(sr->run))
+			end_in_time(sr);
 		if (ready < 0 || (items_flush_is_due(sr) && sr->pages_done > 0))
 			step_flush(sr);
 		MemoryContextReset(sr->loop_memory);
 		supply_open(sr);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+/* The time of the run is over: what has come is written, and where it came from is in the checkpoint. */
+static void
+end_in_time(StepRun *sr)
+{
+	if (items_may_be_written(sr))
+		step_flush(sr);
+	time_limit_check(sr->run, NULL);
 }
 
 /* The requests in flight for whose bytes there is memory, beginning behind the one that was served last. */

@@ -16,6 +16,7 @@
  *	step_items.c	bytes to items of the batch
  *	step_memory.c	who may hold how much memory
  *	step_write.c	the batch to the table, with counters and checkpoint
+ *	flush.c			that again, where it fails
  *	step_stage.c	what a pass gathers before it is published
  *	checkpoint.c	the checkpoint as JSON
  */
@@ -36,6 +37,14 @@
 
 typedef struct StepRun StepRun;
 
+/* What the transaction of a batch is about. */
+typedef enum FlushStage
+{
+	FLUSH_BOOKS,				/* databite's own tables */
+	FLUSH_ITEMS,				/* the items */
+	FLUSH_COMMIT				/* all is done but the commit */
+} FlushStage;
+
 typedef struct Listing
 {
 	StepRun    *sr;
@@ -47,6 +56,7 @@ typedef struct Listing
 	bool		split;			/* it has no page of its own any more: its parts do */
 	bool		ended;			/* a split one: there are no more parts to be had just now */
 	int			open_parts;
+	bool		given_up;		/* a split one of which a part has failed: it ends with the parts that are open */
 
 	CursorWindow window;		/* from NULL: none */
 	ParentRow  *parent;			/* NULL: none */
@@ -141,8 +151,13 @@ struct StepRun
 	bool		sampling;		/* readers read whole items */
 	bool		list_noticed;
 	int64		pages_done;
+	bool		asks_for_token; /* and is not back from that */
+	bool		incomplete;		/* a listing of the pass was given up: see shortfall.c */
+	char	   *failed_window;	/* where the first window begins that was, or NULL */
 	TimestampTz last_flush;
 	bool		finished;		/* this flush is the last */
+	FlushStage	stage;
+	ErrorData  *given_up;		/* the items of the batch are rejected with it instead of being written, or NULL */
 	bool		cancelled;
 	RunCounters counters;		/* of the run, with this batch */
 };
@@ -152,6 +167,9 @@ struct StepRun
 
 /* More than performance.concurrency and parallel.maxConcurrency may be. */
 #define MAX_REQUESTS	256
+
+/* Lines in history for each kind of thing that was left out. */
+#define MAX_NOTED		20
 
 /* Bytes of a body that rules see where it cannot be read as items; as of an error's (source/fetch.h). */
 #define MAX_BEGINNING	(64 * 1024)
@@ -168,6 +186,9 @@ extern int64 step_total_items(const StepRun *sr);
 
 /* Tells those who watch how things stand before the next wait; waiting_for: NULL is whatever the requests wait for. */
 extern void step_watch(const StepRun *sr, const char *waiting_for);
+
+/* The same of a wait whose end is known. */
+extern void step_watch_wait(const StepRun *sr, const char *waiting_for, TimestampTz until);
 
 /* step_request.c */
 
@@ -229,11 +250,17 @@ extern void listing_judge_error(const Listing *listing, ResponseVerdict *verdict
 /* Reads what has come of it; the listing may be gone when this returns. */
 extern void listing_read(Listing *listing);
 
-/* All parts of a split one have ended: true where it goes on with a request for its next window, else it is gone. */
+/*
+ * All parts of a split one have ended: true where it goes on with a request for its next window, else it is gone,
+ * as one is that was given up.
+ */
 extern bool listing_parts_ended(Listing *listing);
 
 /* Closes it, whatever its state. */
 extern void listing_close(Listing *listing);
+
+/* It has failed: closes it and opens no more of the whole; its other parts go on to their ends. */
+extern void listing_give_up(Listing *listing);
 
 /* step_items.c */
 
@@ -275,6 +302,9 @@ extern bool items_flush_is_due(const StepRun *sr);
  */
 extern int64 items_longest_pause(const StepRun *sr);
 
+/* False while something is in the batch of which it is not known yet whether, or with what, it is written. */
+extern bool items_may_be_written(const StepRun *sr);
+
 /* step_memory.c */
 
 /* Lays down what each part of the step may hold: fewer requests may be in flight than are wanted. */
@@ -294,6 +324,16 @@ extern void step_lower_work_mem(const StepRun *sr);
 
 /* Writes and commits what the batch holds, with counters and checkpoint. */
 extern void step_flush(StepRun *sr);
+
+extern void step_add_counts(RunCounters *counters, const WriteCounts *counts);
+
+/* flush.c */
+
+/*
+ * Runs work(run, sr) in a transaction, again where errors and the definition are such, with sr->given_up where
+ * the batch's items are not to be written but rejected.  Raises what ends the run.  In sr->write_memory.
+ */
+extern void flush_write(StepRun *sr, void (*work) (RunContext *run, void *arg));
 
 /* step_stage.c */
 
@@ -317,9 +357,12 @@ extern void step_note_part(const StepRun *sr);
 
 /* checkpoint.c */
 
-/* Of a step that is complete, in a run that is not; partial: step_is_part. */
-extern const char *checkpoint_done(bool partial);
-extern bool checkpoint_is_done(const char *checkpoint, bool *partial);
+/*
+ * Of a step that is complete, in a run that is not; partial: step_is_part; incomplete: all has been read of it that
+ * could be.
+ */
+extern const char *checkpoint_done(bool partial, bool incomplete);
+extern bool checkpoint_is_done(const char *checkpoint, bool *partial, bool *incomplete);
 
 /* When the pass began that it is of. */
 extern TimestampTz checkpoint_started_at(const char *checkpoint);

@@ -213,6 +213,13 @@ items_longest_pause(const StepRun *sr)
 	return Max(PAUSE_FLUSH_INTERVAL_MS - TimestampDifferenceMilliseconds(sr->last_flush, GetCurrentTimestamp()), 0);
 }
 
+bool
+items_may_be_written(const StepRun *sr)
+{
+	return !a_page_has_begun(sr) ||
+		(!response_rules_for_successes(sr->rules) && (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) == 0);
+}
+
 /* Has some of the items of a page come, and not all? */
 static bool
 a_page_has_begun(const StepRun *sr)

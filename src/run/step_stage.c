@@ -100,6 +100,8 @@ step_is_part(const StepRun *sr)
 	if (parent_is_part(sr))
 		return psprintf("step \"%s\", of whose rows its requests are made, has not read all that there is",
 						request_plan_parent(sr->request_plan)->id);
+	if (sr->incomplete)
+		return "a request failed, and what it was for is missing";
 	if (sr->left_out > 0)
 		return psprintf("pages were left out: %d", sr->left_out);
 	if (sr->rejected > 0)
@@ -122,7 +124,7 @@ publish(StepRun *sr, WriteCounts *counts)
 {
 	if (sr->unchanged || sr->stage_relation == NULL)
 		return;
-	if (sr->left_out > 0 || is_bounded(sr) || parent_is_part(sr))
+	if (sr->left_out > 0 || sr->incomplete || is_bounded(sr) || parent_is_part(sr))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table %s cannot be replaced by a part of the listing: %s",

@@ -15,10 +15,23 @@ static const char *const wait_names[] = {
 	[WAIT_RATE_LIMIT] = "rate limit",
 };
 
+static void report(const StepRun *sr, const char *waiting_for, TimestampTz until);
 static int	count_requests(const StepRun *sr, FetchWait *wait, TimestampTz *until);
 
 void
 step_watch(const StepRun *sr, const char *waiting_for)
+{
+	report(sr, waiting_for, 0);
+}
+
+void
+step_watch_wait(const StepRun *sr, const char *waiting_for, TimestampTz until)
+{
+	report(sr, waiting_for, until);
+}
+
+static void
+report(const StepRun *sr, const char *waiting_for, TimestampTz until)
 {
 	FetchWait	wait;
 	RunProgress progress = {
@@ -32,6 +45,8 @@ step_watch(const StepRun *sr, const char *waiting_for)
 		progress.page++;
 	if (waiting_for == NULL)
 		waiting_for = wait_names[wait];
+	if (until != 0)
+		progress.waiting_until = until;
 	strlcpy(progress.waiting_for, waiting_for, sizeof(progress.waiting_for));
 	watch_report(sr->run, &progress);
 }

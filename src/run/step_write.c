@@ -15,7 +15,9 @@
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
+#include "run/shortfall.h"
 #include "run/step_data.h"
+#include "run/time_limit.h"
 #include "template/template.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -25,15 +27,15 @@ static void write_batch(RunContext *run, void *arg);
 static void write_items(StepRun *sr, WriteCounts *counts);
 static void keep_parents(StepRun *sr, const ItemBatch *batch);
 static void keep_rejected(StepRun *sr, const List *items);
-static ErrorData *all_rejected(const StepRun *sr);
 static void raise_bad_item(const StepRun *sr);
 static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters);
 static void put_state(StepRun *sr);
+static void save_windows(StepRun *sr);
 static void finish_state(StepRun *sr);
+static void move_state(StepRun *sr);
 static void forget_contexts(StepRun *sr);
 static bool is_last_step(const StepRun *sr);
 static void note_no_table(const StepRun *sr);
-static void write_notices(RunContext *run);
 
 void
 step_flush(StepRun *sr)
@@ -43,7 +45,7 @@ step_flush(StepRun *sr)
 	check_responses(sr);
 	step_watch(sr, "database");
 	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
-	run_in_transaction(sr->run, write_batch, sr);
+	flush_write(sr, write_batch);
 	sr->run->more_to_come = false;
 	sr->run->publishing = false;
 	MemoryContextSwitchTo(old);
@@ -65,6 +67,8 @@ step_flush(StepRun *sr)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the run was cancelled")));
+	if (!sr->finished)
+		time_limit_check(sr->run, NULL);
 }
 
 /* A transform that looks at the response needs pages that fit into a batch: what follows the list is not known before. */
@@ -99,27 +103,32 @@ write_batch(RunContext *run, void *arg)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension databite was dropped while the job was running")));
 
-	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan))
+	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan) && sr->given_up == NULL)
 		raise_bad_item(sr);
 	step_lower_work_mem(sr);
+	sr->stage = FLUSH_ITEMS;
 	if (sr->batch && sr->batch->nitems > 0)
 		write_items(sr, &counts);
+	sr->stage = FLUSH_BOOKS;
+	count(run, &counts, sr->pages_done, &sr->counters);
 	sr->rejected += counts.rejected;
 	sr->taken += counts.processed - counts.rejected - counts.skipped;
-	if (sr->finished && sr->rejected > 0 && sr->taken == 0)
-		run->failure = all_rejected(sr);
-	else if (sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
+	if (sr->finished)
+		run->failure = shortfall_failure(sr);
+	if (run->failure == NULL && sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
 		note_no_table(sr);
 	if (sr->finished && run->failure == NULL)
+	{
 		step_stage_finish(sr, &counts);
-	count(run, &counts, sr->pages_done, &sr->counters);
+		count(run, &counts, sr->pages_done, &sr->counters);
+	}
 	if (sr->finished && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (sr->parent_tokens != NIL)
 		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
 								  sr->step->id, sr->parent_tokens);
 	put_state(sr);
-	write_notices(run);
+	run_write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
 	{
 		sr->cancelled = run_catalog_progress(run->run_id, sr->step->id, &sr->counters, step_total_items(sr));
@@ -127,12 +136,15 @@ write_batch(RunContext *run, void *arg)
 		/* With the rows that complete it: a run that was killed between the two would be done twice. */
 		if (run->failure != NULL)
 		{
-			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters, run_error_json(run->failure, sr->step->id));
+			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters,
+							   shortfall_failure_json(run, &sr->counters, run->failure, sr->step->id));
 			run_retry_report(run, run->failure, &sr->counters);
 		}
 		else if (sr->finished && is_last_step(sr))
-			run_catalog_finish(run->run_id, RUN_COMPLETED, &sr->counters, NULL);
+			run_catalog_finish(run->run_id, shortfall_status(run, &sr->counters), &sr->counters,
+							   shortfall_json(run, &sr->counters));
 	}
+	sr->stage = FLUSH_COMMIT;
 }
 
 static void
@@ -140,7 +152,7 @@ write_items(StepRun *sr, WriteCounts *counts)
 {
 	ItemBatch  *batch = sr->batch;
 
-	if (sr->sampling && write_plan_needs_sample(sr->plan))
+	if (sr->sampling && write_plan_needs_sample(sr->plan) && sr->given_up == NULL)
 	{
 		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
 		sr->run->keep_checkpoint |= write_plan_goes_on(sr->plan);
@@ -152,6 +164,12 @@ write_items(StepRun *sr, WriteCounts *counts)
 		int			npaths = write_plan_paths(sr->plan, &paths);
 
 		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
+	}
+	if (sr->given_up != NULL)
+	{
+		keep_rejected(sr, write_plan_reject_batch(sr->plan, batch, sr->position, sr->scopes, sr->given_up, counts));
+		sr->run->shortfall.batches++;
+		return;
 	}
 	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
 	if (stage_content(sr->plan) == STAGE_KEYS && !write_plan_needs_sample(sr->plan))
@@ -192,29 +210,11 @@ keep_rejected(StepRun *sr, const List *items)
 		record->message = secret_mask_text(item->message);
 		record->column = item->column;
 		record->constraint = item->constraint;
+		record->context = item->context;
 	}
-	if (sr->first_reason == NULL)
-		sr->first_reason = MemoryContextStrdup(sr->memory, records[0].message);
+	shortfall_note_item(sr, &records[0]);
 	if (sr->run->run_id != 0)
 		rejected_catalog_add(job->id, job->owner, sr->run->run_id, sr->step->id, list_length(items), records);
-}
-
-/* What a run failed with that wrote nothing but rejected items; in the run's memory. */
-static ErrorData *
-all_rejected(const StepRun *sr)
-{
-	MemoryContext old = MemoryContextSwitchTo(sr->run->memory);
-	ErrorData  *error = palloc0(sizeof(ErrorData));
-
-	error->elevel = ERROR;
-	error->sqlerrcode = ERRCODE_CHECK_VIOLATION;
-	error->message = psprintf("every item was rejected");
-	if (sr->first_reason != NULL)
-		error->detail = psprintf("The first of them: %s.", sr->first_reason);
-	error->hint = pstrdup("The view databite.rejected_items has the items and the reasons.");
-	error->assoc_context = sr->run->memory;
-	MemoryContextSwitchTo(old);
-	return error;
 }
 
 static void
@@ -227,10 +227,9 @@ raise_bad_item(const StepRun *sr)
 			 errmsg("item " INT64_FORMAT " cannot be stored: %s", sr->position + bad->item + 1, bad->reason)));
 }
 
-static void
-count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters)
+void
+step_add_counts(RunCounters *counters, const WriteCounts *counts)
 {
-	*counters = run->counters;
 	counters->processed += counts->processed;
 	counters->inserted += counts->inserted;
 	counters->updated += counts->updated;
@@ -238,6 +237,13 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 	counters->deleted += counts->deleted;
 	counters->rejected += counts->rejected;
 	counters->skipped += counts->skipped;
+}
+
+static void
+count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters)
+{
+	*counters = run->counters;
+	step_add_counts(counters, counts);
 	counters->pages += pages;
 	if (run->client)
 	{
@@ -257,8 +263,6 @@ static void
 put_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
-	CursorWindow bounds;
-	const char *finished;
 
 	if (sr->run->failure != NULL)
 	{
@@ -270,18 +274,25 @@ put_state(StepRun *sr)
 	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
 	{
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_write(sr));
+		save_windows(sr);
+	}
+}
 
-		/* A window that is complete is not asked for again, whatever becomes of those behind it. */
-		cursor_bounds(sr->cursor, &bounds);
-		finished = sr->windowed ? supply_finished_windows(sr) : NULL;
-		if (finished != NULL && strcmp(finished, bounds.from) > 0 &&
-			(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
-		{
-			state_catalog_save_cursor(job->id, job->state_epoch, sr->step->id, finished);
-			if (sr->state.cursor != NULL)
-				pfree(sr->state.cursor);
-			sr->state.cursor = MemoryContextStrdup(sr->memory, finished);
-		}
+/* A window that is complete is not asked for again, whatever becomes of those behind it. */
+static void
+save_windows(StepRun *sr)
+{
+	const JobRecord *job = sr->run->record;
+	CursorWindow bounds;
+	const char *finished;
+
+	cursor_bounds(sr->cursor, &bounds);
+	finished = sr->windowed ? supply_finished_windows(sr) : NULL;
+	if (finished != NULL && strcmp(finished, bounds.from) > 0 &&
+		(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
+	{
+		state_catalog_save_cursor(job->id, job->state_epoch, sr->step->id, finished);
+		sr->state.cursor = MemoryContextStrdup(sr->memory, finished);
 	}
 }
 
@@ -289,8 +300,37 @@ static void
 finish_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
-	StepOutcome state = {.last_sync_time = sr->pass_started};
 	bool		partial = step_is_part(sr) != NULL;
+
+	if (sr->incomplete)
+	{
+		/* What was not read is asked for again. */
+		state_catalog_forget_checkpoint(job->id, sr->step->id);
+		save_windows(sr);
+	}
+	else
+		move_state(sr);
+	if (partial)
+		step_note_part(sr);
+	if (list_length(sr->run->job->steps) == 1)
+		return;
+
+	/* Where the run is taken up again after this, the step is not done a second time. */
+	if (is_last_step(sr))
+	{
+		state_catalog_forget_checkpoints(job->id);
+		parent_catalog_clear(job->id, NULL);
+	}
+	else if (sr->run->mode != RUN_IN_FUNCTION)
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_done(partial, sr->incomplete));
+}
+
+/* What the next pass begins with. */
+static void
+move_state(StepRun *sr)
+{
+	const JobRecord *job = sr->run->record;
+	StepOutcome state = {.last_sync_time = sr->pass_started};
 	const JobIncremental *incremental = sr->step->source.incremental;
 	CursorWindow bounds;
 
@@ -306,19 +346,6 @@ finish_state(StepRun *sr)
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
 	state.validators_for = sr->unchanged ? sr->state.validators_for : sr->validators_for;
 	state_catalog_finish(job->id, job->state_epoch, sr->step->id, &state);
-	if (partial)
-		step_note_part(sr);
-	if (list_length(sr->run->job->steps) == 1)
-		return;
-
-	/* Where the run is taken up again after this, the step is not done a second time. */
-	if (is_last_step(sr))
-	{
-		state_catalog_forget_checkpoints(job->id);
-		parent_catalog_clear(job->id, NULL);
-	}
-	else if (sr->run->mode != RUN_IN_FUNCTION)
-		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_done(partial));
 }
 
 /* What belongs to the batch's items is gone with it; pages that go on get new contexts. */
@@ -355,15 +382,4 @@ note_no_table(const StepRun *sr)
 	ereport(NOTICE,
 			(errmsg_internal("%s", notice)));
 	run_note(sr->run, notice);
-}
-
-static void
-write_notices(RunContext *run)
-{
-	ListCell   *lc;
-
-	if (run->run_id != 0)
-		foreach(lc, run->notices)
-			run_catalog_notice(run->run_id, lfirst(lc));
-	run->notices = NIL;
 }

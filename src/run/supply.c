@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "run/run_error.h"
+#include "run/shortfall.h"
 #include "run/step_data.h"
 #include "template/template.h"
 #include "utils/memutils.h"
@@ -22,6 +23,7 @@ static int	in_flight(const StepRun *sr);
 static bool open_one(StepRun *sr);
 static bool open_part(StepRun *sr);
 static bool open_part_of(Listing *whole);
+static void check_pager(Listing *listing);
 static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
 static bool has_window(const StepRun *sr);
@@ -100,8 +102,13 @@ supply_finished_windows(const StepRun *sr)
 		const Listing *listing = lfirst(lc);
 
 		if (listing->window.from != NULL)
-			return listing->window.from;	/* they are open in their order */
+		{
+			finished = listing->window.from;	/* they are open in their order */
+			break;
+		}
 	}
+	if (sr->failed_window != NULL && (finished == NULL || strcmp(sr->failed_window, finished) < 0))
+		finished = sr->failed_window;
 	return finished;
 }
 
@@ -157,13 +164,15 @@ open_part(StepRun *sr)
 	{
 		Listing    *listing = lfirst(lc);
 
-		if (listing->split && !listing->ended)
+		if (listing->split && !listing->ended && !listing->given_up)
 		{
 			if (open_part_of(listing))
 				return true;
+			if (!list_member_ptr(sr->listings, listing))
+				return open_one(sr);	/* it has failed as a whole */
 			listing->ended = true;
 		}
-		if (listing->split && listing->ended && listing->open_parts == 0)
+		if (listing->split && (listing->ended || listing->given_up) && listing->open_parts == 0)
 		{
 			return listing_parts_ended(listing) || open_one(sr);	/* the list has changed */
 		}
@@ -181,12 +190,8 @@ open_part_of(Listing *whole)
 	part->pager = pager_fork(whole->pager, part->pager_memory);
 	if (part->pager == NULL)
 	{
-		const char *hint;
-		const char *message = pager_error(whole->pager, &hint);
-
 		MemoryContextDelete(part->memory);
-		if (message != NULL)
-			run_raise_content_error(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint, sr->step->source.method, NULL);
+		shortfall_try(whole, check_pager);
 		return false;
 	}
 	part->whole = whole;
@@ -198,6 +203,16 @@ open_part_of(Listing *whole)
 	whole->open_parts++;
 	begin(part);
 	return true;
+}
+
+static void
+check_pager(Listing *listing)
+{
+	const char *hint;
+	const char *message = pager_error(listing->pager, &hint);
+
+	if (message != NULL)
+		run_raise_content_error(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint, listing->sr->step->source.method, NULL);
 }
 
 /* Windows of the whole step; those of a parent come one after another in its listing. */
@@ -361,7 +376,7 @@ settle_held(StepRun *sr)
 			if (listing->held)
 			{
 				listing->held = false;
-				listing_read(listing);	/* fails, is held again, or goes away */
+				shortfall_try(listing, listing_read);	/* fails, is held again, or goes away */
 				if (!list_member_ptr(sr->listings, listing))
 				{
 					again = true;

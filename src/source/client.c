@@ -32,6 +32,7 @@
 #include "source/client.h"
 #include "source/transfer.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* PROTOCOLS_STR, QUICK_EXIT and the fixes of pausing that are relied on. */
 #if LIBCURL_VERSION_NUM < 0x075800
@@ -72,6 +73,7 @@ source_client_create(MemoryContext context)
 
 	client->context = own;
 	client->timer_at = NO_TIMER;
+	client->deadline = NO_TIMER;
 	client->poller.fd = -1;
 	dlist_init(&client->tasks);
 
@@ -180,6 +182,18 @@ client_unpause(SourceClient *client, CURL *easy)
 	block_signals(&previous);
 	curl_easy_pause(easy, CURLPAUSE_CONT);
 	restore_signals(&previous);
+}
+
+void
+source_client_set_deadline(SourceClient *client, TimestampTz deadline)
+{
+	client->deadline = client_now() + (deadline - GetCurrentTimestamp());
+}
+
+bool
+source_client_is_over(const SourceClient *client)
+{
+	return client->deadline != NO_TIMER && client_now() >= client->deadline;
 }
 
 void
@@ -335,11 +349,12 @@ advance_tasks(SourceClient *client, int64 waited)
 	}
 }
 
-/* How long to wait at most: until libcurl's timer or a task's; -1 for ever. */
+/* How long to wait at most: until libcurl's timer, a task's or the deadline; -1 for ever. */
 static long
 wait_milliseconds(SourceClient *client)
 {
-	int64		wait = client->timer_at == NO_TIMER ? NO_TIMER : client->timer_at - client_now();
+	int64		until = Min(client->timer_at, client->deadline);
+	int64		wait = until == NO_TIMER ? NO_TIMER : until - client_now();
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &client->tasks)

@@ -26,6 +26,7 @@ struct SourceClient
 	dlist_head	tasks;
 	SourceCounters counters;
 	int64		served_at;		/* client_now */
+	int64		deadline;		/* client_now, or NO_TIMER */
 
 	/* the settings as they were when the client was made */
 	AddressGuard *guard;

@@ -33,6 +33,11 @@ const FailureKind failure_rate_limit = {
 	"server takes no more requests for now",
 	NULL
 };
+const FailureKind failure_out_of_time = {
+	"out_of_time", ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, false,
+	"time of the run was over before the server answered",
+	"Raise \"performance.timeout\"."
+};
 static const FailureKind judged_an_error = {
 	"error_response", ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, false,
 	"response is an error",

@@ -26,6 +26,7 @@ extern const FailureKind failure_bad_header;
 extern const FailureKind failure_address_refused;
 extern const FailureKind failure_redirect;
 extern const FailureKind failure_rate_limit;
+extern const FailureKind failure_out_of_time;
 
 /* The kind of a transfer that did not complete. */
 extern const FailureKind *failure_kind(const Transfer *transfer, TransferOutcome outcome);

@@ -74,6 +74,7 @@ struct Fetch
 	SourceError *error;
 };
 
+static void give_up_in_time(Fetch *fetch);
 static bool is_ready(const Fetch *fetch);
 static void begin_try(Fetch *fetch);
 static void start_over(Fetch *fetch);
@@ -168,7 +169,22 @@ fetch_read(Fetch *fetch, const char **data, size_t *len)
 				continue;
 		}
 		client_wait(fetch->client, -1);
+		give_up_in_time(fetch);
 	}
+}
+
+/* What must not be cancelled must not end for the clock either. */
+static void
+give_up_in_time(Fetch *fetch)
+{
+	MemoryContext old;
+
+	if (is_ready(fetch) || !source_client_is_over(fetch->client) || QueryCancelHoldoffCount > 0)
+		return;
+	old = MemoryContextSwitchTo(fetch->context);
+	transfer_stop(fetch->transfer);
+	give_up(fetch, failure_create(&failure_out_of_time, fetch->request, NULL));
+	MemoryContextSwitchTo(old);
 }
 
 int
@@ -182,6 +198,8 @@ fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches, int64 lo
 	client_serve(client);
 	for (;;)
 	{
+		if (source_client_is_over(client))
+			return -1;
 		for (int i = 0; i < nfetches; i++)
 		{
 			if (is_ready(fetches[i]))

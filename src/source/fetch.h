@@ -96,12 +96,16 @@ extern const SourceCounters *source_client_counters(const SourceClient *client);
 /* Bounds the memory of transfers, of those that begin from now on. */
 extern void source_client_bound(SourceClient *client, const SourceMemory *memory);
 
+/* Waits for the source end then, whatever it says: fetch_select tells, and a fetch_read that waits gives up. */
+extern void source_client_set_deadline(SourceClient *client, TimestampTz deadline);
+extern bool source_client_is_over(const SourceClient *client);
+
 /* Sends the request without waiting.  The request is copied. */
 extern Fetch *fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy);
 
 /*
  * Waits until fetch_read of one of them would not wait, and returns its place; -1
- * where none is ready after so many milliseconds (-1: as long as it takes).  fetches: at least one.
+ * where none is ready after so many milliseconds (-1: as long as it takes), or at the client's deadline.  fetches: at least one.
  */
 extern int	fetch_select(SourceClient *client, Fetch *const *fetches, int nfetches, int64 longest_ms);
 

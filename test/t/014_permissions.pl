@@ -54,6 +54,7 @@ is(as('bob', 'SELECT job_id FROM databite.jobs'), 'bobs', 'bob sees his');
 is(as('watcher', 'SELECT count(*) FROM databite.jobs'), '2', 'pg_monitor sees both');
 like(as('bob', job('alices', 'users')), qr/permission denied for job/, 'a job of another cannot be replaced');
 for my $call (q(SELECT databite.execute_job('alices')), q(CALL databite.run_job('alices')),
+	q(SELECT databite.replay_rejected('alices')),
 	q(SELECT databite.enqueue_job('alices')), q(SELECT databite.pause_job('alices')),
 	q(SELECT databite.cancel_job('alices')), q(SELECT databite.reset_job('alices')),
 	q(SELECT databite.unschedule_job('alices')), q(SELECT * FROM databite.explain_job('alices')),
