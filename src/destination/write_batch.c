@@ -404,8 +404,10 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 		plan->new_batches_needed = Min(plan->new_batches_needed * 2, MAX_NEW_BATCHES_NEEDED);
 	}
 
-	if (!plan->in_bulk || stage_content(plan) == STAGE_ROWS ||
-		!insert_in_bulk(&plan->statement, plan->sql, batch, scopes, marks, counts))
+	/* Where it cannot be done in bulk, the statement is not to be run once more when it fails. */
+	plan->in_bulk = plan->in_bulk && stage_content(plan) != STAGE_ROWS &&
+		insert_in_bulk(&plan->statement, plan->sql, batch, scopes, marks, counts);
+	if (!plan->in_bulk)
 		write_plan_run_statement(plan, batch, scopes, marks, counts);
 }
 
