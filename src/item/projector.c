@@ -11,7 +11,8 @@
  * - An index from the end ([-1]): the array's length is known only after it, so
  *   the array is walked over a second time, up to the wanted elements.
  * - A path with [*]: the text of each value is added to the path's collection,
- *   which becomes the cell, a JSON array, when the item ends.
+ *   which becomes the cell, a JSON array, when the item ends.  That of the rest
+ *   (PATH_REST) gets names too, and becomes an object.
  *
  * A projector is used for one item after the other and lives as long as its
  * context.  It keeps nothing of an item once the run is over.
@@ -57,6 +58,9 @@ static TrieNode *find_escaped_key(const TrieNode *node, const char *key, size_t 
 static void forget_earlier(Projector *projector, TrieNode *node, uint64 object);
 static void set_cells(Projector *projector, TrieNode *node, CellKind kind, const char *text, size_t len, bool escaped);
 static void collect(Projector *projector, TrieNode *node, const char *text, size_t len);
+static void collect_member(Projector *projector, int path, const char *name, const char *name_end, const char *value,
+						   const char *value_end);
+static void add_to_collection(Projector *projector, int path, const char *text, size_t len, const char *separator);
 static void begin_collections(Projector *projector, const TrieNode *all);
 static void finish_collections(Projector *projector);
 static inline void note_unstorable(Projector *projector, JsonUnstorable unstorable);
@@ -214,6 +218,9 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 		return p + 1;
 	for (;;)
 	{
+		const char *name = p;
+		const char *name_end;
+		const char *value;
 		TrieNode   *member;
 
 		if (unlikely(p >= end || *p != '"'))
@@ -232,10 +239,11 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 		if (expected + 1 < last_expected)
 			expected++;
 
-		p = json_skip_space(p + 1, end);
+		name_end = p + 1;
+		p = json_skip_space(name_end, end);
 		if (unlikely(p >= end || *p != ':'))
 			return NULL;
-		p = json_skip_space(p + 1, end);
+		value = p = json_skip_space(p + 1, end);
 
 		if (member != NULL)
 		{
@@ -246,6 +254,8 @@ project_object(Projector *projector, const char *p, TrieNode *node, int depth)
 			p = walk_over(projector, p, depth);
 		if (unlikely(p == NULL))
 			return NULL;
+		if (unlikely(node->rest > 0) && (member == NULL || !member->known))
+			collect_member(projector, node->rest - 1, name, name_end, value, p);
 
 		p = json_skip_space(p, end);
 		if (unlikely(p >= end))
@@ -444,25 +454,40 @@ static void
 collect(Projector *projector, TrieNode *node, const char *text, size_t len)
 {
 	for (int i = 0; i < node->npaths; i++)
-	{
-		Collection *collection = &projector->collections[node->paths[i]];
+		add_to_collection(projector, node->paths[i], text, len, ", ");
+}
 
-		if (collection->size - collection->len < len + 2)
-		{
-			collection->size = Max(1024, (collection->len + len + 2) * 2);
-			if (collection->text == NULL)
-				collection->text = MemoryContextAllocHuge(projector->context, collection->size);
-			else
-				collection->text = repalloc_huge(collection->text, collection->size);
-		}
-		if (collection->len > 0)
-		{
-			memcpy(collection->text + collection->len, ", ", 2);
-			collection->len += 2;
-		}
-		memcpy(collection->text + collection->len, text, len);
-		collection->len += len;
+/* Name, with its quotes, and value as they were written. */
+static void
+collect_member(Projector *projector, int path, const char *name, const char *name_end, const char *value,
+			   const char *value_end)
+{
+	add_to_collection(projector, path, name, name_end - name, ", ");
+	add_to_collection(projector, path, value, value_end - value, ": ");
+	projector->collections[path].begun = true;
+}
+
+/* separator: two bytes that stand between this and what is there. */
+static void
+add_to_collection(Projector *projector, int path, const char *text, size_t len, const char *separator)
+{
+	Collection *collection = &projector->collections[path];
+
+	if (collection->size - collection->len < len + 2)
+	{
+		collection->size = Max(1024, (collection->len + len + 2) * 2);
+		if (collection->text == NULL)
+			collection->text = MemoryContextAllocHuge(projector->context, collection->size);
+		else
+			collection->text = repalloc_huge(collection->text, collection->size);
 	}
+	if (collection->len > 0)
+	{
+		memcpy(collection->text + collection->len, separator, 2);
+		collection->len += 2;
+	}
+	memcpy(collection->text + collection->len, text, len);
+	collection->len += len;
 }
 
 /* An array is met that no other [*] is around: its paths have a value now, if only an empty one. */
@@ -486,15 +511,16 @@ finish_collections(Projector *projector)
 		int			path = projector->trie->collected[i];
 		Collection *collection = &projector->collections[path];
 		Cell	   *cell = &projector->cells[path];
+		bool		object = path == projector->trie->rest;
 		char	   *dst;
 
 		if (!collection->begun)
 			continue;
 		dst = batch_arena_reserve(batch, collection->len + 2);
-		dst[0] = '[';
+		dst[0] = object ? '{' : '[';
 		if (collection->len > 0)
 			memcpy(dst + 1, collection->text, collection->len);
-		dst[collection->len + 1] = ']';
+		dst[collection->len + 1] = object ? '}' : ']';
 		dst[collection->len + 2] = '\0';
 		cell->kind = CELL_JSON;
 		cell->length = collection->len + 2;

@@ -14,6 +14,7 @@ static TrieNode *node_create(const TrieNode *parent, MemoryContext context);
 static TrieNode *descend(TrieNode *node, const JsonPathStep *step, MemoryContext context);
 static TrieNode *find_or_add_key(TrieNode *node, const JsonPathStep *step, MemoryContext context);
 static TrieNode *find_or_add_index(TrieNode *node, int index, MemoryContext context);
+static void add_rest(PathTrie *trie, TrieNode *node, int number, const JsonPath *path, MemoryContext context);
 static void add_number(int **numbers, int *count, int number, MemoryContext context);
 static void finish_node(TrieNode *node, MemoryContext context);
 static void *grow(void *array, int count, size_t size, MemoryContext context);
@@ -26,6 +27,7 @@ trie_create(const JsonPathStep *prefix, int nprefix,
 	TrieNode   *anchor;
 
 	trie->npaths = npaths;
+	trie->rest = -1;
 	trie->root = node_create(NULL, context);
 	trie->root->above_anchor = true;
 
@@ -46,6 +48,11 @@ trie_create(const JsonPathStep *prefix, int nprefix,
 		{
 			node = descend(node, &prefix[i], context);
 			add_number(&node->below, &node->nbelow, path, context);
+		}
+		if (paths[path]->nsteps > 0 && paths[path]->steps[0].kind == PATH_REST)
+		{
+			add_rest(trie, node, path, paths[path], context);
+			continue;
 		}
 		for (int i = 0; i < paths[path]->nsteps; i++)
 		{
@@ -82,6 +89,7 @@ descend(TrieNode *node, const JsonPathStep *step, MemoryContext context)
 			return find_or_add_index(node, step->index, context);
 		case PATH_ALL:
 		case PATH_MEMBERS:		/* in paths to items only */
+		case PATH_REST:
 			break;
 	}
 	if (node->all == NULL)
@@ -136,6 +144,17 @@ find_or_add_index(TrieNode *node, int index, MemoryContext context)
 	else
 		node->last_index = Max(node->last_index, index);
 	return node->indexes[node->nindexes++].node;
+}
+
+/* The path collects the members of the node that it does not name. */
+static void
+add_rest(PathTrie *trie, TrieNode *node, int number, const JsonPath *path, MemoryContext context)
+{
+	trie->rest = number;
+	node->rest = number + 1;
+	for (int i = 1; i < path->nsteps; i++)
+		find_or_add_key(node, &path->steps[i], context)->known = true;
+	add_number(&trie->collected, &trie->ncollected, number, context);
 }
 
 static void

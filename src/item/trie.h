@@ -53,6 +53,8 @@ struct TrieNode
 	int			nbelow;			/* paths that end here or further down */
 	int		   *below;
 	bool		collects;		/* an [*] lies above: values are collected, not set */
+	int			rest;			/* number plus one of the path that collects members, or 0 */
+	bool		known;			/* by that path's names: no member for it */
 	bool		anchor;			/* the item proper begins here */
 	bool		above_anchor;	/* or at or below this node */
 
@@ -77,8 +79,9 @@ typedef struct PathTrie
 {
 	TrieNode   *root;
 	int			npaths;
-	int			ncollected;		/* paths with an [*] */
+	int			ncollected;		/* paths with an [*], and that of the rest */
 	int		   *collected;		/* which */
+	int			rest;			/* that of the rest, or -1 */
 } PathTrie;
 
 /*

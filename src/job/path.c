@@ -105,6 +105,9 @@ json_path_print(const JsonPath *path)
 			case PATH_MEMBERS:
 				appendStringInfoString(&out, i > 0 ? ".*" : "$.*");
 				break;
+			case PATH_REST:
+				appendStringInfoString(&out, "$.* but ");
+				break;
 		}
 	}
 	return out.data;

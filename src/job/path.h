@@ -15,7 +15,8 @@ typedef enum JsonPathStepKind
 	PATH_KEY,					/* member of an object */
 	PATH_INDEX,					/* element of an array; negative counts from the end */
 	PATH_ALL,					/* [*], every element */
-	PATH_MEMBERS				/* .*, every member of an object; see json_path_parse_items */
+	PATH_MEMBERS,				/* .*, every member of an object; see json_path_parse_items */
+	PATH_REST					/* first in a path that nobody writes: an object of the members but those that the steps after it name */
 } JsonPathStepKind;
 
 typedef struct JsonPathStep

@@ -275,6 +275,7 @@ append_steps(StringInfo out, const JsonPath *path, int from, int to)
 				appendStringInfoString(out, " ? (@.type() == \"array\")[*]");
 				break;
 			case PATH_MEMBERS:	/* in paths to items only */
+			case PATH_REST:
 				break;
 			case PATH_KEY:
 				append_key(out, step->key);

@@ -67,6 +67,12 @@ const ItemCase item_cases[] = {
 	{"last of equal keys, under all", "[{\"a\":[{\"b\":1,\"b\":2},{\"b\":3}]},{\"a\":[{\"b\":1}],\"a\":[{\"b\":5}]},{\"a\":[{\"b\":1}],\"a\":6}]", PATHS("a[*].b"),
 	"=[2, 3]\n=[5]\nmissing\nenvelope [] list $ count 3"},
 
+	{"the rest", "[{\"a\":1,\"b\":2},{\"c\" : [1, {}] ,\"a\":1,\"\\u0062\":3,\"d\":\"x\\n\"},{\"k\":{\"a\":1}},{},[1],2]", PATHS("a", "k.a", "rest.a.b"),
+		"1 | missing | missing\n1 | missing | ={\"c\": [1, {}], \"d\": \"x\\n\"}\nmissing | 1 | ={\"k\": {\"a\":1}}\nmissing | missing | missing\n"
+	"missing | missing | missing\nmissing | missing | missing\nenvelope [] list $ count 6"},
+	{"the rest of an item that is within", "[{\"x\":1,\"o\":{\"a\":1,\"c\":2}},{\"o\":{\"c\":1,\"c\":3},\"o\":{\"d\":4}}]", FROM("$[*].o", "a", "rest.a"),
+	"1 | ={\"c\": 2}\nmissing | ={\"d\": 4}\nenvelope [] list [*].o count 2"},
+
 	/* where the list is */
 	{"usual name", "{\"total\":2,\"data\":[{\"a\":1},{\"a\":2}],\"next\":\"x\"}", PATHS("a"),
 	"1\n2\nenvelope {\"total\":2,\"data\":[],\"next\":\"x\"} list data count 2"},

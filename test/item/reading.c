@@ -141,12 +141,16 @@ zip_of(const ReadingSetup *setup)
 	return zip;
 }
 
+/* "rest.a.b": the members but a and b. */
 static JsonPath *
 path_of(const char *text)
 {
 	char	   *error = NULL;
+	JsonPath   *path = json_path_parse_items(text, &error);
 
-	return json_path_parse_items(text, &error);
+	if (path != NULL && strncmp(text, "rest.", 5) == 0)
+		path->steps[0].kind = PATH_REST;
+	return path;
 }
 
 /* Prints the batch's items and empties it. */
