@@ -183,7 +183,7 @@ INSERT INTO taken (change) VALUES
 	('{"source": {"cache": {}}}'),
 	('{"source": {"cache": {"conditional": true}}}'),
 	('{"source": {"method": "POST", "cache": {"conditional": false}}}'),
-	('{"destination": {"mode": "insert", "batchSize": 1, "onError": "fail", "schemaChanges": "ignore"}}'),
+	('{"destination": {"mode": "insert", "batchSize": 1, "onError": "fail", "schemaChanges": "add_columns"}}'),
 	('{"destination": {"mode": "upsert", "key": "id"}}'),
 	('{"destination": {"key": ["id", "name"]}}');
 SELECT n, change, p.* FROM taken, databite.validate_job(pg_temp.job(change)) AS p ORDER BY n;
@@ -451,7 +451,6 @@ INSERT INTO wrong (change) VALUES
 	('{"destination": {"key": {"id": true}}}'),
 	('{"destination": {"batchSize": -1}}'),
 	('{"destination": {"onError": "continue"}}'),
-	('{"destination": {"schemaChanges": "add_columns"}}'),
 	('{"destination": {"deletes": {"mode": "soft", "whn": "{{item.deleted}}"}}}'),
 	('{"destination": {"connectionPool": {"min": 1, "max": 0}}}'),
 	('{"destination": {"connectionPool": {"min": 3, "max": 2}}}'),

@@ -107,22 +107,43 @@ columns_map_by_name(const JobStep *step, const Target *target, TemplateInputs *i
 	foreach(lc, target->columns)
 	{
 		const TargetColumn *column = lfirst(lc);
-		PlanColumn *plan_column;
 
 		if (column->generated || mode_owns_column(&step->destination, column->name))
 			continue;
 		if (step->destination.schema != NIL && declared_column(step, column->name) == NULL)
 			continue;
-		plan_column = palloc0(sizeof(PlanColumn));
-		plan_column->column = column;
-		plan_column->expr = key_input(inputs, column);
-		columns = lappend(columns, plan_column);
+		columns = lappend(columns, columns_of_key(inputs, column));
 	}
 	return columns;
 }
 
+PlanColumn *
+columns_of_key(TemplateInputs *inputs, const TargetColumn *column)
+{
+	PlanColumn *plan_column = palloc0(sizeof(PlanColumn));
+
+	plan_column->column = column;
+	plan_column->expr = key_input(inputs, column);
+	return plan_column;
+}
+
+const TargetColumn *
+columns_find(const List *columns, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const TargetColumn *column = lfirst(lc);
+
+		if (strcmp(column->name, name) == 0)
+			return column;
+	}
+	return NULL;
+}
+
 List *
-columns_of_transform(const JobStep *step, const Sample *sample,
+columns_of_transform(const JobStep *step, const Target *existing, const Sample *sample,
 					 bool *undecided, ProblemList *problems)
 {
 	TemplateCompiler *compiler = columns_compiler(step, problems);
@@ -135,6 +156,11 @@ columns_of_transform(const JobStep *step, const Sample *sample,
 		const JobNamedValue *value = lfirst(lc);
 		TemplateExpr *expr;
 
+		if (existing != NULL && target_column(existing, value->name) != NULL)
+		{
+			check_template(compiler, value);
+			continue;
+		}
 		if (!check_new_name(value->name, value->value.pointer, problems))
 			continue;
 		expr = template_compile(compiler, &value->value, InvalidOid, -1);
@@ -233,7 +259,7 @@ static bool
 check_new_name(const char *name, const char *pointer, ProblemList *problems)
 {
 	int			sqlstate;
-	char	   *error = target_check_identifier(name, &sqlstate);
+	char	   *error = target_check_column(name, &sqlstate);
 
 	if (error == NULL)
 		return true;

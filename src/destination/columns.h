@@ -44,13 +44,19 @@ extern List *columns_from_transform(const JobStep *step, const Target *target, T
  */
 extern List *columns_map_by_name(const JobStep *step, const Target *target, TemplateInputs *inputs);
 
+/* The column takes the item's key of its name; it is not in use yet.  Adds the input. */
+extern PlanColumn *columns_of_key(TemplateInputs *inputs, const TargetColumn *column);
+
+/* The one of that name among columns (TargetColumn), or NULL. */
+extern const TargetColumn *columns_find(const List *columns, const char *name);
+
 /*
- * Compiles the transform for a table that does not exist: TargetColumns with
- * the types of their expressions.  sample: sample items, which decide the type
- * of a lone path; NULL where there are none yet.  *undecided tells whether a
- * type is still open.
+ * Compiles the transform for a table that does not exist, or for the columns that an
+ * existing one has not: TargetColumns with the types of their expressions.
+ * sample: sample items, which decide the type of a lone path; NULL where there
+ * are none yet.  *undecided tells whether a type is still open.
  */
-extern List *columns_of_transform(const JobStep *step, const Sample *sample,
+extern List *columns_of_transform(const JobStep *step, const Target *existing, const Sample *sample,
 								  bool *undecided, ProblemList *problems);
 
 /*

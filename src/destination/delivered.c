@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "destination/prepared.h"
+#include "destination/schema_changes.h"
 #include "destination/write_plan_data.h"
 #include "executor/spi.h"
 
@@ -20,6 +21,7 @@ write_plan_delivered(WritePlan *plan, const ItemBatch *batch, int64 first_item, 
 	char	   *sql = statement_preview(&parts);
 	int			nrows;
 
+	batch = schema_changes_widen(plan, batch);
 	*rows = palloc(sizeof(Jsonb *) * Max(batch->nitems, 1));
 	SPI_connect();
 	batch_bind(plan->binding, batch, first_item, marks);

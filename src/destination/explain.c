@@ -23,7 +23,7 @@ write_plan_explain(const WritePlan *plan, Jsonb *scopes)
 	int			level;
 
 	/* a stage is made when a pass begins */
-	if (plan->target == NULL || !OidIsValid(plan->target->oid) || stage_content(plan) == STAGE_ROWS)
+	if (plan->target == NULL || !OidIsValid(plan->target->oid) || plan->alter_sql != NULL || stage_content(plan) == STAGE_ROWS)
 		return NIL;
 
 	SPI_connect();

@@ -36,6 +36,7 @@ struct Sample
 	char	  **texts;			/* the items as JSON text */
 };
 
+static int	kinds_at(const Sample *sample, const JsonPath *path);
 static void add_keys(List **keys, const Sample *sample, int item);
 static bool has_new_key(const List *keys, Jsonb *object);
 static int	walk_path(JsonbValue *value, const JsonPath *path, int step);
@@ -49,7 +50,7 @@ static bool read_time(const char **at, const char *end);
 static Oid	type_of_kinds(int kinds);
 
 Sample *
-sample_read(const ItemBatch *batch, const Marks *marks)
+sample_read(const ItemBatch *batch, int path, const Marks *marks)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
 
@@ -63,7 +64,7 @@ sample_read(const ItemBatch *batch, const Marks *marks)
 
 		if (marks_has(marks, i))
 			continue;
-		text = cell_json_text(batch, &batch->cells[(int64) i * batch->npaths]);
+		text = cell_json_text(batch, &batch->cells[(int64) i * batch->npaths + path]);
 		if (text == NULL)
 			continue;
 		sample->texts[i] = text;
@@ -74,6 +75,12 @@ sample_read(const ItemBatch *batch, const Marks *marks)
 
 Oid
 sample_path_type(const Sample *sample, const JsonPath *path)
+{
+	return type_of_kinds(kinds_at(sample, path));
+}
+
+static int
+kinds_at(const Sample *sample, const JsonPath *path)
 {
 	int			kinds = 0;
 
@@ -93,11 +100,11 @@ sample_path_type(const Sample *sample, const JsonPath *path)
 		}
 		kinds |= walk_path(&root, path, 0);
 	}
-	return type_of_kinds(kinds);
+	return kinds;
 }
 
 List *
-sample_columns(const Sample *sample)
+sample_columns(const Sample *sample, bool with_value)
 {
 	List	   *keys = NIL;
 	List	   *columns = NIL;
@@ -121,17 +128,45 @@ sample_columns(const Sample *sample)
 		char	   *key = lfirst(lc);
 		JsonPathStep step = {PATH_KEY, key, strlen(key), 0};
 		JsonPath	path = {1, &step};
+		int			kinds = kinds_at(sample, &path);
 		int			sqlstate;
-		char	   *error = target_check_identifier(key, &sqlstate);
+		char	   *error;
 
+		if (with_value && kinds == 0)
+			continue;
+		error = target_check_column(key, &sqlstate);
 		if (error != NULL)
 			ereport(ERROR,
 					(errcode(sqlstate),
 					 errmsg("a key of the items cannot be a column: %s", error),
 					 errhint("Say in \"transform\" which column takes it.")));
-		columns = lappend(columns, new_column(key, sample_path_type(sample, &path), -1));
+		columns = lappend(columns, new_column(key, type_of_kinds(kinds), -1));
 	}
 	return columns;
+}
+
+List *
+sample_keys(const Sample *sample, int item)
+{
+	Jsonb	   *object = sample->items[item];
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	JsonbValue	value;
+	List	   *keys = NIL;
+
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NIL;
+	iterator = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) != WJB_DONE)
+	{
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type != jbvNull)
+			keys = lappend(keys, pnstrdup(key.val.string.val, key.val.string.len));
+	}
+	return keys;
 }
 
 /* Adds the keys of an object that are not in the list yet, in the order in which they are written. */

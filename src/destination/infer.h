@@ -17,13 +17,19 @@
 
 typedef struct Sample Sample;
 
-/* Reads a batch whose first path is the whole item, without the items that are marked; marks may be NULL. */
-extern Sample *sample_read(const ItemBatch *batch, const Marks *marks);
+/* Reads the items, or parts of them, that the path of that number leads to, without the items that are marked; marks may be NULL. */
+extern Sample *sample_read(const ItemBatch *batch, int path, const Marks *marks);
 
 /* The type of the values that the path leads to. */
 extern Oid	sample_path_type(const Sample *sample, const JsonPath *path);
 
-/* Columns (of TargetColumn *) for all keys of the items, in the order first seen.  Raises an error for an item that is no object. */
-extern List *sample_columns(const Sample *sample);
+/*
+ * Columns (of TargetColumn *) for all keys of the items, or for those with a value that is not null, in the
+ * order first seen.  Raises an error for an item that is no object.
+ */
+extern List *sample_columns(const Sample *sample, bool with_value);
+
+/* The keys (of char *) of an item that have a value which is not null, in the order of their length, as jsonb has it. */
+extern List *sample_keys(const Sample *sample, int item);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -74,6 +75,15 @@ target_check_identifier(const char *name, int *sqlstate)
 		return psprintf("name \"%s\" is longer than %d bytes", name, NAMEDATALEN - 1);
 	}
 	return NULL;
+}
+
+char *
+target_check_column(const char *name, int *sqlstate)
+{
+	if (SystemAttributeByName(name) == NULL)
+		return target_check_identifier(name, sqlstate);
+	*sqlstate = ERRCODE_DUPLICATE_COLUMN;
+	return psprintf("\"%s\" is the name of a system column", name);
 }
 
 Target *

@@ -44,6 +44,9 @@ extern bool target_parse_name(const char *text, char **schema, char **name, char
 /* Says what is wrong with a name of a table or column, or NULL; *sqlstate is set. */
 extern char *target_check_identifier(const char *name, int *sqlstate);
 
+/* The same of a new column. */
+extern char *target_check_column(const char *name, int *sqlstate);
+
 /*
  * Finds the table as SQL would (schema NULL: by the search_path) and locks it
  * against changes for the transaction.  NULL where there is none.

@@ -25,6 +25,7 @@
 #include "destination/culprit.h"
 #include "destination/isolate.h"
 #include "destination/prepared.h"
+#include "destination/schema_changes.h"
 #include "destination/stage.h"
 #include "destination/upsert_way.h"
 #include "item/convert.h"
@@ -102,6 +103,7 @@ write_plan_execute(WritePlan *plan, const ItemBatch *batch, int64 first_item,
 	plan->failed_for_item = false;
 	marks = write_plan_mark(plan, batch, first_item, scopes);
 	plan->last_marks = marks;
+	batch = schema_changes_apply(plan, batch, first_item, marks);
 	if (!marks_all(marks, batch->nitems))
 		run_plan(plan, batch, first_item, scopes, marks, counts);
 	return finish_batch(plan, batch, marks, counts);
@@ -364,6 +366,8 @@ write_plan_preview(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 
 	/* A column that only items have which are dropped is none, unless that cannot be told. */
 	(void) preview_safely(&preview, preview_marks, batch, 0, NULL);
+	if (plan->step->destination.schema_changes == SCHEMA_ADD_COLUMNS)
+		batch = schema_changes_apply(plan, batch, 0, preview.marks);
 	if (plan->target != NULL && !marks_all(preview.marks, batch->nitems) && note_keys(plan, batch, preview.marks))
 		write_plan_build(plan);
 	SPI_connect();
@@ -597,6 +601,8 @@ preview_rows(Preview *preview, const ItemBatch *batch, int first_item)
 {
 	Marks	   *marks = write_plan_mark(preview->plan, batch, first_item, preview->scopes);
 
+	if (preview->plan->step->destination.schema_changes == SCHEMA_FAIL)
+		(void) schema_changes_apply(preview->plan, batch, first_item, marks);
 	if (preview->statement != NULL && !marks_all(marks, batch->nitems))
 	{
 		run_preview(preview, batch, first_item, marks, preview->statement, preview->sql);

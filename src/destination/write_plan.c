@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "destination/create_table.h"
 #include "destination/infer.h"
+#include "destination/schema_changes.h"
 #include "destination/stage_data.h"
 #include "destination/upsert_way.h"
 #include "destination/write_mode.h"
@@ -48,7 +49,7 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	plan->context = own;
 	plan->step = step;
 	plan->purpose = purpose;
-	plan->whole_item = -1;
+	plan->whole_item = plan->rest = -1;
 	plan->release.func = release_plan;
 	plan->release.arg = plan;
 	MemoryContextRegisterResetCallback(own, &plan->release);
@@ -62,15 +63,21 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	mode_check_transform(step, problems);
 	if (resolve_table(plan, problems))
 	{
-		if (plan->target != NULL)
-			(void) columns_of_schema(step, plan->target, problems);
-		else
+		bool		right = true;
+
+		if (plan->target == NULL)
 			plan_new_table(plan, NULL, problems);
-		if (plan->target != NULL)
+		else
+		{
+			right = schema_changes_plan(plan, NULL, problems);
+			if (right && plan->target != NULL)
+				(void) columns_of_schema(step, plan->target, problems);
+		}
+		if (right && plan->target != NULL)
 			plan_columns(plan, problems);
 		else
 		{
-			if (step->destination.schema != NIL)
+			if (right && step->destination.schema != NIL && !plan->lacks_columns)
 				columns_check(step, problems);	/* else the columns were made of it */
 			rules_check(step, problems);
 		}
@@ -119,7 +126,13 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jso
 	if (plan->target == NULL)
 	{
 		MemoryContextSwitchTo(work);
-		plan_new_table(plan, sample_read(sample, marks), problems);
+		plan_new_table(plan, sample_read(sample, 0, marks), problems);
+		MemoryContextSwitchTo(plan->context);
+	}
+	else
+	{
+		MemoryContextSwitchTo(work);
+		(void) schema_changes_plan(plan, sample_read(sample, 0, marks), problems);
 		MemoryContextSwitchTo(plan->context);
 	}
 	if (plan->target != NULL)
@@ -200,9 +213,28 @@ write_plan_deletion_sql(const WritePlan *plan)
 const char *
 write_plan_sql(const WritePlan *plan)
 {
+	if (plan->lacks_columns)
+		return "-- the table lacks columns: they are added, with types taken from the first items";
 	if (plan->target == NULL)
 		return "-- the table does not exist: its columns are taken from the first items";
+	if (plan->alter_sql != NULL)
+		return psprintf("%s;\n%s", plan->alter_sql, plan->sql);
 	return plan->sql;
+}
+
+List *
+write_plan_take_notices(WritePlan *plan)
+{
+	List	   *notices = plan->notices;
+
+	plan->notices = NIL;
+	return notices;
+}
+
+bool
+write_plan_lacks_columns(const WritePlan *plan)
+{
+	return plan->lacks_columns;
 }
 
 const char *
@@ -352,13 +384,13 @@ new_table_columns(WritePlan *plan, const Sample *sample, ProblemList *problems)
 		return columns_of_schema(step, NULL, problems);
 	if (step->has_transform)
 	{
-		columns = columns_of_transform(step, sample, &undecided, problems);
+		columns = columns_of_transform(step, NULL, sample, &undecided, problems);
 		return undecided ? NIL : columns;
 	}
 	if (sample == NULL)
 		return NIL;
 
-	columns = sample_columns(sample);
+	columns = sample_columns(sample, false);
 	if (columns == NIL)
 		problem_add(problems, ERRCODE_INVALID_TABLE_DEFINITION, step->destination.table_pointer,
 					"State the columns in \"schema\", or a transform.",
@@ -449,6 +481,7 @@ plan_paths(WritePlan *plan)
 	if (rejects && batch_path_number(plan->paths, &whole_item) < 0)
 		plan->paths = lappend(plan->paths, unconstify(JsonPath *, &whole_item));
 	plan->whole_item = rejects ? batch_path_number(plan->paths, &whole_item) : -1;
+	plan->paths = schema_changes_add_path(plan, plan->paths);
 
 	if (plan->target != NULL)
 		plan->binding = batch_binding_create(plan->inputs, plan->paths, plan->context);

@@ -90,6 +90,15 @@ extern int	write_plan_delivered(WritePlan *plan, const ItemBatch *batch, int64 f
 /* Paths for the item reader. */
 extern int	write_plan_paths(const WritePlan *plan, const JsonPath *const **paths);
 
+/*
+ * What was done to the table that exists, for the run's history (char *): columns that were added by
+ * write_plan_create, write_plan_learn or write_plan_execute.  Each is given once.
+ */
+extern List *write_plan_take_notices(WritePlan *plan);
+
+/* write_plan_needs_sample, because the types of columns are to be learned that the table lacks. */
+extern bool write_plan_lacks_columns(const WritePlan *plan);
+
 /* The statement, formatted for a person. */
 extern const char *write_plan_sql(const WritePlan *plan);
 

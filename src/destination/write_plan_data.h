@@ -53,6 +53,15 @@ struct WritePlan
 	bool		failed_for_item;	/* see write_plan_failed_for_item */
 	int			marks;			/* what the transform may do to an item: TEMPLATE_SKIPS, TEMPLATE_REJECTS */
 
+	/* Columns that the table lacks: see schema_changes.c. */
+	int			rest;			/* number of the path to the keys that are no column, or -1 */
+	List	   *added;			/* of const JsonPath *: columns that are read from there */
+	int			nplanned_columns;	/* without the added ones */
+	int			nplanned_inputs;
+	bool		lacks_columns;	/* the target is NULL because their types are not known */
+	char	   *alter_sql;		/* with WRITE_PLAN_CHECK: what would be done to the table, or NULL */
+	List	   *notices;		/* of char *: what was done to it, until write_plan_take_notices */
+
 	char	   *sql;
 	bool		upserts;		/* sql finds rows by their key, and gives counts */
 	bool		in_bulk;		/* sql is a plain INSERT that may be run as bulk_insert.c does, for its next execution */

@@ -46,8 +46,8 @@ static const Choice delete_modes[] = {
 
 static const Choice schema_changes[] = {
 	{"ignore", SCHEMA_IGNORE},
-	{"add_columns", SCHEMA_ADD_COLUMNS, true},
-	{"fail", SCHEMA_FAIL, true},
+	{"add_columns", SCHEMA_ADD_COLUMNS},
+	{"fail", SCHEMA_FAIL},
 	{NULL}
 };
 

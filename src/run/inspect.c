@@ -309,7 +309,7 @@ explain_plan(const List *plan, List *lines)
 	ListCell   *lc;
 
 	if (plan == NIL)
-		return lappend(lines, pstrdup("  no plan yet: the table does not exist"));
+		return lappend(lines, pstrdup("  no plan yet: the table does not exist, or lacks columns"));
 	lines = lappend(lines, pstrdup("  plan"));
 	foreach(lc, plan)
 		lines = lappend(lines, psprintf("    %s", (char *) lfirst(lc)));

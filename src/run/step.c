@@ -20,7 +20,7 @@
 #include "postgres.h"
 
 #include "destination/stage.h"
-#include "item/convert.h"
+#include "item/reread.h"
 #include "miscadmin.h"
 #include "run/run_error.h"
 #include "run/shortfall.h"
@@ -142,56 +142,7 @@ step_raise_reader_error(const ItemReader *reader, const JobSource *source, const
 ItemBatch *
 step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths, MemoryContext context)
 {
-	char	  **texts = palloc(sizeof(char *) * Max(whole->nitems, 1));
-	ItemBatch  *batch;
-
-	for (int i = 0; i < whole->nitems; i++)
-		texts[i] = cell_json_text(whole, &whole->cells[(int64) i * whole->npaths]);
-	batch = step_read_items(whole->nitems, texts, NULL, npaths, paths, context);
-	batch->bad = whole->bad;
-	batch->contexts = whole->contexts;
-	batch->dropped = whole->dropped;
-	batch->max_rows_bytes = whole->max_rows_bytes;
-	return batch;
-}
-
-ItemBatch *
-step_read_items(int nitems, char *const *texts, const ItemContext *contexts,
-				int npaths, const JsonPath *const *paths, MemoryContext context)
-{
-	ItemReaderOptions options = {
-		.npaths = npaths,
-		.paths = paths,
-		.max_item_bytes = MaxAllocHugeSize,
-		.patience_bytes = PG_INT64_MAX,
-		.max_depth = STEP_MAX_DEPTH,
-		.max_envelope_bytes = 0,
-		.format = FORMAT_JSON,
-	};
-	ItemReader *reader = item_reader_create(&options, context);
-	ItemBatch  *batch = item_batch_create(npaths, Max(nitems, 1), MaxAllocHugeSize, context);
-	size_t		taken;
-
-	item_reader_begin(reader, 0);
-	(void) item_reader_push(reader, "[", 1, &taken, batch);
-	for (int i = 0; i < nitems; i++)
-	{
-		const char *text = texts[i];
-
-		if (text == NULL)		/* a bad item, which stands in the list of those */
-			text = "null";
-		if (i > 0)
-			(void) item_reader_push(reader, ",", 1, &taken, batch);
-		if (contexts != NULL)
-			item_batch_set_context(batch, &contexts[i]);
-		if (item_reader_push(reader, text, strlen(text), &taken, batch) == ITEMS_ERROR)
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg_internal("could not read an item a second time")));
-	}
-	/* Only what follows a number ends it. */
-	(void) item_reader_push(reader, "]", 1, &taken, batch);
-	return batch;
+	return item_batch_reread(whole, 0, npaths, paths, context);
 }
 
 /* One transaction: state, table, statement, requests. */
@@ -209,6 +160,7 @@ prepare(RunContext *run, void *arg)
 		step_note_part(sr);
 	sr->plan = write_plan_create(sr->step, WRITE_PLAN_RUN, problems, sr->memory);
 	problem_raise_first(problems);
+	step_note_changes(sr);
 	run->keep_checkpoint |= write_plan_goes_on(sr->plan);
 	if (!sr->done)
 	{

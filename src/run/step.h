@@ -28,13 +28,6 @@ extern ItemReader *step_reader(const JobSource *source, const MemoryBudget *budg
 /* Raises what the reader found wrong with the body; fetch is where it came from, NULL for inline items. */
 pg_noreturn extern void step_raise_reader_error(const ItemReader *reader, const JobSource *source, const Fetch *fetch);
 
-/*
- * Reads items again that were kept as JSON text (NULL: a bad one); contexts: of each item, or NULL.  The batch
- * lives in context, and the items' contexts as long as that.
- */
-extern ItemBatch *step_read_items(int nitems, char *const *texts, const ItemContext *contexts,
-								  int npaths, const JsonPath *const *paths, MemoryContext context);
-
 /* Reads a batch whose first path is the whole item once more, with other paths. */
 extern ItemBatch *step_reread(const ItemBatch *whole, int npaths, const JsonPath *const *paths,
 							  MemoryContext context);

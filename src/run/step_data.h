@@ -327,6 +327,9 @@ extern void step_flush(StepRun *sr);
 
 extern void step_add_counts(RunCounters *counters, const WriteCounts *counts);
 
+/* What the plan did to a table that exists goes to the run's history, with what is written in the same transaction. */
+extern void step_note_changes(StepRun *sr);
+
 /* flush.c */
 
 /*

@@ -155,6 +155,7 @@ write_items(StepRun *sr, WriteCounts *counts)
 	if (sr->sampling && write_plan_needs_sample(sr->plan) && sr->given_up == NULL)
 	{
 		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
+		step_note_changes(sr);
 		sr->run->keep_checkpoint |= write_plan_goes_on(sr->plan);
 		step_stage_make(sr);
 	}
@@ -172,10 +173,20 @@ write_items(StepRun *sr, WriteCounts *counts)
 		return;
 	}
 	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
+	step_note_changes(sr);
 	if (stage_content(sr->plan) == STAGE_KEYS && !write_plan_needs_sample(sr->plan))
 		stage_add_keys(sr->plan, batch, sr->position, sr->scopes);
 	if (sr->wanted != NIL)
 		keep_parents(sr, batch);
+}
+
+void
+step_note_changes(StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, write_plan_take_notices(sr->plan))
+		run_note(sr->run, lfirst(lc));
 }
 
 /* What later steps make requests of. */
@@ -376,7 +387,8 @@ static void
 note_no_table(const StepRun *sr)
 {
 	bool		dropped = sr->position > 0 || (sr->batch != NULL && sr->batch->nitems > 0);
-	char	   *notice = psprintf("table \"%s\" was not created because %s", sr->step->destination.table,
+	char	   *notice = psprintf("table \"%s\" was not %s because %s", sr->step->destination.table,
+								  write_plan_lacks_columns(sr->plan) ? "given the columns that it lacks" : "created",
 								  dropped ? "source.where dropped all items" : "the source gave no items");
 
 	ereport(NOTICE,
