@@ -76,7 +76,7 @@ schema_changes_plan(WritePlan *plan, const Sample *sample, ProblemList *problems
 static bool
 can_add_columns(const WritePlan *plan, ProblemList *problems)
 {
-	if (target_supports_upsert(plan->target))
+	if (target_is_table(plan->target))
 		return true;
 	problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, psprintf("%s/destination/schemaChanges", plan->step->pointer),
 				"Use \"ignore\" or \"fail\".",

@@ -27,6 +27,7 @@ static const char *parse_name_part(const char *at, char **part, char **error);
 static List *read_columns(Relation relation);
 static List *read_primary_key(Relation relation);
 static List *read_open_keys(Relation relation);
+static bool has_writing_rules(Relation relation);
 static bool index_can_arbitrate(Relation index);
 static bool index_is_checked_at_once(Relation index);
 static bool index_is_of_open_versions(Relation relation, Relation index);
@@ -107,6 +108,7 @@ target_find(const char *schema, const char *name)
 	target->columns = read_columns(relation);
 	target->primary_key = read_primary_key(relation);
 	target->open_keys = read_open_keys(relation);
+	target->has_rules = has_writing_rules(relation);
 	relation_close(relation, NoLock);
 	return target;
 }
@@ -164,7 +166,9 @@ target_has_unique_key(const Target *target, const List *key)
 	if (!OidIsValid(target->oid))
 		return same_names(key, target->primary_key);
 
-	relation = relation_open(target->oid, AccessShareLock);
+	relation = try_relation_open(target->oid, AccessShareLock);
+	if (relation == NULL)
+		return false;			/* it was dropped meanwhile */
 	indexes = RelationGetIndexList(relation);
 	foreach(lc, indexes)
 	{
@@ -197,14 +201,46 @@ target_has_open_key(const Target *target, const List *key)
 bool
 target_is_writable(const Target *target)
 {
-	return target_supports_upsert(target) ||
+	return target_is_table(target) ||
 		target->relkind == RELKIND_FOREIGN_TABLE || target->relkind == RELKIND_VIEW;
+}
+
+bool
+target_is_table(const Target *target)
+{
+	return target->relkind == RELKIND_RELATION || target->relkind == RELKIND_PARTITIONED_TABLE;
 }
 
 bool
 target_supports_upsert(const Target *target)
 {
-	return target->relkind == RELKIND_RELATION || target->relkind == RELKIND_PARTITIONED_TABLE;
+	return target_is_table(target) && !target->has_rules;
+}
+
+const char *
+target_no_upsert_reason(const Target *target)
+{
+	return target_is_table(target) ? "has rules for INSERT or UPDATE" : "is a view or foreign table";
+}
+
+bool
+target_has_changed(const Target *target)
+{
+	const Target *now = target_find(target->schema, target->name);
+	ListCell   *a;
+	ListCell   *b;
+
+	if (now == NULL || now->oid != target->oid || list_length(now->columns) != list_length(target->columns))
+		return true;
+	forboth(a, now->columns, b, target->columns)
+	{
+		const TargetColumn *x = lfirst(a);
+		const TargetColumn *y = lfirst(b);
+
+		if (strcmp(x->name, y->name) != 0 || x->type != y->type || x->typmod != y->typmod || x->generated != y->generated)
+			return true;
+	}
+	return target_supports_upsert(now) != target_supports_upsert(target);
 }
 
 const char *
@@ -355,6 +391,19 @@ read_open_keys(Relation relation)
 	}
 	list_free(indexes);
 	return keys;
+}
+
+static bool
+has_writing_rules(Relation relation)
+{
+	const RuleLock *rules = relation->rd_rules;
+
+	for (int i = 0; rules != NULL && i < rules->numLocks; i++)
+	{
+		if (rules->rules[i]->event == CMD_INSERT || rules->rules[i]->event == CMD_UPDATE)
+			return true;
+	}
+	return false;
 }
 
 /* Unique, complete, checked at once, and on columns only. */

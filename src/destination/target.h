@@ -32,6 +32,7 @@ typedef struct Target
 	List	   *columns;		/* of TargetColumn *, in the table's order */
 	List	   *primary_key;	/* of char *; NIL where there is none that ON CONFLICT could use */
 	List	   *open_keys;		/* of List * of char *: unique indexes on versions that are open, WHERE valid_to IS NULL */
+	bool		has_rules;		/* for INSERT or UPDATE: ON CONFLICT cannot be used */
 } Target;
 
 /*
@@ -70,11 +71,20 @@ extern bool target_has_open_key(const Target *target, const List *key);
 /* Is it something that an INSERT can go to? */
 extern bool target_is_writable(const Target *target);
 
+/* Is it a table, rather than a view or foreign table? */
+extern bool target_is_table(const Target *target);
+
 /* Can rows be found and updated here by ON CONFLICT? */
 extern bool target_supports_upsert(const Target *target);
 
 /* "ONLY " before the name of a table in which rows are looked for: those of tables that inherit from it are not its own. */
 extern const char *target_only(const Target *target);
+
+/* Why they cannot. */
+extern const char *target_no_upsert_reason(const Target *target);
+
+/* Has the table, or what its name means, become another one since? */
+extern bool target_has_changed(const Target *target);
 
 /* Is the name in the list (of char *)? */
 extern bool name_list_has(const List *names, const char *name);

@@ -65,6 +65,7 @@ typedef struct PreviewAttempt
 
 static void run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scopes,
 					 Marks *marks, WriteCounts *counts);
+static void explain_changed_table(const WritePlan *plan, ErrorData *error);
 static void try_plan(void *arg);
 static void try_part(void *arg);
 static void filter_items(WritePlan *plan, ItemFilter *filter, const ItemBatch *batch, int64 first_item, Jsonb *scopes, Marks *marks);
@@ -268,7 +269,18 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 		return;
 	}
 	plan->failed_for_item = culprit_explain(plan, batch, first_item, scopes, marks, CULPRIT_OF_WRITE, error);
+	explain_changed_table(plan, error);
 	error_rethrow(error);
+}
+
+/* Somebody has taken away, or made into something else, what the statement is about. */
+static void
+explain_changed_table(const WritePlan *plan, ErrorData *error)
+{
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+		(!target_has_changed(plan->target) && (!plan->upserts || target_has_unique_key(plan->target, plan->key))))
+		return;
+	error->hint = psprintf("Table %s was changed while the job was running: run it again.", plan->target->qualified);
 }
 
 static void
@@ -400,7 +412,9 @@ write_batch(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, Marks *marks
 	if (note_keys(plan, batch, marks))
 		write_plan_build(plan);
 
-	if (plan->insert_sql != NULL && plan->new_batches >= plan->new_batches_needed)
+	/* without the index that the plan has seen, an INSERT would take any key for a new one */
+	if (plan->insert_sql != NULL && plan->new_batches >= plan->new_batches_needed &&
+		target_has_unique_key(plan->target, plan->key))
 	{
 		if (insert_new_rows(plan, batch, scopes, marks, counts))
 			return;

@@ -505,7 +505,7 @@ plan_stated_key(WritePlan *plan, ProblemList *problems)
 	{
 		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, destination->key_pointer,
 					destination->mode == WRITE_REPLACE ? "Leave the key out." : "Use mode \"insert\" without a key.",
-					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
+					"%s %s: rows cannot be found and updated by a key", target->qualified, target_no_upsert_reason(target));
 		return;
 	}
 	foreach(lc, destination->key)
@@ -546,7 +546,7 @@ plan_usual_key(WritePlan *plan, ProblemList *problems)
 	}
 	else if (needs != NULL && !target_supports_upsert(target))
 		problem_add(problems, ERRCODE_WRONG_OBJECT_TYPE, pointer, "Use mode \"insert\".",
-					"%s is a view or foreign table: rows cannot be found and updated by a key", target->qualified);
+					"%s %s: rows cannot be found and updated by a key", target->qualified, target_no_upsert_reason(target));
 	else if (needs != NULL && mode == WRITE_APPEND_HISTORY)
 		problem_add(problems, ERRCODE_INVALID_COLUMN_REFERENCE, pointer,
 					"Say in \"key\" which columns the versions of a row have in common.",

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/rejected_catalog.h"
+#include "item/reread.h"
 #include "run/replay.h"
 #include "run/secret_mask.h"
 #include "run/shortfall.h"
@@ -183,7 +184,7 @@ read_chunk(const ReplayStep *rs)
 		texts[foreach_current_index(lc)] = row->item;
 		contexts[foreach_current_index(lc)].json = row->context != NULL ? row->context : "{}";
 	}
-	return step_read_items(nitems, texts, contexts, npaths, paths, CurrentMemoryContext);
+	return item_batch_read(nitems, texts, contexts, npaths, paths, CurrentMemoryContext);
 }
 
 /* Those that are rejected again keep their place in the list, with the new reason; the others leave it. */
