@@ -30,6 +30,7 @@ typedef struct RunContext
 	Job		   *job;
 	int64		run_id;			/* 0: dry run, not in history */
 	bool		dry_run;
+	bool		read_only;		/* the owner's settings say so, in a worker: nothing may be written */
 	char	   *payload;		/* JSON text or NULL */
 	TimestampTz started_at;
 	RunCounters counters;		/* of what is committed */

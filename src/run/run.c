@@ -71,7 +71,7 @@ static void run_error_context(void *arg);
 static RunContext *current_run = NULL;
 
 RunStatus
-run_queued(int64 run_id)
+run_queued(int64 run_id, bool read_only)
 {
 	RunContext *run = claim(run_id);
 	ErrorData  *error = NULL;
@@ -80,6 +80,7 @@ run_queued(int64 run_id)
 	if (run == NULL)
 		return RUN_CANCELLED;
 
+	run->read_only = read_only;
 	current_run = run;
 	progress_begin(run->record->id, run->record->owner, run->started_at);
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
@@ -363,6 +364,11 @@ run_steps(RunContext *run)
 	callback.arg = run;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
+	if (run->read_only)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("the transactions of the job's owner are read-only"),
+				 errhint("Reset default_transaction_read_only for the role or the database.")));
 	keep_freed_memory();
 	read_definition(run);
 	run_retry_wait(run);

@@ -56,6 +56,7 @@ void
 databite_runner_main(Datum arg)
 {
 	RunnerOrder order;
+	bool		read_only;
 
 	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -66,16 +67,19 @@ databite_runner_main(Datum arg)
 	if (shared_available() && !shared_enter_runner(order.database))
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(order.database, order.owner, 0);
+	read_only = DefaultXactReadOnly;
 
 	/* Every batch is a transaction of its own; a cancel that comes meanwhile is no serialization failure. */
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	/* Parallel workers would come out of the same pool of worker slots as other runs. */
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);
+	/* What history says of the run is written all the same. */
+	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_SESSION);
 	take_utf8();
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
-	(void) run_queued(order.run_id);
+	(void) run_queued(order.run_id, read_only);
 	proc_exit(0);
 }
 
