@@ -46,6 +46,7 @@ typedef struct TypeReading
 static const TypeWord *find_type_word(const char *type);
 static bool parse_sql_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod);
 static void read_type(void *arg);
+static void create_table(void *arg);
 
 bool
 declared_type(const JobColumn *declared, ProblemList *problems, Oid *type, int32 *typmod)
@@ -152,9 +153,23 @@ create_table_sql(const Target *planned)
 	return sql.data;
 }
 
-void
-create_table(const Target *planned)
+Target *
+create_or_find_table(Target *planned)
 {
+	ErrorData  *error = subtransaction_run(create_table, planned, SUBTRANSACTION_KEEP);
+	Target	   *target = NULL;
+
+	if (error == NULL || error->sqlerrcode == ERRCODE_DUPLICATE_TABLE || error->sqlerrcode == ERRCODE_UNIQUE_VIOLATION)
+		target = target_find(planned->schema, planned->name);
+	if (error != NULL && (target == NULL || !target_is_writable(target)))
+		error_rethrow(error);
+	return target;
+}
+
+static void
+create_table(void *arg)
+{
+	const Target *planned = arg;
 	char	   *sql = create_table_sql(planned);
 	int			code;
 

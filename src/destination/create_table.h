@@ -33,7 +33,10 @@ extern char *creation_schema(void);
 /* The CREATE TABLE statement, formatted for a person. */
 extern char *create_table_sql(const Target *planned);
 
-/* Creates it as the current user; a NOTICE shows the statement. */
-extern void create_table(const Target *planned);
+/*
+ * Creates it as the current user; a NOTICE shows the statement.  Another run may create the table at the same
+ * time: PostgreSQL waits for that and says then that it is there, and what is there is found.
+ */
+extern Target *create_or_find_table(Target *planned);
 
 #endif

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "base/subtransaction.h"
 #include "catalog/pg_type.h"
 #include "destination/create_table.h"
 #include "destination/infer.h"
@@ -36,6 +38,14 @@ struct Sample
 	char	  **texts;			/* the items as JSON text */
 };
 
+typedef struct SampleItem
+{
+	Sample	   *sample;
+	int			number;
+} SampleItem;
+
+static void read_all(void *arg);
+static void read_one(void *arg);
 static int	kinds_at(const Sample *sample, const JsonPath *path);
 static void add_keys(List **keys, const Sample *sample, int item);
 static bool has_new_key(const List *keys, Jsonb *object);
@@ -53,6 +63,7 @@ Sample *
 sample_read(const ItemBatch *batch, int path, const Marks *marks)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
+	ErrorData  *error;
 
 	sample->nitems = batch->nitems;
 	sample->items = palloc0(sizeof(Jsonb *) * Max(batch->nitems, 1));
@@ -60,17 +71,45 @@ sample_read(const ItemBatch *batch, int path, const Marks *marks)
 
 	for (int i = 0; i < batch->nitems; i++)
 	{
-		char	   *text;
+		if (!marks_has(marks, i))
+			sample->texts[i] = cell_json_text(batch, &batch->cells[(int64) i * batch->npaths + path]);
+	}
 
-		if (marks_has(marks, i))
+	/* An item that is beyond jsonb (a number of 200,000 digits) is looked for only where there is one. */
+	error = subtransaction_run(read_all, sample, SUBTRANSACTION_KEEP);
+	if (error != NULL && !error_is_of_value(error))
+		error_rethrow(error);
+	for (int i = 0; error != NULL && i < batch->nitems; i++)
+	{
+		SampleItem	item = {sample, i};
+		ErrorData  *of_item = subtransaction_run(read_one, &item, SUBTRANSACTION_KEEP);
+
+		if (of_item == NULL)
 			continue;
-		text = cell_json_text(batch, &batch->cells[(int64) i * batch->npaths + path]);
-		if (text == NULL)
-			continue;
-		sample->texts[i] = text;
-		sample->items[i] = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+		if (!error_is_of_value(of_item))
+			error_rethrow(of_item);
+		sample->items[i] = NULL;
 	}
 	return sample;
+}
+
+static void
+read_all(void *arg)
+{
+	SampleItem	item = {arg, 0};
+
+	for (; item.number < item.sample->nitems; item.number++)
+		read_one(&item);
+}
+
+static void
+read_one(void *arg)
+{
+	const SampleItem *item = arg;
+	const char *text = item->sample->texts[item->number];
+
+	if (text != NULL)
+		item->sample->items[item->number] = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
 Oid

@@ -278,7 +278,7 @@ static void
 explain_changed_table(const WritePlan *plan, ErrorData *error)
 {
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
-		(!target_has_changed(plan->target) && (!plan->upserts || target_has_unique_key(plan->target, plan->key))))
+		(!target_has_changed(plan->target) && (plan->insert_sql == NULL || target_has_unique_key(plan->target, plan->key))))
 		return;
 	error->hint = psprintf("Table %s was changed while the job was running: run it again.", plan->target->qualified);
 }

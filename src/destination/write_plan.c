@@ -360,16 +360,14 @@ plan_new_table(WritePlan *plan, const Sample *sample, ProblemList *problems)
 	planned = mode_planned_target(plan->step, schema, plan->name, columns, problems);
 	if (planned == NULL || !check_key_names(plan, planned, problems))
 		return;
+	plan->target = planned;
 	if (plan->purpose == WRITE_PLAN_RUN)
 	{
-		MemoryContext old;
+		MemoryContext old = MemoryContextSwitchTo(plan->context);
 
-		create_table(planned);
-		old = MemoryContextSwitchTo(plan->context);
-		planned = target_find(planned->schema, planned->name);
+		plan->target = create_or_find_table(planned);
 		MemoryContextSwitchTo(old);
 	}
-	plan->target = planned;
 }
 
 /* Columns of a table that is to be created; NIL where they are not known (yet). */

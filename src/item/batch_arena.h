@@ -20,6 +20,9 @@ extern Cell *batch_next_cells(ItemBatch *batch);
 extern void batch_add_item(ItemBatch *batch);
 extern void batch_add_bad_item(ItemBatch *batch, int sqlstate, const char *reason);
 
+/* An item that is counted in already, with its cells, is bad. */
+extern void batch_note_bad_item(ItemBatch *batch, int64 item, int sqlstate, const char *reason);
+
 static inline bool
 batch_is_full(const ItemBatch *batch)
 {

@@ -121,13 +121,20 @@ batch_add_item(ItemBatch *batch)
 void
 batch_add_bad_item(ItemBatch *batch, int sqlstate, const char *reason)
 {
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
-	BadItem    *bad = palloc(sizeof(BadItem));
 	Cell	   *cells = batch_next_cells(batch);
 
 	if (batch->npaths > 0)
 		memset(cells, 0, batch->npaths * sizeof(Cell));
-	bad->item = batch->nitems++;
+	batch_note_bad_item(batch, batch->nitems++, sqlstate, reason);
+}
+
+void
+batch_note_bad_item(ItemBatch *batch, int64 item, int sqlstate, const char *reason)
+{
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	BadItem    *bad = palloc(sizeof(BadItem));
+
+	bad->item = item;
 	bad->sqlstate = sqlstate;
 	bad->reason = pstrdup(reason);
 	batch->bad = lappend(batch->bad, bad);

@@ -107,6 +107,7 @@ typedef struct ItemReaderOptions
 	SourceFormat format;		/* FORMAT_BY_CONTENT_TYPE: JSON until item_reader_set_content_type says otherwise */
 	const List *zip;			/* of JobZip *; NIL: items are items */
 	bool		fingerprint;	/* see item_reader_fingerprint */
+	bool		objects_only;	/* an item that is no object is a bad one, which keeps its cells */
 } ItemReaderOptions;
 
 /*

@@ -296,6 +296,8 @@ deliver(ItemReader *reader, ItemBatch *batch, size_t bytes, bool too_deep, const
 	else
 	{
 		batch_add_item(batch);
+		if (unlikely(reader->options.objects_only && !projection->object))
+			batch_note_bad_item(batch, batch->nitems - 1, ERRCODE_DATATYPE_MISMATCH, "item is not an object");
 		return;
 	}
 	batch_add_bad_item(batch, sqlstate, reason);

@@ -46,6 +46,7 @@ struct Projector
 	Cell	   *cells;
 	JsonUnstorable unstorable;
 	bool		anchored;		/* the item proper was met */
+	bool		object;			/* and is an object */
 };
 
 static const char *project_value(Projector *projector, const char *p, TrieNode *node, int depth);
@@ -105,6 +106,7 @@ projector_run(Projector *projector, const char *p, const char *end,
 	finish_collections(projector);
 	result->unstorable = projector->unstorable;
 	result->missing = !projector->anchored;
+	result->object = projector->object;
 	return p;
 }
 
@@ -130,7 +132,10 @@ project_value(Projector *projector, const char *p, TrieNode *node, int depth)
 	if (unlikely(p >= end))
 		return NULL;
 	if (unlikely(node->anchor))
+	{
 		projector->anchored = true;
+		projector->object = *p == '{';
+	}
 
 	switch (*p)
 	{

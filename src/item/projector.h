@@ -23,6 +23,7 @@ typedef struct Projection
 {
 	JsonUnstorable unstorable;	/* what of the item cannot be stored */
 	bool		missing;		/* the value has no item proper */
+	bool		object;			/* that is an object */
 } Projection;
 
 /*

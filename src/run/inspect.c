@@ -468,7 +468,7 @@ fetch_items(Listing *listing, int max_items)
 	const JsonPath *paths[] = {&root};
 	ItemBatch  *batch = item_batch_create(1, max_items, MaxAllocHugeSize, run->memory);
 
-	listing->reader = step_reader(source, &listing->sr->budget, 1, paths, run->memory);
+	listing->reader = step_reader(listing->sr->step, &listing->sr->budget, 1, paths, run->memory);
 	item_reader_begin(listing->reader, 0);
 	switch (source->type)
 	{
@@ -612,15 +612,13 @@ static void
 show_item(Preview *preview, const JobStep *step, const ItemBatch *items, int position, Jsonb *row, char *error)
 {
 	const BadItem *bad = bad_item(items, position);
-	Datum		item;
+	char	   *text = cell_json_text(items, &items->cells[position]);	/* NULL: the item cannot be stored */
+	Jsonb	   *item = text ? DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text))) : NULL;
 
 	if (bad != NULL)
-	{
-		preview->receive(preview->arg, step->id, NULL, NULL, bad->reason);
-		return;
-	}
-	item = DirectFunctionCall1(jsonb_in, CStringGetDatum(cell_json_text(items, &items->cells[position])));
-	preview->receive(preview->arg, step->id, DatumGetJsonbP(item), row, secret_mask_text(error));
+		preview->receive(preview->arg, step->id, item, NULL, bad->reason);
+	else
+		preview->receive(preview->arg, step->id, item, row, secret_mask_text(error));
 }
 
 static const BadItem *

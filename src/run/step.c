@@ -108,9 +108,10 @@ step_total_items(const StepRun *sr)
 }
 
 ItemReader *
-step_reader(const JobSource *source, const MemoryBudget *budget, int npaths, const JsonPath *const *paths,
+step_reader(const JobStep *step, const MemoryBudget *budget, int npaths, const JsonPath *const *paths,
 			MemoryContext context)
 {
+	const JobSource *source = &step->source;
 	bool		is_api = source->type == SOURCE_API;
 	ItemReaderOptions options = {
 		.data_path = is_api ? source->data_path : NULL,
@@ -124,6 +125,7 @@ step_reader(const JobSource *source, const MemoryBudget *budget, int npaths, con
 		.format = is_api ? source->format : FORMAT_JSON,
 		.zip = source->zip,
 		.fingerprint = is_api && pagination_needs_fingerprint(&source->pagination),
+		.objects_only = !step->has_transform && source->where.text == NULL,
 	};
 
 	return item_reader_create(&options, context);

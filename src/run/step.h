@@ -22,7 +22,8 @@
  */
 extern void step_run(RunContext *run, const JobStep *step);
 
-extern ItemReader *step_reader(const JobSource *source, const MemoryBudget *budget,
+/* Where items map to columns by name, one that is no object is a bad one, unless source.where is to tell. */
+extern ItemReader *step_reader(const JobStep *step, const MemoryBudget *budget,
 							   int npaths, const JsonPath *const *paths, MemoryContext context);
 
 /* Raises what the reader found wrong with the body; fetch is where it came from, NULL for inline items. */

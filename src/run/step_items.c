@@ -275,7 +275,7 @@ open_reader(StepRun *sr)
 	}
 	old = MemoryContextSwitchTo(sr->memory);
 	npaths = all_paths(sr, &paths);
-	reader = step_reader(&sr->step->source, &sr->budget, npaths, paths, sr->memory);
+	reader = step_reader(sr->step, &sr->budget, npaths, paths, sr->memory);
 	MemoryContextSwitchTo(old);
 	return reader;
 }

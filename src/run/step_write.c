@@ -235,7 +235,8 @@ raise_bad_item(const StepRun *sr)
 
 	ereport(ERROR,
 			(errcode(bad->sqlstate),
-			 errmsg("item " INT64_FORMAT " cannot be stored: %s", sr->position + bad->item + 1, bad->reason)));
+			 errmsg("item " INT64_FORMAT " cannot be stored: %s", sr->position + bad->item + 1, bad->reason),
+			 bad->sqlstate == ERRCODE_DATATYPE_MISMATCH ? errhint("Say in \"transform\" which column takes {{ item }}.") : 0));
 }
 
 void
