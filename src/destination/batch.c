@@ -618,7 +618,7 @@ convert_item(const BatchBinding *binding, ConversionPosition *position,
 		}
 		if (input->path < 0)
 		{
-			values[i] = Int64GetDatum(binding->first_item + position->item);
+			values[i] = Int64GetDatum(item_batch_position(batch, binding->first_item, position->item));
 			nulls[i] = false;
 			continue;
 		}
@@ -701,9 +701,9 @@ conversion_error_context(void *arg)
 {
 	const ConversionPosition *position = arg;
 	const BatchBinding *binding = position->binding;
-	long long	item = (long long) (binding->first_item + position->item + 1);
-	const BoundInput *input;
 	const ItemBatch *batch = binding->batch;
+	long long	item = (long long) item_batch_position(batch, binding->first_item, position->item) + 1;
+	const BoundInput *input;
 	const Cell *cell;
 	const char *text;
 

@@ -495,7 +495,7 @@ describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const 
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "item " INT64_FORMAT, first_item + culprit->item + 1);
+	appendStringInfo(&text, "item " INT64_FORMAT, item_batch_position(batch, first_item, culprit->item) + 1);
 	if (culprit->column != NULL)
 		appendStringInfo(&text, ", column \"%s\"", culprit->column);
 	appendStringInfo(&text, ", values %s", clipped(item_values(plan, batch, culprit)));

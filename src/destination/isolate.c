@@ -100,6 +100,9 @@ try_part(Isolation *isolation, int64 begin, int64 end)
 	batch.nitems = end - begin;
 	batch.cells = whole->batch->cells + begin * batch.npaths;
 	batch.bad = NIL;			/* they have their marks */
+	batch.before = whole->batch->before + begin;
+	if (batch.positions != NULL)
+		batch.positions += begin;
 	marks.nitems = end - begin;
 	marks.items = palloc(Max(size, 1));
 	memcpy(marks.items, whole->marks->items + begin, size);

@@ -92,7 +92,15 @@ typedef struct ItemBatch
 	List	   *contexts;		/* of ContextStretch *, in order; NIL: no item has a context */
 	Bitmapset  *dropped;		/* items that are not to be written, as if source.where had dropped them */
 	int64		before;			/* a part of another batch: so many items stand before it there, for contexts */
+	const int64 *positions;		/* a selection from another batch: the items' positions in the run; NULL: they follow each other */
 } ItemBatch;
+
+/* An item's position in the run, from 0; first_item: that of the batch's first item, where they follow each other. */
+static inline int64
+item_batch_position(const ItemBatch *batch, int64 first_item, int64 item)
+{
+	return batch->positions != NULL ? batch->positions[item] : first_item + item;
+}
 
 typedef struct ItemReaderOptions
 {

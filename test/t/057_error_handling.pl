@@ -78,6 +78,15 @@ is(sql('SELECT count(*), count(DISTINCT id) FROM plain'), '100|100', 'each row o
 cmp_ok(sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'plain' AND status = 'failed')), '>=', 5, 'though every page has failed');
 is(sql(q(SELECT sum(records_inserted) FROM databite.runs WHERE job_id = 'plain')), '100', 'and nothing is counted twice');
 
+# A bad item makes of a batch two: those behind it still know which page they are of.
+sql('CREATE TABLE paged (id int CHECK (id <> 7), page int)');
+$url = $api->url('/users?size=100');
+sql(qq(SELECT databite.schedule_job('{"id": "paged", "source": {"type": "api", "url": "$url", "pagination": {"type": "offset", "limit": 20}},
+	"destination": {"type": "database", "table": "paged", "mode": "insert", "onError": "log_and_continue"},
+	"transform": {"id": "{{item.id}}", "page": "{{page.number}}"}}')));
+is(enqueue_and_wait($node, 'postgres', 'paged')->{records_inserted}, 99, 'all but the bad one are written');
+is(sql('SELECT count(*) FROM paged WHERE page = (id - 1) / 20 + 1'), '99', 'each with the page that it is of');
+
 # The time of the schedule comes while a retry waits: its run takes over.
 my $waits = '"errorHandling": {"strategy": "retry_with_backoff", "retryDelay": "1h", "backoff": "fixed"}';
 $url = $api->url('/users?fault=status:400:times=1&who=schedule');
