@@ -10,15 +10,14 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "run/run.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "worker/runner.h"
+#include "worker/session.h"
 #include "base/shared.h"
 
 /* What a runner is told, in bgw_extra. */
@@ -30,8 +29,6 @@ typedef struct RunnerOrder
 } RunnerOrder;
 
 StaticAssertDecl(sizeof(RunnerOrder) <= BGW_EXTRALEN, "a runner's order must fit into bgw_extra");
-
-static void take_utf8(void);
 
 BackgroundWorkerHandle *
 runner_register(Oid database, Oid owner, int64 run_id, const char *job_id)
@@ -69,29 +66,9 @@ databite_runner_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(order.database, order.owner, 0);
 	read_only = DefaultXactReadOnly;
 
-	/* Every batch is a transaction of its own; a cancel that comes meanwhile is no serialization failure. */
-	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
-	/* Parallel workers would come out of the same pool of worker slots as other runs. */
-	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
-	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_USERSET, PGC_S_SESSION);
-	/* What history says of the run is written all the same. */
-	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_SESSION);
-	take_utf8();
+	session_settle();
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
 	(void) run_queued(order.run_id, read_only);
 	proc_exit(0);
-}
-
-/*
- * Sources speak UTF-8, and what they say is converted between transactions, too:
- * PostgreSQL looks up a conversion in the middle of one only, and keeps that of
- * the client's encoding.  Where there is none it is an error when it is needed.
- */
-static void
-take_utf8(void)
-{
-	StartTransactionCommand();
-	(void) set_config_option("client_encoding", "UTF8", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, DEBUG1, false);
-	CommitTransactionCommand();
 }
