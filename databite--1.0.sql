@@ -105,6 +105,26 @@ CREATE TABLE databite.checkpoint (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE databite.checkpoint IS 'where passes that have not ended go on';
 
+/* What parallel writers have committed that the checkpoint does not have yet: which items they were, by page and place. */
+CREATE TABLE databite.writer_part (
+	job_id pg_catalog.text NOT NULL,
+	step_id pg_catalog.text NOT NULL,
+	run_id pg_catalog.int8 NOT NULL,
+	round pg_catalog.int8 NOT NULL,
+	part pg_catalog.int4 NOT NULL,
+	items pg_catalog.json NOT NULL,
+	counted pg_catalog.bool NOT NULL DEFAULT false,
+	records_processed pg_catalog.int8 NOT NULL,
+	records_inserted pg_catalog.int8 NOT NULL,
+	records_updated pg_catalog.int8 NOT NULL,
+	records_unchanged pg_catalog.int8 NOT NULL,
+	records_deleted pg_catalog.int8 NOT NULL,
+	records_rejected pg_catalog.int8 NOT NULL,
+	records_skipped pg_catalog.int8 NOT NULL,
+	PRIMARY KEY (job_id, step_id, run_id, round, part)
+);
+COMMENT ON TABLE databite.writer_part IS 'what parallel writers have written since the last checkpoint';
+
 /* What a step delivered, for the requests of steps that depend on it; gone when the run is complete. */
 CREATE TABLE databite.parent_row (
 	job_id pg_catalog.text NOT NULL,
@@ -181,6 +201,7 @@ ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.writer_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.stage ENABLE ROW LEVEL SECURITY;

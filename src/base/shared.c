@@ -21,6 +21,7 @@
 static void request_memory(void);
 static void attach_memory(void);
 static Size memory_size(void);
+static bool enter(Oid database, int first, int end);
 static void leave_launcher(int code, Datum arg);
 static void leave_scheduler(int code, Datum arg);
 static void leave_runner(int code, Datum arg);
@@ -88,6 +89,19 @@ shared_enter_scheduler(Oid database)
 bool
 shared_enter_runner(Oid database)
 {
+	return enter(database, 0, SHARED_MAX_RUNNERS);
+}
+
+bool
+shared_enter_writer(Oid database)
+{
+	return enter(database, SHARED_MAX_RUNNERS, SHARED_MAX_RUNNERS + SHARED_MAX_WRITERS);
+}
+
+/* Takes one of those places among the runners. */
+static bool
+enter(Oid database, int first, int end)
+{
 	SharedDatabase *slot;
 	bool		entered = false;
 
@@ -96,7 +110,7 @@ shared_enter_runner(Oid database)
 	slot = find_or_add_database(database);
 	if (slot && !is_blocked(slot))
 	{
-		for (int i = 0; i < SHARED_MAX_RUNNERS && !entered; i++)
+		for (int i = first; i < end && !entered; i++)
 		{
 			if (slot->runners[i] == 0)
 			{
@@ -271,7 +285,7 @@ shared_terminate_runners(Oid database)
 
 	LWLockAcquire(lock, LW_SHARED);
 	slot = find_database(database);
-	for (int i = 0; slot && i < SHARED_MAX_RUNNERS; i++)
+	for (int i = 0; slot && i < lengthof(slot->runners); i++)
 	{
 		if (slot->runners[i] != 0)
 			kill(slot->runners[i], SIGTERM);
@@ -291,7 +305,7 @@ shared_block(Oid database)
 		slot->blocked_by = MyProcPid;
 		if (slot->scheduler != 0)
 			kill(slot->scheduler, SIGTERM);
-		for (int i = 0; i < SHARED_MAX_RUNNERS; i++)
+		for (int i = 0; i < lengthof(slot->runners); i++)
 		{
 			if (slot->runners[i] != 0)
 				kill(slot->runners[i], SIGTERM);
@@ -403,7 +417,7 @@ leave_scheduler(int code, Datum arg)
 	LWLockRelease(lock);
 }
 
-/* At exit of a runner. */
+/* At exit of a runner or writer. */
 static void
 leave_runner(int code, Datum arg)
 {
@@ -411,7 +425,7 @@ leave_runner(int code, Datum arg)
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	slot = find_database(DatumGetObjectId(arg));
-	for (int i = 0; slot && i < SHARED_MAX_RUNNERS; i++)
+	for (int i = 0; slot && i < lengthof(slot->runners); i++)
 	{
 		if (slot->runners[i] == MyProcPid)
 			slot->runners[i] = 0;
@@ -461,7 +475,7 @@ is_blocked(const SharedDatabase *slot)
 static bool
 has_runner(const SharedDatabase *slot)
 {
-	for (int i = 0; i < SHARED_MAX_RUNNERS; i++)
+	for (int i = 0; i < lengthof(slot->runners); i++)
 	{
 		if (slot->runners[i] != 0)
 			return true;

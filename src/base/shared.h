@@ -16,11 +16,14 @@
 
 #include "postgres.h"
 
-/* Databases with a scheduler, a request or a block.  One costs 300 bytes; a scheduler holds a worker slot for good. */
+/* Databases with a scheduler, a request or a block.  One costs 600 bytes; a scheduler holds a worker slot for good. */
 #define SHARED_MAX_DATABASES 256
 
 /* The upper bound of databite.max_workers, which limits the runs of a database. */
 #define SHARED_MAX_RUNNERS 64
+
+/* Parallel writers of all runs of a database. */
+#define SHARED_MAX_WRITERS 64
 
 /* Why a scheduler went away. */
 typedef enum SchedulerEnd
@@ -39,7 +42,7 @@ typedef struct SharedDatabase
 	bool		requested;		/* somebody has work for a scheduler since it last looked */
 	bool		stopped;		/* databite.stop(): none until databite.start() or the server restarts */
 	int			blocked_by;		/* pid of the session that needs the database free, or 0 */
-	int			runners[SHARED_MAX_RUNNERS];	/* pids, 0: unused */
+	int			runners[SHARED_MAX_RUNNERS + SHARED_MAX_WRITERS];	/* pids, 0: unused; behind the runners their writers */
 } SharedDatabase;
 
 /* From _PG_init while shared_preload_libraries is processed. */
@@ -52,6 +55,7 @@ extern bool shared_available(void);
 extern void shared_enter_launcher(void);
 extern bool shared_enter_scheduler(Oid database);
 extern bool shared_enter_runner(Oid database);
+extern bool shared_enter_writer(Oid database);
 
 /*
  * For the scheduler, which may also run without shared memory: it looks for

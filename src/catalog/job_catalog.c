@@ -99,6 +99,7 @@ job_catalog_delete(const char *id)
 	deleted = catalog_run("DELETE FROM databite.job WHERE job_id = $1", &args, SPI_OK_DELETE) > 0;
 	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.writer_part WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", &args, SPI_OK_DELETE);
 	catalog_leave(&scope);

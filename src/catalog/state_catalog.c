@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/part_catalog.h"
 #include "catalog/row.h"
 #include "catalog/state_catalog.h"
 
@@ -68,6 +69,7 @@ state_catalog_finish(const char *job_id, int64 epoch, const char *step_id, const
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND step_id = $2", &args, SPI_OK_DELETE);
+	part_catalog_clear(job_id, step_id);
 	arg_time(&args, outcome->last_sync_time);
 	arg_int8(&args, epoch);
 	arg_text(&args, outcome->cursor);
@@ -116,6 +118,7 @@ state_catalog_reset(const char *job_id, const char *step_id)
 				&args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)",
 				&args, SPI_OK_DELETE);
+	part_catalog_clear(job_id, step_id);
 	catalog_leave(&scope);
 }
 
@@ -135,6 +138,7 @@ state_catalog_forget_checkpoint(const char *job_id, const char *step_id)
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1 AND ($2 IS NULL OR step_id = $2)", &args, SPI_OK_DELETE);
+	part_catalog_clear(job_id, step_id);
 	catalog_leave(&scope);
 }
 

@@ -25,6 +25,7 @@ batch_part_create(const ItemBatch *whole, int npaths, const int *items, int nite
 	part->npaths = npaths;
 	part->nitems = part->max_items = part->cells_size = nitems;
 	part->max_bytes = whole->max_bytes;
+	part->max_rows_bytes = whole->max_rows_bytes;
 	for (int i = 0; i < nitems; i++)
 		positions[i] = item_batch_position(whole, first_position, items[i]);
 	part->positions = positions;

@@ -32,7 +32,7 @@ static const Choice write_modes[] = {
 	{"update_only", WRITE_UPDATE_ONLY},
 	{"batch_insert", WRITE_BATCH},
 	{"streaming_insert", WRITE_STREAMING},
-	{"parallel_insert", WRITE_PARALLEL, true},
+	{"parallel_insert", WRITE_PARALLEL},
 	{"replace", WRITE_REPLACE},
 	{"append_history", WRITE_APPEND_HISTORY},
 	{NULL}

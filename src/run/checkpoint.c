@@ -108,16 +108,21 @@ checkpoint_read(StepRun *sr)
 }
 
 char *
-checkpoint_write(StepRun *sr)
+checkpoint_write(const StepRun *sr, const char *place)
+{
+	return psprintf("{\"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT ", %s", sr->rejected, sr->taken, place);
+}
+
+char *
+checkpoint_place(StepRun *sr)
 {
 	StringInfoData json;
 	ListCell   *lc;
 
 	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"started_at\": ");
+	appendStringInfoString(&json, "\"started_at\": ");
 	escape_json(&json, timestamptz_to_str(sr->pass_started));
-	appendStringInfo(&json, ", \"position\": " INT64_FORMAT ", \"rejected\": " INT64_FORMAT ", \"taken\": " INT64_FORMAT,
-					 sr->position + (sr->batch ? sr->batch->nitems : 0), sr->rejected, sr->taken);
+	appendStringInfo(&json, ", \"position\": " INT64_FORMAT, sr->position + (sr->batch ? sr->batch->nitems : 0));
 	appendStringInfo(&json, ", \"left_out\": %d", sr->left_out);
 	append_text(&json, "seen", cursor_seen(sr->cursor));
 	append_member(&json, "sync_token", sr->sync_token);

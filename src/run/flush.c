@@ -47,6 +47,7 @@ typedef struct FlushState
 	char	   *first_reason;
 	char	   *cursor;
 	char	   *stage_relation;
+	bool		done_forgotten;
 	bool		needs_sample;
 } FlushState;
 
@@ -152,6 +153,7 @@ keep_state(const StepRun *sr, FlushState *state)
 	state->first_reason = sr->first_reason;
 	state->cursor = sr->state.cursor != NULL ? pstrdup(sr->state.cursor) : NULL;
 	state->stage_relation = sr->stage_relation;
+	state->done_forgotten = sr->done_forgotten;
 	state->needs_sample = write_plan_needs_sample(sr->plan);
 	MemoryContextSwitchTo(old);
 }
@@ -169,6 +171,7 @@ restore_state(StepRun *sr, const FlushState *state)
 	sr->taken = state->taken;
 	sr->first_reason = state->first_reason;
 	sr->stage_relation = state->stage_relation;
+	sr->done_forgotten = state->done_forgotten;
 	sr->state.cursor = state->cursor != NULL ? MemoryContextStrdup(sr->memory, state->cursor) : NULL;
 	if (state->needs_sample && !write_plan_needs_sample(sr->plan))
 		write_plan_unlearn(sr->plan);

@@ -12,7 +12,7 @@
 #include "common/hashfn.h"
 #include "run/job_lock.h"
 
-static void job_tag(LOCKTAG *tag, const char *job_id);
+static void job_tag(LOCKTAG *tag, LockPurpose purpose, const char *job_id);
 
 bool
 job_lock_acquire(const char *job_id, bool session)
@@ -20,7 +20,7 @@ job_lock_acquire(const char *job_id, bool session)
 	LOCKTAG		tag;
 	LockAcquireResult result;
 
-	job_tag(&tag, job_id);
+	job_tag(&tag, LOCK_JOB, job_id);
 	result = LockAcquire(&tag, ExclusiveLock, session, true);
 
 	/*
@@ -41,8 +41,27 @@ job_lock_release(const char *job_id)
 {
 	LOCKTAG		tag;
 
-	job_tag(&tag, job_id);
+	job_tag(&tag, LOCK_JOB, job_id);
 	LockRelease(&tag, ExclusiveLock, true);
+}
+
+void
+job_writers_enter(const char *job_id)
+{
+	LOCKTAG		tag;
+
+	job_tag(&tag, LOCK_WRITERS, job_id);
+	(void) LockAcquire(&tag, ShareLock, true, false);
+}
+
+void
+job_writers_await(const char *job_id)
+{
+	LOCKTAG		tag;
+
+	job_tag(&tag, LOCK_WRITERS, job_id);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	LockRelease(&tag, ExclusiveLock, false);
 }
 
 bool
@@ -51,7 +70,7 @@ job_lock_is_held(const char *job_id)
 	LOCKTAG		tag;
 
 	/* Nobody ever waits for it, so whoever is counted holds it (or is being refused this very moment). */
-	job_tag(&tag, job_id);
+	job_tag(&tag, LOCK_JOB, job_id);
 	return LockWaiterCount(&tag) > 0;
 }
 
@@ -63,8 +82,8 @@ job_lock_is_held_by(int pid)
 
 /* 64 bits of hash: two jobs of a database that share a tag are not a practical concern. */
 static void
-job_tag(LOCKTAG *tag, const char *job_id)
+job_tag(LOCKTAG *tag, LockPurpose purpose, const char *job_id)
 {
-	lock_tag_set(tag, LOCK_JOB,
+	lock_tag_set(tag, purpose,
 				 hash_bytes_extended((const unsigned char *) job_id, (int) strlen(job_id), 0));
 }

@@ -16,6 +16,15 @@ extern bool job_lock_acquire(const char *job_id, bool session);
 /* Session lock only. */
 extern void job_lock_release(const char *job_id);
 
+/* For a parallel writer, for the session: see job_writers_await. */
+extern void job_writers_enter(const char *job_id);
+
+/*
+ * Waits, in a transaction, for writers whose run has gone away: what they are still about to
+ * commit must be seen by the run that goes on.
+ */
+extern void job_writers_await(const char *job_id);
+
 /* Does some process run the job now? */
 extern bool job_lock_is_held(const char *job_id);
 

@@ -465,6 +465,7 @@ begin_anew(Listing *listing)
 						 "Write them with a key (mode \"upsert\").");
 	close_parts(whole);
 	close_page(whole);
+	origins_forget_done(whole->sr);
 	whole->skip = 0;
 	whole->rendered = NOT_RENDERED;
 	pager_restart(whole->pager);

@@ -426,7 +426,12 @@ note_pools(RunContext *run)
 	{
 		const JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
 
-		if (destination->has_pool)
+		if (destination->mode == WRITE_PARALLEL)
+		{
+			if (run->mode == RUN_IN_FUNCTION)
+				run_note(run, "parallel writers are not used: execute_job writes in the caller's transaction");
+		}
+		else if (destination->has_pool)
 		{
 			const char *mode = write_mode_name(destination->mode);
 

@@ -34,6 +34,18 @@ secret_mask_remember(const char *value)
 		remember(encoded);
 }
 
+const List *
+secret_mask_list(void)
+{
+	return secrets;
+}
+
+void
+secret_mask_adopt(const char *value)
+{
+	remember(value);
+}
+
 char *
 secret_mask_text(char *text)
 {

@@ -19,9 +19,12 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
+#include "catalog/part_catalog.h"
 #include "destination/stage.h"
 #include "item/reread.h"
 #include "miscadmin.h"
+#include "run/job_lock.h"
 #include "run/run_error.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
@@ -34,6 +37,8 @@ static void prepare(RunContext *run, void *arg);
 static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
 static bool goes_on(const StepRun *sr);
+static void read_source(StepRun *sr);
+static void await_orphans(RunContext *run, void *arg);
 static void read_listings(StepRun *sr);
 static void end_in_time(StepRun *sr);
 static int	next_fetches(StepRun *sr, Listing **listings, Fetch **fetches);
@@ -60,7 +65,12 @@ step_run(RunContext *run, const JobStep *step)
 	run->step = step;
 	run->page = 0;
 
+	sr->origin_memory = AllocSetContextCreate(memory, "databite origins", ALLOCSET_SMALL_SIZES);
+	sr->has_origins = step->destination.mode == WRITE_PARALLEL;
+
 	step_watch(sr, "database");
+	if (sr->has_origins)
+		run_in_transaction(run, await_orphans, NULL);
 	run_in_transaction(run, prepare, sr);
 	if (sr->done)
 	{
@@ -75,7 +85,23 @@ step_run(RunContext *run, const JobStep *step)
 			(void) auth_session_refresh(sr->auth, run, sr->scopes);
 		run_in_transaction(run, begin_pass, sr);
 		sr->last_flush = GetCurrentTimestamp();
-		switch (step->source.type)
+		read_source(sr);
+	}
+
+	run->step = NULL;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(memory);
+}
+
+/* From the first item to the last row.  Parallel writers end with it, however it ends. */
+static void
+read_source(StepRun *sr)
+{
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		switch (sr->step->source.type)
 		{
 			case SOURCE_API:
 				read_listings(sr);
@@ -90,10 +116,29 @@ step_run(RunContext *run, const JobStep *step)
 		sr->finished = true;
 		step_flush(sr);
 	}
+	PG_CATCH();
+	{
+		if (sr->rounds == NULL)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(sr->run->memory);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (error == NULL)
+		rounds_end(sr);
+	else
+	{
+		rounds_abandon(sr, error);
+		error_rethrow(error);
+	}
+}
 
-	run->step = NULL;
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(memory);
+/* What writers of a run that is gone are still writing must be there when this one looks what is. */
+static void
+await_orphans(RunContext *run, void *arg)
+{
+	job_writers_await(run->record->id);
 }
 
 int64
@@ -246,6 +291,10 @@ begin_pass(RunContext *run, void *arg)
 	}
 	else if (sr->wanted != NIL)
 		parent_catalog_clear(run->record->id, sr->step->id);
+	if (sr->has_origins && goes_on(sr))
+		rounds_take_up(sr);
+	else if (sr->has_origins)
+		part_catalog_clear(run->record->id, sr->step->id);
 	MemoryContextSwitchTo(old);
 }
 

@@ -18,6 +18,8 @@
  *	step_write.c	the batch to the table, with counters and checkpoint
  *	flush.c			that again, where it fails
  *	step_stage.c	what a pass gathers before it is published
+ *	step_parallel.c	the batch to parallel writers, in rounds
+ *	step_origins.c	which items of the source those of the batch are
  *	checkpoint.c	the checkpoint as JSON
  */
 #ifndef DATABITE_STEP_DATA_H
@@ -36,6 +38,8 @@
 #include "source/rate_limit.h"
 
 typedef struct StepRun StepRun;
+struct WriterPart;
+struct Rounds;
 
 /* What the transaction of a batch is about. */
 typedef enum FlushStage
@@ -155,6 +159,17 @@ struct StepRun
 	bool		incomplete;		/* a listing of the pass was given up: see shortfall.c */
 	char	   *failed_window;	/* where the first window begins that was, or NULL */
 	TimestampTz last_flush;
+	struct Rounds *rounds;		/* step_parallel.c; NULL: there are no writers (yet) */
+
+	/* Where there are parallel writers: see step_origins.c. */
+	bool		has_origins;
+	MemoryContext origin_memory;	/* of the three that follow; reset with the batch */
+	List	   *origins;		/* of OriginStretch *: where the batch's items come from */
+	Bitmapset  *withdrawn;		/* items of the batch that are none of the source's after all */
+	Bitmapset  *in_table;		/* items of the batch that are in the table already */
+	List	   *done_items;		/* of DoneItems *: what is in the table that the checkpoint does not have */
+	bool		done_forgotten;	/* and is to be forgotten with the next checkpoint */
+
 	bool		finished;		/* this flush is the last */
 	FlushStage	stage;
 	ErrorData  *given_up;		/* the items of the batch are rejected with it instead of being written, or NULL */
@@ -322,7 +337,16 @@ extern void step_lower_work_mem(const StepRun *sr);
 
 /* step_write.c */
 
-/* Writes and commits what the batch holds, with counters and checkpoint. */
+/* Where a step stands when it has read a batch; becomes its checkpoint when that is written. */
+typedef struct StepPlace
+{
+	int64		pages;			/* complete since the last one */
+	List	   *parent_tokens;	/* of ParentToken *: of listings that have ended since the last one */
+	char	   *checkpoint;		/* checkpoint_place; NULL: none is needed */
+	const char *finished_window;	/* supply_finished_windows, or NULL */
+} StepPlace;
+
+/* Writes and commits what the batch holds, with counters and checkpoint; or hands it to the parallel writers. */
 extern void step_flush(StepRun *sr);
 
 extern void step_add_counts(RunCounters *counters, const WriteCounts *counts);
@@ -357,6 +381,71 @@ extern const char *step_is_part(const StepRun *sr);
 
 /* Has later steps of the run know that. */
 extern void step_note_part(const StepRun *sr);
+/*
+ * The parts of that, each in a transaction.  step_write_items: rows and
+ * rejected items; step_take_place: copies to the current context; step_record: what was
+ * written when the step stood there.
+ */
+extern void step_lock_extension(void);
+extern void step_write_items(StepRun *sr, WriteCounts *counts);
+extern void step_take_place(StepRun *sr, StepPlace *place);
+extern void step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last);
+
+/* The batch is taken care of. */
+extern void step_batch_done(StepRun *sr);
+
+/* step_parallel.c */
+
+/* Does the step have parallel writers, as soon as there is use for them? */
+extern bool rounds_possible(const StepRun *sr);
+
+/* Makes room in the step's budget for what the writers hold. */
+extern void rounds_bound_memory(StepRun *sr);
+
+/* A batch has been written and more may come: starts writers. */
+extern void rounds_begin(StepRun *sr);
+
+/*
+ * Hands the batch to the writers.  False where the run is to write it: then all
+ * that the writers had is in the table, with its checkpoint.
+ */
+extern bool rounds_take(StepRun *sr);
+
+/* Items and pages that the writers have and that are in no counter yet. */
+extern void rounds_outstanding(const StepRun *sr, int64 *items, int64 *pages);
+
+/* The step is complete, or has failed with that error: the writers end. */
+extern void rounds_end(StepRun *sr);
+extern void rounds_abandon(StepRun *sr, const ErrorData *error);
+
+/* In a transaction: takes up what writers of an earlier run have committed of this pass. */
+extern void rounds_take_up(StepRun *sr);
+
+/* In a transaction of its own, in the process of a writer: writes the part, and that it is written. */
+extern void rounds_write_part(StepRun *sr, const struct WriterPart *part, WriteCounts *counts);
+
+/* The paths of the plan as a text; in the current context. */
+extern char *step_paths_text(const WritePlan *plan);
+
+/* step_origins.c */
+
+/* The batch's items from that number on have just come of the listing's page. */
+extern void origins_note(Listing *listing, int first);
+
+/* These are none of its page's. */
+extern void origins_withdraw(StepRun *sr, const Bitmapset *items);
+
+/* With the batch. */
+extern void origins_forget(StepRun *sr);
+
+/* Which items those of the batch are: JSON in the current context.  items: their numbers, rising. */
+extern char *origins_json(const StepRun *sr, const int *items, int nitems);
+
+/* Such items are in the table. */
+extern void origins_add_done(StepRun *sr, const char *json);
+
+/* What pages are asked for now are not those that earlier runs have read. */
+extern void origins_forget_done(StepRun *sr);
 
 /* checkpoint.c */
 
@@ -370,8 +459,9 @@ extern bool checkpoint_is_done(const char *checkpoint, bool *partial, bool *inco
 /* When the pass began that it is of. */
 extern TimestampTz checkpoint_started_at(const char *checkpoint);
 
-/* Both in the current memory context. */
+/* All in the current memory context.  The checkpoint is the place with what has been counted up to it. */
 extern void checkpoint_read(StepRun *sr);
-extern char *checkpoint_write(StepRun *sr);
+extern char *checkpoint_place(StepRun *sr);
+extern char *checkpoint_write(const StepRun *sr, const char *place);
 
 #endif

@@ -178,6 +178,8 @@ items_withdraw(Listing *listing)
 
 	batch->dropped = bms_add_members(batch->dropped, listing->fresh);
 	MemoryContextSwitchTo(old);
+	if (listing->sr->has_origins)
+		origins_withdraw(listing->sr, listing->fresh);
 	listing->withdrawn += bms_num_members(listing->fresh);
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
@@ -314,6 +316,8 @@ look_at_items(Listing *listing, int first)
 
 	if (sr->batch->nitems == first)
 		return;
+	if (sr->has_origins)
+		origins_note(listing, first);
 	if (sr->cursor_path >= 0)
 		look_at_cursor(listing, first);
 	if (sr->watched_path >= 0)

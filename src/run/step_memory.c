@@ -28,6 +28,7 @@ void
 step_make_budget(StepRun *sr)
 {
 	memory_budget_make(sr->run->job->memory_limit, sr->concurrency, &sr->budget);
+	rounds_bound_memory(sr);
 	if (sr->budget.requests < sr->concurrency)
 		run_note(sr->run,
 				 psprintf("step \"%s\": of %d requests in flight, memoryLimit has memory for %d",

@@ -34,12 +34,17 @@ static void
 report(const StepRun *sr, const char *waiting_for, TimestampTz until)
 {
 	FetchWait	wait;
+	int64		items;
+	int64		pages;
 	RunProgress progress = {
 		.page = sr->run->counters.pages + sr->pages_done,
 		.items = sr->run->counters.processed + (sr->batch ? sr->batch->nitems : 0),
 		.total_items = step_total_items(sr),
 	};
 
+	rounds_outstanding(sr, &items, &pages);
+	progress.items += items;
+	progress.page += pages;
 	progress.in_flight = count_requests(sr, &wait, &progress.waiting_until);
 	if (progress.in_flight > 0)
 		progress.page++;

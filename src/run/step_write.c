@@ -9,9 +9,11 @@
  */
 #include "postgres.h"
 
+#include "catalog/part_catalog.h"
 #include "catalog/rejected_catalog.h"
 #include "catalog/stage_catalog.h"
 #include "destination/stage.h"
+#include "item/batch_part.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
@@ -24,13 +26,13 @@
 
 static void check_responses(const StepRun *sr);
 static void write_batch(RunContext *run, void *arg);
-static void write_items(StepRun *sr, WriteCounts *counts);
+static ItemBatch *items_left(const StepRun *sr, ItemBatch *batch);
 static void keep_parents(StepRun *sr, const ItemBatch *batch);
 static void keep_rejected(StepRun *sr, const List *items);
-static void raise_bad_item(const StepRun *sr);
+static void raise_bad_item(const StepRun *sr, const ItemBatch *batch);
 static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters);
-static void put_state(StepRun *sr);
-static void save_windows(StepRun *sr);
+static void put_state(StepRun *sr, const StepPlace *place, bool last);
+static void save_windows(StepRun *sr, const char *finished);
 static void finish_state(StepRun *sr);
 static void move_state(StepRun *sr);
 static void forget_contexts(StepRun *sr);
@@ -44,6 +46,13 @@ step_flush(StepRun *sr)
 
 	check_responses(sr);
 	step_watch(sr, "database");
+	if (rounds_take(sr))
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(sr->write_memory);
+		time_limit_check(sr->run, NULL);
+		return;
+	}
 	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
 	flush_write(sr, write_batch);
 	sr->run->more_to_come = false;
@@ -53,6 +62,20 @@ step_flush(StepRun *sr)
 
 	/* Only now is it committed: a deferred constraint may have undone it at the last moment. */
 	sr->run->counters = sr->counters;
+	step_batch_done(sr);
+	if (sr->cancelled && !sr->finished)
+		ereport(ERROR,
+				(errcode(ERRCODE_QUERY_CANCELED),
+				 errmsg("the run was cancelled")));
+	if (sr->finished)
+		return;
+	time_limit_check(sr->run, NULL);
+	rounds_begin(sr);
+}
+
+void
+step_batch_done(StepRun *sr)
+{
 	sr->pages_done = 0;
 	sr->parent_tokens = NIL;
 	MemoryContextReset(sr->token_memory);
@@ -61,14 +84,10 @@ step_flush(StepRun *sr)
 		sr->position += sr->batch->nitems;
 		item_batch_reset(sr->batch);
 		forget_contexts(sr);
+		if (sr->has_origins)
+			origins_forget(sr);
 	}
 	sr->last_flush = GetCurrentTimestamp();
-	if (sr->cancelled && !sr->finished)
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("the run was cancelled")));
-	if (!sr->finished)
-		time_limit_check(sr->run, NULL);
 }
 
 /* A transform that looks at the response needs pages that fit into a batch: what follows the list is not known before. */
@@ -97,37 +116,73 @@ write_batch(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
 	WriteCounts counts = {0};
+	StepPlace	place;
 
+	step_lock_extension();
+	step_lower_work_mem(sr);
+	if (sr->batch && sr->batch->nitems > 0)
+		step_write_items(sr, &counts);
+	sr->stage = FLUSH_BOOKS;
+	step_take_place(sr, &place);
+	step_record(sr, &counts, &place, sr->finished);
+	sr->stage = FLUSH_COMMIT;
+}
+
+void
+step_lock_extension(void)
+{
 	if (!OidIsValid(catalog_lock_extension()))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension databite was dropped while the job was running")));
+}
 
-	if (sr->batch && sr->batch->bad != NIL && !write_plan_rejects(sr->plan) && sr->given_up == NULL)
-		raise_bad_item(sr);
-	step_lower_work_mem(sr);
-	sr->stage = FLUSH_ITEMS;
-	if (sr->batch && sr->batch->nitems > 0)
-		write_items(sr, &counts);
-	sr->stage = FLUSH_BOOKS;
-	count(run, &counts, sr->pages_done, &sr->counters);
-	sr->rejected += counts.rejected;
-	sr->taken += counts.processed - counts.rejected - counts.skipped;
-	if (sr->finished)
-		run->failure = shortfall_failure(sr);
-	if (run->failure == NULL && sr->finished && !sr->unchanged && write_plan_needs_sample(sr->plan))
-		note_no_table(sr);
-	if (sr->finished && run->failure == NULL)
+void
+step_take_place(StepRun *sr, StepPlace *place)
+{
+	const char *finished = sr->windowed ? supply_finished_windows(sr) : NULL;
+	ListCell   *lc;
+
+	memset(place, 0, sizeof(StepPlace));
+	place->pages = sr->pages_done;
+	foreach(lc, sr->parent_tokens)
 	{
-		step_stage_finish(sr, &counts);
-		count(run, &counts, sr->pages_done, &sr->counters);
+		const ParentToken *token = lfirst(lc);
+		ParentToken *copy = palloc(sizeof(ParentToken));
+
+		copy->number = token->number;
+		copy->sync_token = token->sync_token != NULL ? pstrdup(token->sync_token) : NULL;
+		place->parent_tokens = lappend(place->parent_tokens, copy);
 	}
-	if (sr->finished && sr->left_out > 0)
+	if (sr->finished || sr->run->mode == RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
+		return;
+	place->checkpoint = checkpoint_place(sr);
+	place->finished_window = finished != NULL ? pstrdup(finished) : NULL;
+}
+
+void
+step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
+{
+	RunContext *run = sr->run;
+
+	count(run, counts, place->pages, &sr->counters);
+	sr->rejected += counts->rejected;
+	sr->taken += counts->processed - counts->rejected - counts->skipped;
+	if (last)
+		run->failure = shortfall_failure(sr);
+	if (run->failure == NULL && last && !sr->unchanged && write_plan_needs_sample(sr->plan))
+		note_no_table(sr);
+	if (last && run->failure == NULL)
+	{
+		step_stage_finish(sr, counts);
+		count(run, counts, place->pages, &sr->counters);
+	}
+	if (last && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
-	if (sr->parent_tokens != NIL)
+	if (place->parent_tokens != NIL)
 		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
-								  sr->step->id, sr->parent_tokens);
-	put_state(sr);
+								  sr->step->id, place->parent_tokens);
+	put_state(sr, place, last);
 	run_write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
 	{
@@ -140,18 +195,20 @@ write_batch(RunContext *run, void *arg)
 							   shortfall_failure_json(run, &sr->counters, run->failure, sr->step->id));
 			run_retry_report(run, run->failure, &sr->counters);
 		}
-		else if (sr->finished && is_last_step(sr))
+		else if (last && is_last_step(sr))
 			run_catalog_finish(run->run_id, shortfall_status(run, &sr->counters), &sr->counters,
 							   shortfall_json(run, &sr->counters));
 	}
-	sr->stage = FLUSH_COMMIT;
 }
 
-static void
-write_items(StepRun *sr, WriteCounts *counts)
+void
+step_write_items(StepRun *sr, WriteCounts *counts)
 {
 	ItemBatch  *batch = sr->batch;
 
+	if (batch->bad != NIL && !write_plan_rejects(sr->plan) && sr->given_up == NULL)
+		raise_bad_item(sr, batch);
+	sr->stage = FLUSH_ITEMS;
 	if (sr->sampling && write_plan_needs_sample(sr->plan) && sr->given_up == NULL)
 	{
 		write_plan_learn(sr->plan, sr->batch, sr->position, sr->scopes);
@@ -166,6 +223,10 @@ write_items(StepRun *sr, WriteCounts *counts)
 
 		batch = step_reread(sr->batch, npaths, paths, CurrentMemoryContext);
 	}
+	if (sr->in_table != NULL)
+		batch = items_left(sr, batch);
+	if (batch->nitems == 0)
+		return;
 	if (sr->given_up != NULL)
 	{
 		keep_rejected(sr, write_plan_reject_batch(sr->plan, batch, sr->position, sr->scopes, sr->given_up, counts));
@@ -187,6 +248,21 @@ step_note_changes(StepRun *sr)
 
 	foreach(lc, write_plan_take_notices(sr->plan))
 		run_note(sr->run, lfirst(lc));
+}
+
+/* Without those that are in the table already. */
+static ItemBatch *
+items_left(const StepRun *sr, ItemBatch *batch)
+{
+	int		   *items = palloc(sizeof(int) * batch->nitems);
+	int			nitems = 0;
+
+	for (int i = 0; i < batch->nitems; i++)
+	{
+		if (!bms_is_member(i, sr->in_table))
+			items[nitems++] = i;
+	}
+	return batch_part_create(batch, batch->npaths, items, nitems, sr->position);
 }
 
 /* What later steps make requests of. */
@@ -229,13 +305,13 @@ keep_rejected(StepRun *sr, const List *items)
 }
 
 static void
-raise_bad_item(const StepRun *sr)
+raise_bad_item(const StepRun *sr, const ItemBatch *batch)
 {
-	BadItem    *bad = linitial(sr->batch->bad);
+	BadItem    *bad = linitial(batch->bad);
 
 	ereport(ERROR,
 			(errcode(bad->sqlstate),
-			 errmsg("item " INT64_FORMAT " cannot be stored: %s", sr->position + bad->item + 1, bad->reason),
+			 errmsg("item " INT64_FORMAT " cannot be stored: %s", item_batch_position(batch, sr->position, bad->item) + 1, bad->reason),
 			 bad->sqlstate == ERRCODE_DATATYPE_MISMATCH ? errhint("Say in \"transform\" which column takes {{ item }}.") : 0));
 }
 
@@ -272,7 +348,7 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
  * begins with, and one that has failed for its items leaves neither.
  */
 static void
-put_state(StepRun *sr)
+put_state(StepRun *sr, const StepPlace *place, bool last)
 {
 	const JobRecord *job = sr->run->record;
 
@@ -281,25 +357,26 @@ put_state(StepRun *sr)
 		state_catalog_forget_checkpoints(job->id);
 		stage_catalog_drop(job->id, NULL);
 	}
-	else if (sr->finished)
+	else if (last)
 		finish_state(sr);
-	else if (sr->run->mode != RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
+	else if (place->checkpoint != NULL)
 	{
-		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_write(sr));
-		save_windows(sr);
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_write(sr, place->checkpoint));
+		if (sr->done_forgotten)
+			part_catalog_forget_earlier(job->id, sr->step->id, sr->run->run_id);
+		sr->done_forgotten = false;
+		save_windows(sr, place->finished_window);
 	}
 }
 
 /* A window that is complete is not asked for again, whatever becomes of those behind it. */
 static void
-save_windows(StepRun *sr)
+save_windows(StepRun *sr, const char *finished)
 {
 	const JobRecord *job = sr->run->record;
 	CursorWindow bounds;
-	const char *finished;
 
 	cursor_bounds(sr->cursor, &bounds);
-	finished = sr->windowed ? supply_finished_windows(sr) : NULL;
 	if (finished != NULL && strcmp(finished, bounds.from) > 0 &&
 		(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
 	{
@@ -318,7 +395,7 @@ finish_state(StepRun *sr)
 	{
 		/* What was not read is asked for again. */
 		state_catalog_forget_checkpoint(job->id, sr->step->id);
-		save_windows(sr);
+		save_windows(sr, sr->windowed ? supply_finished_windows(sr) : NULL);
 	}
 	else
 		move_state(sr);
