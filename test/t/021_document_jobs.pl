@@ -131,6 +131,26 @@ JSON
   }
 }
 JSON
+	parallel_sync => <<'JSON',
+{
+  "id": "parallel_sync",
+  "name": "Parallel Data Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/data",
+    "parallel": {
+      "enabled": true,
+      "maxConcurrency": 10,
+      "chunkSize": 100
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "data",
+    "mode": "parallel_insert"
+  }
+}
+JSON
 	incremental_orders => <<'JSON',
 {
   "id": "incremental_orders",
@@ -350,6 +370,14 @@ subtest 'resource_aware_sync' => sub
 	runs_three_ways('resource_aware_sync', 1000);
 	like(sql(q(SELECT notices::text FROM databite.runs WHERE job_id = 'resource_aware_sync' LIMIT 1)),
 		qr/connectionPool is not used/, 'history says that a pool has no use here');
+	sql('DROP TABLE data');
+};
+
+subtest 'parallel_sync' => sub
+{
+	schedule('parallel_sync');
+	runs_three_ways('parallel_sync', 1000);
+	is(sql('SELECT count(*), min(id), max(id) FROM data'), '1000|1|1000', 'the rows');
 	sql('DROP TABLE data');
 };
 
