@@ -13,7 +13,7 @@
 static Datum names_array(const List *names);
 
 void
-parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows)
+parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows, bool several)
 {
 	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
@@ -27,6 +27,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 	arg_text(&args, step_id);
 	arg_datum(&args, JSONBARRAYOID, PointerGetDatum(construct_array(values, nrows, JSONBOID, -1, false, TYPALIGN_INT)));
 	arg_datum(&args, TEXTARRAYOID, names_array(names));
+	arg_bool(&args, several);
 	catalog_run_prepared(&plan,
 						 "INSERT INTO databite.parent_row (job_id, step_id, hash, value)"
 						 " SELECT $1, $2, pg_catalog.sha256(pg_catalog.convert_to(v.value::pg_catalog.text, 'UTF8')), v.value"
@@ -34,7 +35,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 						 " CROSS JOIN LATERAL (SELECT pg_catalog.jsonb_object_agg(n.name, r.value OPERATOR(pg_catalog.->) n.name) AS value"
 						 " FROM pg_catalog.unnest($4::pg_catalog.text[]) AS n(name)) AS v"
 						 " WHERE EXISTS (SELECT FROM databite.job WHERE job_id = $1)"
-						 " ORDER BY r.number"
+						 " ORDER BY CASE WHEN $5 THEN NULL ELSE r.number END, 3"
 						 " ON CONFLICT (job_id, step_id, hash) DO NOTHING",
 						 &args, SPI_OK_INSERT);
 	catalog_leave(&scope);

@@ -27,9 +27,10 @@ typedef struct ParentToken
 
 /*
  * Adds of each row (a jsonb object) the named columns (char *); what is there
- * already is not added again.
+ * already is not added again.  several: processes add rows of the step at the same time, and
+ * must not wait for each other in a circle, so each adds them in the order of their hashes.
  */
-extern void parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows);
+extern void parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows, bool several);
 
 /* The rows behind a number, in order, at most max, with the state that a later step keeps of them.  List of ParentRow *. */
 extern List *parent_catalog_get(const char *job_id, const char *step_id, const char *later_step, int64 after, int max);

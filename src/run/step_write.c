@@ -273,7 +273,8 @@ keep_parents(StepRun *sr, const ItemBatch *batch)
 	int			nrows = write_plan_delivered(sr->plan, batch, sr->position, sr->scopes, &rows);
 
 	if (nrows > 0)
-		parent_catalog_add(sr->run->record->id, sr->step->id, sr->wanted, nrows, rows);
+		parent_catalog_add(sr->run->record->id, sr->step->id, sr->wanted, nrows, rows,
+						   sr->step->destination.mode == WRITE_PARALLEL);
 }
 
 /* Writes what was rejected, in the transaction of its batch. */

@@ -149,6 +149,18 @@ subtest 'steps whose requests are made of rows' => sub
 	is(sql('SELECT count(*), count(DISTINCT customer_id) FROM p_orders'), '1000|50', 'all of them, in tables that the run has made');
 	is(sql('SELECT count(*) FROM databite.parent_row'), '0', 'and nothing is left');
 	is(sql(writers()), '0', 'no writer either');
+
+	# What several writers deliver at the same time, each in another order, is taken once.
+	sql(qq(SELECT databite.schedule_job(\$job\${"id": "shared", "steps": [
+		{"id": "first", "source": {"type": "sql", "query": "SELECT g AS id, (g * 7919 + g / 77 * 13) % 50 + g / 2000 * 50 AS of FROM generate_series(1, 19999) AS g"},
+			"destination": {"type": "database", "table": "p_first", "schema": {"id": "integer", "of": "integer"}, "mode": "parallel_insert",
+				"batchSize": 500, "connectionPool": {"min": 3, "max": 3}}},
+		{"id": "second", "dependsOn": ["first"], "source": {"type": "api", "url": "$base/echo", "query": {"of": "{{first.of}}"}},
+			"destination": {"type": "database", "table": "p_second", "schema": {"of": "integer"}, "mode": "insert"},
+			"transform": {"of": "{{item.query.of}}"}}]}\$job\$)));
+	$run = enqueue_and_wait($node, 'postgres', 'shared');
+	is($run->{status}, 'completed', 'rows that many items have in common') or diag(explain($run));
+	is(sql('SELECT count(*), count(DISTINCT of) FROM p_second'), '500|500', 'are each asked for once');
 };
 
 # The run knows the secrets of its requests; what is said of an item is written by a process that sent none.
