@@ -14,7 +14,9 @@
 #
 # "./dev bench --transform" compares two jobs on the same items: "transform" has
 # the filters and operators of the document's product_catalog_sync, "plain" fills
-# the same columns from paths alone.  bench_http.sh has --pages, --fanout and --stream.
+# the same columns from paths alone.  "./dev bench --parallel" has the reference
+# workload written by the run itself, and by one and two parallel writers.
+# bench_http.sh has --pages, --fanout and --stream.
 
 BENCH_LIMIT=900
 
@@ -28,7 +30,7 @@ bench_command()
 			--delay) delay=$2; shift 2 ;;
 			--megabytes) megabytes=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
-			--transform | --pages | --fanout | --stream) workload=${1#--}; shift ;;
+			--transform | --parallel | --pages | --fanout | --stream) workload=${1#--}; shift ;;
 			*) die "bench: unknown option $1" ;;
 		esac
 	done
@@ -89,6 +91,21 @@ bench_prepare_transform()
 	bench_sql products >/dev/null
 	sql "SELECT databite.schedule_job($(bench_job transform "$1"))" >/dev/null
 	sql "SELECT databite.schedule_job($(bench_job plain "$1"))" >/dev/null
+	sql CHECKPOINT
+}
+
+bench_prepare_parallel()
+{
+	local number
+	BENCH_TABLE=items
+	BENCH_CONTESTANTS=(2_writers 1_writers no_writers)
+	bench_warm "$1"
+	bench_sql items >/dev/null
+	bench_http_job parallel "COUNT=$1" "NAME=no_writers" 'MODE="mode": "upsert"'
+	for number in 1 2; do
+		bench_http_job parallel "COUNT=$1" "NAME=${number}_writers" \
+			"MODE=\"mode\": \"parallel_insert\", \"connectionPool\": {\"min\": $number, \"max\": $number}"
+	done
 	sql CHECKPOINT
 }
 
