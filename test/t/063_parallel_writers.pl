@@ -82,6 +82,19 @@ subtest 'the last item of a key wins' => sub
 	is($run->{records_updated} + $run->{records_unchanged}, 19300, 'updated or replaced by a later one');
 };
 
+# Of each key: 100 versions in an order of their own, the newest of which is deleted where the key is a multiple of 5.
+subtest 'the newest item wins, and rows are deleted' => sub
+{
+	schedule_query('newest', 'SELECT g % 50 AS id, (g * 37) % 5000 AS version, (g * 37) % 5000 >= 4950 AND g % 5 = 0 AS gone FROM generate_series(1, 5000) AS g',
+		', "key": "id", "newerBy": "version", "schema": {"id": "integer", "version": "integer"}, "deletes": {"mode": "soft", "when": "{{ item.gone }}"}',
+		', "transform": {"id": "{{item.id}}", "version": "{{item.version}}"}');
+	my $run = enqueue_and_wait($node, 'postgres', 'newest');
+	is($run->{status}, 'completed', 'completed') or diag(explain($run));
+	is(sql('SELECT count(*), sum(version), count(deleted_at) FROM t_newest'),
+		sql('SELECT count(*), sum(version), count(*) FILTER (WHERE id % 5 = 0) FROM (SELECT g % 50 AS id, max((g * 37) % 5000) AS version
+			FROM generate_series(1, 5000) AS g GROUP BY 1) AS x'), 'the rows');
+};
+
 subtest 'items that are rejected' => sub
 {
 	sql('CREATE TABLE t_rejected (id int PRIMARY KEY CHECK (id % 1000 <> 7), place int, name text)');
