@@ -430,6 +430,8 @@ note_pools(RunContext *run)
 		{
 			if (run->mode == RUN_IN_FUNCTION)
 				run_note(run, "parallel writers are not used: execute_job writes in the caller's transaction");
+			else if (destination->schema_changes == SCHEMA_ADD_COLUMNS)
+				run_note(run, "parallel writers are not used: schemaChanges \"add_columns\" adds columns as the run writes");
 		}
 		else if (destination->has_pool)
 		{

@@ -92,6 +92,7 @@ static void add_part(Round *round, const StepRun *sr, const ItemBatch *batch, co
 static void record_written(StepRun *sr);
 static void record_round(RunContext *run, void *arg);
 static void take_outcomes(StepRun *sr, Round *round);
+static void take_shortfall(StepRun *sr, const SentPart *part);
 static void finish_round(StepRun *sr);
 static void finish_quietly(StepRun *sr);
 static void take_up(RunContext *run, void *arg);
@@ -102,12 +103,12 @@ rounds_possible(const StepRun *sr)
 {
 	const JobDestination *destination = &sr->step->destination;
 
-	/* execute_job: all is in the caller's transaction, which no other process can be in. */
-	if (destination->mode != WRITE_PARALLEL || sr->run->mode == RUN_IN_FUNCTION)
-		return false;
-
-	/* The keys of a listing are gathered by the run itself. */
-	return destination->deletes == NULL || destination->deletes->missing == DELETE_NONE;
+	/*
+	 * execute_job: all is in the caller's transaction, which no other process can be in.  A column that one
+	 * writer adds the others would have to hear of.  Both are noted in history (run.c).
+	 */
+	return destination->mode == WRITE_PARALLEL && sr->run->mode != RUN_IN_FUNCTION &&
+		destination->schema_changes != SCHEMA_ADD_COLUMNS;
 }
 
 /*
@@ -265,6 +266,7 @@ rounds_write_part(StepRun *sr, const WriterPart *part, WriteCounts *counts)
 	sr->batch = part->batch;
 	sr->batch->max_rows_bytes = sr->budget.rows_bytes;
 	step_write_items(sr, counts);
+	sr->stage = FLUSH_BOOKS;
 	record.counts.processed = counts->processed;
 	record.counts.inserted = counts->inserted;
 	record.counts.updated = counts->updated;
@@ -273,6 +275,8 @@ rounds_write_part(StepRun *sr, const WriterPart *part, WriteCounts *counts)
 	record.counts.rejected = counts->rejected;
 	record.counts.skipped = counts->skipped;
 	part_catalog_add(sr->run->record->id, sr->run->record->state_epoch, sr->step->id, &record);
+	run_write_notices(sr->run);
+	sr->stage = FLUSH_COMMIT;
 }
 
 char *
@@ -376,9 +380,23 @@ take_outcomes(StepRun *sr, Round *round)
 		round->counts.deleted += part->counts.deleted;
 		round->counts.rejected += part->counts.rejected;
 		round->counts.skipped += part->counts.skipped;
-		if (sr->first_reason == NULL && part->first_reason != NULL)
-			sr->first_reason = MemoryContextStrdup(sr->memory, part->first_reason);
+		take_shortfall(sr, part);
 	}
+}
+
+/* What the run would have noted of the part's items if it had written them itself. */
+static void
+take_shortfall(StepRun *sr, const SentPart *part)
+{
+	RunContext *run = sr->run;
+
+	run->shortfall.batches += part->batches;
+	if (sr->first_reason == NULL && part->first_reason != NULL)
+		sr->first_reason = MemoryContextStrdup(sr->memory, part->first_reason);
+	if (run->shortfall.first_reason == NULL && part->first_reason != NULL)
+		run->shortfall.first_reason = MemoryContextStrdup(run->memory, part->first_reason);
+	if (run->shortfall.first == NULL && part->first != NULL)
+		run->shortfall.first = MemoryContextStrdup(run->memory, part->first);
 }
 
 /* The batch as a round; false where there is no writer to be had. */

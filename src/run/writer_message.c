@@ -143,6 +143,8 @@ writer_reply_encode(StringInfo buf, const WriterReply *reply)
 	put_int(buf, reply->kind);
 	put_counts(buf, &reply->counts);
 	put_text(buf, reply->first_reason);
+	put_text(buf, reply->first);
+	put_int(buf, reply->batches);
 	if (reply->kind == REPLY_FAILED)
 		put_error(buf, reply->error);
 }
@@ -156,6 +158,8 @@ writer_reply_decode(const void *data, Size len, WriterReply *reply)
 	reply->kind = (WriterReplyKind) take_int(&from);
 	take(&from, &reply->counts, sizeof(WriteCounts));
 	reply->first_reason = take_text(&from);
+	reply->first = take_text(&from);
+	reply->batches = take_int(&from);
 	if (reply->kind == REPLY_FAILED)
 		reply->error = take_error(&from);
 }

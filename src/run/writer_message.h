@@ -53,7 +53,9 @@ typedef struct WriterReply
 {
 	WriterReplyKind kind;
 	WriteCounts counts;			/* REPLY_DONE */
-	char	   *first_reason;	/* of an item that was rejected, or NULL */
+	char	   *first_reason;
+	char	   *first;			/* RunShortfall.first, or NULL */
+	int64		batches;		/* given up */	/* of an item that was rejected, or NULL */
 	ErrorData  *error;			/* REPLY_FAILED */
 } WriterReply;
 

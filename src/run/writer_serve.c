@@ -5,7 +5,8 @@
  * It makes a plan of its own from the job's definition, which is that of the
  * run, and a StepRun of which only the half that writes is used.  Each part is a
  * transaction; its commit does not wait for the disk, as the run's last one
- * does.  An error goes to the run, which fails with it.
+ * does.  A part that fails is tried again or given up as a batch of the run's
+ * is (flush.c); an error that is left goes to the run, which fails with it.
  *
  * The process ends when its queue does, or when it has had nothing to do for long.
  */
@@ -24,7 +25,7 @@
 
 typedef struct WriterState
 {
-	StepRun		sr;
+	StepRun		sr;				/* the first: see write_in_transaction */
 	WriterOrder order;
 	shm_mq_handle *parts;
 	shm_mq_handle *replies;
@@ -37,6 +38,7 @@ static void make_run(WriterState *state);
 static void make_plan(RunContext *run, void *arg);
 static bool take_part(WriterState *state, void **data, Size *len);
 static void write_part(WriterState *state, const void *data, Size len);
+static ErrorData *try_to_write(WriterState *state);
 static void write_in_transaction(RunContext *run, void *arg);
 static ErrorData *try_in_transaction(WriterState *state, void (*work) (RunContext *run, void *arg));
 static void send_reply(WriterState *state, WriterReplyKind kind);
@@ -53,6 +55,7 @@ writer_serve(shm_mq_handle *parts, shm_mq_handle *replies)
 	state->parts = parts;
 	state->replies = replies;
 	state->sr.memory = memory;
+	state->sr.write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(memory);
 	if (!take_order(state))
 		return;
@@ -187,18 +190,47 @@ write_part(WriterState *state, const void *data, Size len)
 		secret_mask_adopt(lfirst(lc));
 	memset(&state->reply, 0, sizeof(WriterReply));
 	state->part = &part;
+	state->sr.batch = part.batch;
 	state->sr.first_reason = NULL;
-	state->reply.error = try_in_transaction(state, write_in_transaction);
+	memset(&state->sr.run->shortfall, 0, sizeof(RunShortfall));
+	state->reply.error = try_to_write(state);
 	state->reply.first_reason = state->sr.first_reason;
+	state->reply.first = state->sr.run->shortfall.first;
+	state->reply.batches = state->sr.run->shortfall.batches;
 	send_reply(state, state->reply.error == NULL ? REPLY_DONE : REPLY_FAILED);
 	if (state->sr.first_reason != NULL)
 		pfree(state->sr.first_reason);
+	if (state->reply.first != NULL)
+		pfree(state->reply.first);
+}
+
+/* The error with which the part has failed after all that is done against it (flush.c); NULL: it is written, or given up. */
+static ErrorData *
+try_to_write(WriterState *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->sr.write_memory);
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		flush_write(&state->sr, write_in_transaction);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->sr.write_memory);
+	return error;
 }
 
 static void
 write_in_transaction(RunContext *run, void *arg)
 {
-	WriterState *state = arg;
+	WriterState *state = (WriterState *) arg;	/* whose StepRun comes first */
 
 	rounds_write_part(&state->sr, state->part, &state->reply.counts);
 }

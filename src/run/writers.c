@@ -389,6 +389,8 @@ take_reply(Writers *writers, Writer *writer, const WriterReply *reply)
 			writer->has->outcome = reply->kind;
 			writer->has->counts = reply->counts;
 			writer->has->first_reason = reply->first_reason;
+			writer->has->first = reply->first;
+			writer->has->batches = reply->batches;
 			writer->has->error = reply->error;
 			writer->has = NULL;
 			break;

@@ -17,7 +17,9 @@ typedef struct SentPart
 	Writer	   *writer;			/* that has it; NULL: none (any more) */
 	WriterReplyKind outcome;	/* REPLY_DONE, REPLY_FAILED; REPLY_READY: open */
 	WriteCounts counts;			/* of REPLY_DONE */
-	char	   *first_reason;
+	char	   *first_reason;	/* of an item that was rejected, or NULL */
+	char	   *first;			/* RunShortfall.first, or NULL */
+	int64		batches;		/* given up */
 	ErrorData  *error;			/* of REPLY_FAILED */
 } SentPart;
 
