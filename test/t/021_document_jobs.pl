@@ -151,6 +151,70 @@ JSON
   }
 }
 JSON
+	partial_success_sync => <<'JSON',
+{
+  "id": "partial_success_sync",
+  "name": "Partial Success Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/batch_data",
+    "batchSize": 100
+  },
+  "destination": {
+    "type": "database",
+    "table": "batch_data",
+    "mode": "batch_insert"
+  },
+  "errorHandling": {
+    "strategy": "partial_success",
+    "onItemError": "log_and_continue",
+    "onBatchError": "retry_batch"
+  }
+}
+JSON
+	batch_sync => <<'JSON',
+{
+  "id": "batch_sync",
+  "name": "Batch Data Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/data",
+    "batchSize": 1000,
+    "pagination": {
+      "type": "offset",
+      "limit": 1000
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "data",
+    "mode": "batch_insert",
+    "batchSize": 1000
+  },
+  "performance": {
+    "concurrency": 5,
+    "timeout": 300000,
+    "memoryLimit": "512MB"
+  }
+}
+JSON
+	memory_efficient_sync => <<'JSON',
+{
+  "id": "memory_efficient_sync",
+  "name": "Memory Efficient Sync",
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/large-dataset",
+    "streaming": true,
+    "batchSize": 1000
+  },
+  "destination": {
+    "type": "database",
+    "table": "large_dataset",
+    "mode": "streaming_insert"
+  }
+}
+JSON
 	incremental_orders => <<'JSON',
 {
   "id": "incremental_orders",
@@ -380,6 +444,18 @@ subtest 'parallel_sync' => sub
 	is(sql('SELECT count(*), min(id), max(id) FROM data'), '1000|1|1000', 'the rows');
 	sql('DROP TABLE data');
 };
+
+for ([ 'partial_success_sync', 'batch_data' ], [ 'batch_sync', 'data' ], [ 'memory_efficient_sync', 'large_dataset' ])
+{
+	my ($id, $table) = @$_;
+	subtest $id => sub
+	{
+		schedule($id);
+		runs_three_ways($id, 1000);
+		is(sql("SELECT count(*), min(id), max(id) FROM $table"), '1000|1|1000', 'the rows');
+		sql("DROP TABLE $table");
+	};
+}
 
 subtest 'integration_sync' => sub
 {
