@@ -267,13 +267,7 @@ rounds_write_part(StepRun *sr, const WriterPart *part, WriteCounts *counts)
 	sr->batch->max_rows_bytes = sr->budget.rows_bytes;
 	step_write_items(sr, counts);
 	sr->stage = FLUSH_BOOKS;
-	record.counts.processed = counts->processed;
-	record.counts.inserted = counts->inserted;
-	record.counts.updated = counts->updated;
-	record.counts.unchanged = counts->unchanged;
-	record.counts.deleted = counts->deleted;
-	record.counts.rejected = counts->rejected;
-	record.counts.skipped = counts->skipped;
+	step_add_counts(&record.counts, counts);
 	part_catalog_add(sr->run->record->id, sr->run->record->state_epoch, sr->step->id, &record);
 	run_write_notices(sr->run);
 	sr->stage = FLUSH_COMMIT;
