@@ -160,6 +160,21 @@ SELECT pointer, message FROM databite.validate_job('{"id": "v", "source": {"type
 SELECT pointer, message FROM databite.validate_job('{"id": "v", "source": {"type": "inline", "items": []}, "transform": {"id": "{{item.id}}", "new": "{{item.a}}"},
 	"destination": {"type": "database", "table": "stated", "schemaChanges": "fail"}}');
 
+-- a listing whose keys or rows are gathered: what is deleted is no item
+CREATE TABLE listed (id integer PRIMARY KEY);
+INSERT INTO listed VALUES (1), (2);
+CREATE FUNCTION run_listing(destination jsonb, items jsonb) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM databite.schedule_job(jsonb_build_object('id', 'changes', 'source', jsonb_build_object('type', 'inline', 'items', items),
+		'destination', destination || '{"type": "database", "table": "listed", "schemaChanges": "add_columns", "batchSize": 2}'));
+	RETURN (SELECT concat_ws(' ', status, records_inserted, records_updated, records_unchanged, records_deleted)
+		FROM databite.execute_job('changes'));
+END $$;
+SELECT run_listing('{"deletes": {"missing": "hard", "maxFraction": 1}}', '[{"id": 1}, {"id": 3, "x": 5}, {"id": 4, "x": 6, "y": "a"}]');
+SELECT row_to_json(listed) FROM listed ORDER BY id;
+SELECT run_listing('{"mode": "replace"}', '[{"id": 1}, {"id": 3, "x": 5}, {"id": 5, "x": 7, "z": true}]');
+SELECT row_to_json(listed) FROM listed ORDER BY id;
+
 --
 -- "fail"
 --

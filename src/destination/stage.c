@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/stage_catalog.h"
 #include "destination/prepared.h"
+#include "destination/schema_changes.h"
 #include "destination/stage_data.h"
 #include "destination/statement.h"
 #include "utils/builtins.h"
@@ -207,6 +208,7 @@ stage_add_keys(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb 
 		MemoryContextSwitchTo(old);
 	}
 	saved = marks_save(marks);
+	batch = schema_changes_widen(plan, batch);
 	SPI_connect();
 	batch_bind(plan->binding, batch, first_item, marks);
 	PG_TRY();
