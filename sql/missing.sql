@@ -209,4 +209,5 @@ SELECT target_row, error FROM databite.preview_job('r');
 SELECT count(*) FROM databite.stage;
 SELECT count(*) FROM pg_class WHERE relnamespace = 'databite'::regnamespace AND relname ~ '^stage_[0-9]+$';
 
+SELECT count(databite.unschedule_job(job_id)) > 0 AS removed FROM databite.jobs;
 DROP SCHEMA missing CASCADE;

@@ -1,6 +1,7 @@
 -- The write modes: what each of them does with rows that are there and with rows that are not, and
 -- counters that add up whatever happens.
 SET client_min_messages = warning;
+DELETE FROM databite.rejected_item;	-- of other tests
 CREATE SCHEMA modes;
 SET search_path = modes, public;
 SET timezone = 'UTC';

@@ -1,5 +1,6 @@
 -- Mode "replace": the table is what the source has, from one moment to the next.
 SET client_min_messages = warning;
+DELETE FROM databite.rejected_item;	-- of other tests
 CREATE SCHEMA replacing;
 SET search_path = replacing, public;
 
@@ -256,4 +257,5 @@ SELECT * FROM refused('{"type": "inline", "items": [], "where": "{{ item.updated
 -- Nothing of all that is left
 SELECT * FROM leftover;
 
+SELECT count(databite.unschedule_job(job_id)) > 0 AS removed FROM databite.jobs;
 DROP SCHEMA replacing CASCADE;
