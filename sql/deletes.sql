@@ -1,6 +1,7 @@
 -- Items that say that their row is deleted: it goes, or is marked, and comes back with the item.
 SET client_min_messages = warning;
 DELETE FROM databite.rejected_item;	-- of other tests
+DELETE FROM databite.run;
 CREATE SCHEMA deletes;
 SET search_path = deletes, public;
 SET timezone = 'UTC';

@@ -2,6 +2,7 @@
 -- counters that add up whatever happens.
 SET client_min_messages = warning;
 DELETE FROM databite.rejected_item;	-- of other tests
+DELETE FROM databite.run;
 CREATE SCHEMA modes;
 SET search_path = modes, public;
 SET timezone = 'UTC';

@@ -1,6 +1,7 @@
 -- Items that are rejected: where they are kept, how a run ends, and how they look before it.
 SET client_min_messages = warning;
 DELETE FROM databite.rejected_item;	-- of other tests
+DELETE FROM databite.run;
 CREATE SCHEMA rejected;
 SET search_path = rejected, public;
 CREATE TABLE t (id int PRIMARY KEY, age int);

@@ -1,6 +1,7 @@
 -- Mode "replace": the table is what the source has, from one moment to the next.
 SET client_min_messages = warning;
 DELETE FROM databite.rejected_item;	-- of other tests
+DELETE FROM databite.run;
 CREATE SCHEMA replacing;
 SET search_path = replacing, public;
 
