@@ -12,6 +12,7 @@
 #include "template/parser.h"
 
 static bool skip_comment(SourceText *source, int *pos);
+static const char *find(const SourceText *source, int from, const char *what);
 
 AstNode *
 template_parse(SourceText *source, AstConcatMode mode)
@@ -30,7 +31,7 @@ template_parse(SourceText *source, AstConcatMode mode)
 	concat->mode = mode;
 	while (pos < source->len)
 	{
-		const char *open = strstr(source->text + pos, "{{");
+		const char *open = find(source, pos, "{{");
 		int			end = open == NULL ? source->len : open - source->text;
 		AstNode    *node;
 
@@ -64,7 +65,7 @@ template_parse(SourceText *source, AstConcatMode mode)
 static bool
 skip_comment(SourceText *source, int *pos)
 {
-	const char *close = strstr(source->text + *pos + 3, "#}}");
+	const char *close = find(source, *pos + 3, "#}}");
 
 	if (close == NULL)
 	{
@@ -74,4 +75,20 @@ skip_comment(SourceText *source, int *pos)
 	}
 	*pos = close + 3 - source->text;
 	return true;
+}
+
+/* Where that comes next, or NULL.  Under the sanitizers strstr reads all that is left, each time. */
+static const char *
+find(const SourceText *source, int from, const char *what)
+{
+	const char *end = source->text + source->len;
+	const char *at = source->text + from;
+
+	while (at < end && (at = memchr(at, what[0], end - at)) != NULL)
+	{
+		if (strncmp(at, what, strlen(what)) == 0)
+			return at;
+		at++;
+	}
+	return NULL;
 }
