@@ -177,6 +177,25 @@ CALL refuse(2, 2, 'XX000');
 CALL databite.run_job('batches');
 SELECT status, inserted, code FROM last_run;
 
+-- Given up by the commit in which table and stage were made: the next batch makes both, with columns of its own
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+CREATE FUNCTION fail_commit() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_identity = 'batch_errors.staged') AND nextval('batch_errors.tries') = 1 THEN
+		INSERT INTO batch_errors.child VALUES (1);
+	END IF;
+END $$;
+CREATE EVENT TRIGGER batch_errors_commit ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION fail_commit();
+ALTER SEQUENCE tries RESTART;
+SELECT databite.schedule_job('{"id": "staged", "source": {"type": "inline", "batchSize": 1, "items": [{"id": 1}, {"id": 2, "c": 5}]},
+	"destination": {"type": "database", "table": "staged", "mode": "replace", "batchSize": 1},
+	"errorHandling": {"strategy": "partial_success", "onBatchError": "log_and_continue"}}');
+CALL databite.run_job('staged');
+DROP EVENT TRIGGER batch_errors_commit;
+SELECT * FROM staged;
+SELECT databite.unschedule_job('staged');
+
 -- What is wrong with a definition
 SELECT pointer, message, hint FROM databite.validate_job('{"id": "x", "source": {"type": "inline", "items": []}, "destination": {"type": "database", "table": "t", "mode": "insert"},
 	"errorHandling": {"maxRetries": 2, "onBatchError": "log_and_continue"}}');

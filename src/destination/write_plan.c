@@ -158,6 +158,9 @@ write_plan_unlearn(WritePlan *plan)
 	plan->rules = NULL;
 	plan->marks = 0;
 	plan->sql = plan->insert_sql = NULL;
+	plan->stage = NULL;			/* undone with the table */
+	plan->nstaged = 0;
+	plan->position = NULL;
 	plan_paths(plan);
 	MemoryContextSwitchTo(old);
 }
