@@ -101,7 +101,7 @@ step_is_part(const StepRun *sr)
 		return psprintf("step \"%s\", of whose rows its requests are made, has not read all that there is",
 						request_plan_parent(sr->request_plan)->id);
 	if (sr->incomplete)
-		return "a request failed, and what it was for is missing";
+		return "a request failed, or a batch was given up";
 	if (sr->left_out > 0)
 		return psprintf("pages were left out: %d", sr->left_out);
 	if (sr->rejected > 0)

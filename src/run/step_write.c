@@ -231,6 +231,8 @@ step_write_items(StepRun *sr, WriteCounts *counts)
 	{
 		keep_rejected(sr, write_plan_reject_batch(sr->plan, batch, sr->position, sr->scopes, sr->given_up, counts));
 		sr->run->shortfall.batches++;
+		if (stage_content(sr->plan) == STAGE_ROWS)
+			sr->incomplete = true;	/* the items may be sound: a table without them is not what the source has */
 		return;
 	}
 	keep_rejected(sr, write_plan_execute(sr->plan, batch, sr->position, sr->scopes, counts));
