@@ -7,15 +7,31 @@
 #include "base/errors.h"
 #include "utils/memutils.h"
 
+static void keep_location(ErrorData *error);
+
 void
 error_rethrow(ErrorData *error)
 {
-	/* Where the error itself lives until it has been reported. */
+	keep_location(error);
+	ReThrowError(error);
+}
+
+void
+error_throw(ErrorData *error)
+{
+	keep_location(error);
+	ThrowErrorData(error);
+	pg_unreachable();
+}
+
+/* Moves it to where the error itself lives until it has been reported. */
+static void
+keep_location(ErrorData *error)
+{
 	if (error->filename)
 		error->filename = MemoryContextStrdup(ErrorContext, error->filename);
 	if (error->funcname)
 		error->funcname = MemoryContextStrdup(ErrorContext, error->funcname);
-	ReThrowError(error);
 }
 
 bool

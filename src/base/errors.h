@@ -14,6 +14,9 @@
  */
 pg_noreturn extern void error_rethrow(ErrorData *error);
 
+/* As ThrowErrorData, likewise: for an error that was made, or has come from another process. */
+pg_noreturn extern void error_throw(ErrorData *error);
+
 /*
  * May a value be to blame for the error, rather than the machine, the catalogs
  * or somebody who cancels?  Input functions of some extensions (hstore) call what

@@ -299,7 +299,7 @@ run_in_procedure(RunContext *run, RunResult *result)
 	if (run->retry_at != 0)
 		return;
 	if (run->failure != NULL)
-		ThrowErrorData(run->failure);	/* it was never thrown, so it cannot be again */
+		error_throw(run->failure);	/* it was never thrown, so it cannot be again */
 	if (error != NULL)
 		error_rethrow(error);
 	fill_result(run, status, NULL, result);

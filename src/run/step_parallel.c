@@ -24,6 +24,7 @@
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "catalog/part_catalog.h"
 #include "destination/route.h"
 #include "item/batch_part.h"
@@ -366,7 +367,7 @@ take_outcomes(StepRun *sr, Round *round)
 		const SentPart *part = &round->parts[i];
 
 		if (part->outcome == REPLY_FAILED)
-			ThrowErrorData(part->error);
+			error_throw(part->error);
 		round->counts.processed += part->counts.processed;
 		round->counts.inserted += part->counts.inserted;
 		round->counts.updated += part->counts.updated;

@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -385,7 +386,7 @@ take_reply(Writers *writers, Writer *writer, const WriterReply *reply)
 		case REPLY_DONE:
 		case REPLY_FAILED:
 			if (writer->has == NULL)	/* it could not do what it was ordered to */
-				ThrowErrorData(reply->error);
+				error_throw(reply->error);
 			writer->has->outcome = reply->kind;
 			writer->has->counts = reply->counts;
 			writer->has->first_reason = reply->first_reason;
