@@ -175,6 +175,14 @@ SELECT row_to_json(listed) FROM listed ORDER BY id;
 SELECT run_listing('{"mode": "replace"}', '[{"id": 1}, {"id": 3, "x": 5}, {"id": 5, "x": 7, "z": true}]');
 SELECT row_to_json(listed) FROM listed ORDER BY id;
 
+-- items that are tried again
+CREATE TABLE again (id integer PRIMARY KEY, v integer CHECK (v < 10));
+SELECT run('{"table": "again", "schemaChanges": "add_columns", "onError": "log_and_continue"}', '[{"id": 1, "v": 1}, {"id": 2, "v": 20, "brought": "x"}]');
+ALTER TABLE again DROP CONSTRAINT again_v_check, DROP COLUMN brought;
+SELECT status, records_inserted, records_rejected FROM databite.replay_rejected('changes', (SELECT max(run_id) FROM databite.runs WHERE job_id = 'changes'));
+SELECT trigger, notices FROM databite.runs WHERE job_id = 'changes' ORDER BY run_id DESC LIMIT 1;
+SELECT row_to_json(again) FROM again ORDER BY id;
+
 --
 -- "fail"
 --

@@ -129,6 +129,7 @@ replay_chunk(RunContext *run, void *arg)
 			batch = read_chunk(rs);
 	}
 	rejected = write_plan_execute(sr->plan, batch, sr->position, sr->scopes, &counts);
+	step_note_changes(sr);
 	settle(rs, rejected);
 	count(sr, &counts);
 	sr->position += batch->nitems;
