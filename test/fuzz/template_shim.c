@@ -784,6 +784,13 @@ ReThrowError(ErrorData *error)
 	abort();
 }
 
+/* Of errors that another process has sent, or that a run has made: templates do neither. */
+void
+ThrowErrorData(ErrorData *error)
+{
+	ReThrowError(error);
+}
+
 void
 FlushErrorState(void)
 {
