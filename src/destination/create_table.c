@@ -171,6 +171,16 @@ create_table(void *arg)
 {
 	const Target *planned = arg;
 	char	   *sql = create_table_sql(planned);
+
+	run_table_sql(sql);
+	ereport(NOTICE,
+			(errmsg("table \"%s.%s\" created", planned->schema, planned->name),
+			 errdetail_internal("%s", sql)));
+}
+
+void
+run_table_sql(void *sql)
+{
 	int			code;
 
 	SPI_connect();
@@ -178,12 +188,8 @@ create_table(void *arg)
 	if (code != SPI_OK_UTILITY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg_internal("CREATE TABLE gave %s", SPI_result_code_string(code))));
+				 errmsg_internal("a statement that defines a table gave %s", SPI_result_code_string(code))));
 	SPI_finish();
-
-	ereport(NOTICE,
-			(errmsg("table \"%s.%s\" created", planned->schema, planned->name),
-			 errdetail_internal("%s", sql)));
 }
 
 static const TypeWord *

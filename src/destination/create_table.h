@@ -39,4 +39,7 @@ extern char *create_table_sql(const Target *planned);
  */
 extern Target *create_or_find_table(Target *planned);
 
+/* Runs a CREATE TABLE or an ALTER TABLE (char *) as the current user, as work of a subtransaction. */
+extern void run_table_sql(void *sql);
+
 #endif

@@ -93,7 +93,6 @@ static bool same_text(const char *a, const char *b);
 static bool is_part_of(Oid table, Oid target);
 static char *describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const Culprit *culprit);
 static char *item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culprit);
-static const char *column_expression(const WritePlan *plan, const char *column);
 static char *clipped(const char *text);
 
 bool
@@ -509,7 +508,8 @@ describe(const WritePlan *plan, const ItemBatch *batch, int64 first_item, const 
 static char *
 item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culprit)
 {
-	const char *expression = culprit->column ? column_expression(plan, culprit->column) : NULL;
+	const PlanColumn *column = culprit->column ? write_plan_column(plan, culprit->column) : NULL;
+	const char *expression = column ? column->expr->sql : NULL;
 	StringInfoData json;
 	List	   *seen = NIL;
 	ListCell   *lc;
@@ -538,21 +538,6 @@ item_values(const WritePlan *plan, const ItemBatch *batch, const Culprit *culpri
 	}
 	appendStringInfoChar(&json, '}');
 	return json.data;
-}
-
-static const char *
-column_expression(const WritePlan *plan, const char *column)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->columns)
-	{
-		const PlanColumn *candidate = lfirst(lc);
-
-		if (strcmp(candidate->column->name, column) == 0)
-			return candidate->expr->sql;
-	}
-	return NULL;
 }
 
 /* On one line, as every line of a context is one of its places. */

@@ -42,7 +42,6 @@ struct WriteRoute
 /* Values are freed after that many items. */
 #define ITEMS_PER_RESET 64
 
-static const PlanColumn *find_column(const WritePlan *plan, const char *name);
 static void hash_items(void *arg);
 static uint32 hash_item(const WriteRoute *route, int item);
 
@@ -58,7 +57,7 @@ write_route_create(const WritePlan *plan, char **why_not)
 	foreach(lc, plan->key)
 	{
 		const char *name = lfirst(lc);
-		const PlanColumn *column = find_column(plan, name);
+		const PlanColumn *column = write_plan_column(plan, name);
 		const TemplateInput *input = column != NULL ? column->expr->lone : NULL;
 		TypeCacheEntry *type;
 
@@ -107,21 +106,6 @@ write_route_items(WriteRoute *route, const ItemBatch *batch, int nparts, int *pa
 		parts[route->first++] = 0;
 	}
 	MemoryContextReset(route->memory);
-}
-
-static const PlanColumn *
-find_column(const WritePlan *plan, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->columns)
-	{
-		const PlanColumn *column = lfirst(lc);
-
-		if (strcmp(column->column->name, name) == 0)
-			return column;
-	}
-	return NULL;
 }
 
 /* From route->first on, which stays at an item whose key cannot be hashed. */

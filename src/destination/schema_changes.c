@@ -35,7 +35,6 @@ static void alter_table(WritePlan *plan, const List *columns);
 static void add_missing(WritePlan *plan, const List *columns);
 static List *missing_columns(const Target *target, const List *columns);
 static char *alter_table_sql(const Target *target, const List *columns);
-static void run_alter_table(void *arg);
 static Target *target_with(const Target *target, const List *columns);
 static void settle(WritePlan *plan);
 static bool has_new_keys(const ItemBatch *batch, int rest, const Marks *marks);
@@ -159,7 +158,7 @@ add_missing(WritePlan *plan, const List *columns)
 	while (missing != NIL)
 	{
 		char	   *sql = alter_table_sql(plan->target, missing);
-		ErrorData  *error = subtransaction_run(run_alter_table, sql, SUBTRANSACTION_KEEP);
+		ErrorData  *error = subtransaction_run(run_table_sql, sql, SUBTRANSACTION_KEEP);
 
 		if (error == NULL)
 		{
@@ -209,20 +208,6 @@ alter_table_sql(const Target *target, const List *columns)
 						 quote_identifier(column->name), format_type_with_typemod(column->type, column->typmod));
 	}
 	return sql.data;
-}
-
-static void
-run_alter_table(void *arg)
-{
-	int			code;
-
-	SPI_connect();
-	code = SPI_execute(arg, false, 0);
-	if (code != SPI_OK_UTILITY)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg_internal("ALTER TABLE gave %s", SPI_result_code_string(code))));
-	SPI_finish();
 }
 
 /* The table as it would be. */

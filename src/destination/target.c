@@ -25,8 +25,7 @@
 
 static const char *parse_name_part(const char *at, char **part, char **error);
 static List *read_columns(Relation relation);
-static List *read_primary_key(Relation relation);
-static List *read_open_keys(Relation relation);
+static void read_keys(Relation relation, Target *target);
 static bool has_writing_rules(Relation relation);
 static bool index_can_arbitrate(Relation index);
 static bool index_is_checked_at_once(Relation index);
@@ -106,8 +105,7 @@ target_find(const char *schema, const char *name)
 	target->name = pstrdup(RelationGetRelationName(relation));
 	target->qualified = quote_qualified_identifier(target->schema, target->name);
 	target->columns = read_columns(relation);
-	target->primary_key = read_primary_key(relation);
-	target->open_keys = read_open_keys(relation);
+	read_keys(relation, target);
 	target->has_rules = has_writing_rules(relation);
 	relation_close(relation, NoLock);
 	return target;
@@ -353,12 +351,14 @@ read_columns(Relation relation)
 	return columns;
 }
 
-/* The primary key's columns; NIL for a deferrable one, which ON CONFLICT cannot use. */
-static List *
-read_primary_key(Relation relation)
+/*
+ * The primary key's columns, unless it is a deferrable one, which ON CONFLICT cannot use; and those of
+ * unique indexes whose rows are those of a history that are open.
+ */
+static void
+read_keys(Relation relation, Target *target)
 {
 	List	   *indexes = RelationGetIndexList(relation);
-	List	   *key = NIL;
 	ListCell   *lc;
 
 	foreach(lc, indexes)
@@ -366,31 +366,12 @@ read_primary_key(Relation relation)
 		Relation	index = relation_open(lfirst_oid(lc), AccessShareLock);
 
 		if (index->rd_index->indisprimary && index_can_arbitrate(index))
-			key = index_key_names(relation, index);
-		relation_close(index, AccessShareLock);
-	}
-	list_free(indexes);
-	return key;
-}
-
-/* The columns of unique indexes whose rows are those of a history that are open. */
-static List *
-read_open_keys(Relation relation)
-{
-	List	   *indexes = RelationGetIndexList(relation);
-	List	   *keys = NIL;
-	ListCell   *lc;
-
-	foreach(lc, indexes)
-	{
-		Relation	index = relation_open(lfirst_oid(lc), AccessShareLock);
-
+			target->primary_key = index_key_names(relation, index);
 		if (index_is_checked_at_once(index) && index_is_of_open_versions(relation, index))
-			keys = lappend(keys, index_key_names(relation, index));
+			target->open_keys = lappend(target->open_keys, index_key_names(relation, index));
 		relation_close(index, AccessShareLock);
 	}
 	list_free(indexes);
-	return keys;
 }
 
 static bool

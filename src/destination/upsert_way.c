@@ -107,22 +107,16 @@ upsert_way_note(WritePlan *plan, int64 nitems, int64 written)
 static const TemplateInput *
 integer_key_input(const WritePlan *plan)
 {
-	ListCell   *lc;
+	const PlanColumn *column;
+	Oid			type;
 
 	if (list_length(plan->key) != 1)
 		return NULL;
-	foreach(lc, plan->columns)
-	{
-		const PlanColumn *column = lfirst(lc);
-		Oid			type = column->column->type;
-
-		if (strcmp(column->column->name, linitial(plan->key)) != 0)
-			continue;
-		if (column->expr->lone == NULL || column->expr->type != type || (type != INT2OID && type != INT4OID && type != INT8OID))
-			return NULL;
-		return column->expr->lone;
-	}
-	return NULL;
+	column = write_plan_column(plan, linitial(plan->key));
+	if (column == NULL)
+		return NULL;
+	type = column->column->type;
+	return column->expr->type == type && (type == INT2OID || type == INT4OID || type == INT8OID) ? column->expr->lone : NULL;
 }
 
 /* False where some key is no plain integer, or they are far apart. */

@@ -16,7 +16,6 @@
 #include "catalog/rejected_catalog.h"
 #include "item/reread.h"
 #include "run/replay.h"
-#include "run/secret_mask.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
 #include "run/time_limit.h"
@@ -201,17 +200,14 @@ settle(const ReplayStep *rs, const List *rejected)
 	{
 		const RejectedRow *row = lfirst(lc);
 		const RejectedItem *item = next != NULL ? lfirst(next) : NULL;
-		RejectedRecord record = {0};
+		RejectedRecord record;
 
 		if (item == NULL || item->position != foreach_current_index(lc))
 		{
 			done[ndone++] = row->id;
 			continue;
 		}
-		record.sqlstate = item->sqlstate;
-		record.message = secret_mask_text(item->message);
-		record.column = item->column;
-		record.constraint = item->constraint;
+		record = step_rejected_record(item);
 		rejected_catalog_update(row->id, &record);
 		shortfall_note_item(rs->sr, &record);
 		next = lnext(rejected, next);

@@ -25,6 +25,7 @@
 #ifndef DATABITE_STEP_DATA_H
 #define DATABITE_STEP_DATA_H
 
+#include "catalog/rejected_catalog.h"
 #include "catalog/state_catalog.h"
 #include "destination/write_plan.h"
 #include "run/auth.h"
@@ -348,6 +349,9 @@ typedef struct StepPlace
 
 /* Writes and commits what the batch holds, with counters and checkpoint; or hands it to the parallel writers. */
 extern void step_flush(StepRun *sr);
+
+/* As the list of rejected items has it: without secrets. */
+extern RejectedRecord step_rejected_record(const RejectedItem *item);
 
 extern void step_add_counts(RunCounters *counters, const WriteCounts *counts);
 

@@ -293,18 +293,25 @@ keep_rejected(StepRun *sr, const List *items)
 	foreach(lc, items)
 	{
 		const RejectedItem *item = lfirst(lc);
-		RejectedRecord *record = &records[foreach_current_index(lc)];
 
-		record->item = item->item;
-		record->sqlstate = item->sqlstate;
-		record->message = secret_mask_text(item->message);
-		record->column = item->column;
-		record->constraint = item->constraint;
-		record->context = item->context;
+		records[foreach_current_index(lc)] = step_rejected_record(item);
 	}
 	shortfall_note_item(sr, &records[0]);
 	if (sr->run->run_id != 0)
 		rejected_catalog_add(job->id, job->owner, sr->run->run_id, sr->step->id, list_length(items), records);
+}
+
+RejectedRecord
+step_rejected_record(const RejectedItem *item)
+{
+	return (RejectedRecord){
+		.item = item->item,
+		.sqlstate = item->sqlstate,
+		.message = secret_mask_text(item->message),
+		.column = item->column,
+		.constraint = item->constraint,
+		.context = item->context,
+	};
 }
 
 static void
