@@ -67,7 +67,7 @@ parent_catalog_get(const char *job_id, const char *step_id, const char *later_st
 	old = MemoryContextSwitchTo(scope.caller);
 	for (int i = 0; i < n; i++)
 	{
-		ParentRow  *row = palloc(sizeof(ParentRow));
+		ParentRow  *row = palloc0(sizeof(ParentRow));
 
 		row->number = row_int8(i, 1, 0);
 		row->json = row_text(i, 2, scope.caller);

@@ -16,6 +16,7 @@ typedef struct ParentRow
 	int64		number;			/* rises in the order of delivery */
 	char	   *json;			/* an object: the columns that are asked for */
 	char	   *sync_token;		/* that the source gave for it, in a run before; or NULL */
+	int			left_out;		/* so many rows before it get no request: see run/parent_rows.c */
 } ParentRow;
 
 /* What the source gave for a parent row, for the next run to ask with. */

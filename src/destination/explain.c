@@ -23,7 +23,8 @@ write_plan_explain(const WritePlan *plan, Jsonb *scopes)
 	int			level;
 
 	/* a stage is made when a pass begins */
-	if (plan->target == NULL || !OidIsValid(plan->target->oid) || plan->alter_sql != NULL || stage_content(plan) == STAGE_ROWS)
+	if (plan->target == NULL || (!OidIsValid(plan->target->oid) && !plan->step->destination.none) ||
+		plan->alter_sql != NULL || stage_content(plan) == STAGE_ROWS)
 		return NIL;
 
 	SPI_connect();

@@ -234,12 +234,12 @@ run_plan(WritePlan *plan, const ItemBatch *batch, int64 first_item, Jsonb *scope
 	const ItemMark *saved = marks_save(marks);
 	ErrorData  *error;
 
-	if (plan->target == NULL || !OidIsValid(plan->target->oid))
+	if (plan->target == NULL || (!OidIsValid(plan->target->oid) && !plan->step->destination.none))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg_internal("table %s is not created yet", write_plan_table(plan))));
 
-	plan->in_bulk = !plan->upserts;
+	plan->in_bulk = !plan->upserts && !plan->step->destination.none;
 	error = subtransaction_run(try_plan, &run, SUBTRANSACTION_KEEP);
 	if (error != NULL && plan->in_bulk && culprit_is_possible(error->sqlerrcode))
 	{
@@ -278,6 +278,7 @@ static void
 explain_changed_table(const WritePlan *plan, ErrorData *error)
 {
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+		plan->step->destination.none ||
 		(!target_has_changed(plan->target) && (plan->insert_sql == NULL || target_has_unique_key(plan->target, plan->key))))
 		return;
 	error->hint = psprintf("Table %s was changed while the job was running: run it again.", plan->target->qualified);
@@ -438,6 +439,12 @@ write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes,
 		prepared_run(&plan->statement, plan->sql, scopes);
 		return;					/* counted when they are published */
 	}
+	if (plan->step->destination.none)
+	{
+		prepared_run(&plan->statement, plan->sql, scopes);
+		counts->unchanged += kept_items(batch, marks);
+		return;
+	}
 	if (plan->upserts)
 	{
 		upsert_way_run(plan, batch, scopes, marks);
@@ -537,6 +544,11 @@ note_keys(WritePlan *plan, const ItemBatch *batch, const Marks *marks)
 		}
 		any = any || column->in_use;
 	}
+	if (!any && plan->step->destination.none)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("no item of step \"%s\" has a key that a later step names", plan->step->id),
+				 errhint("Say in \"transform\" what the columns of the step are.")));
 	if (!any)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),

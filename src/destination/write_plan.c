@@ -26,6 +26,7 @@ static List *new_table_columns(WritePlan *plan, const Sample *sample, ProblemLis
 static char *new_table_schema(const WritePlan *plan, ProblemList *problems);
 static void plan_columns(WritePlan *plan, ProblemList *problems);
 static void plan_paths(WritePlan *plan);
+static void plan_key(WritePlan *plan, ProblemList *problems);
 static void plan_stated_key(WritePlan *plan, ProblemList *problems);
 static void plan_usual_key(WritePlan *plan, ProblemList *problems);
 static bool check_key_names(const WritePlan *plan, const Target *target, ProblemList *problems);
@@ -61,7 +62,12 @@ write_plan_create(const JobStep *step, WritePlanPurpose purpose,
 	if (plan->deletion != NULL)
 		plan->scopes |= item_filter_scopes(plan->deletion);
 	mode_check_transform(step, problems);
-	if (resolve_table(plan, problems))
+	if (step->destination.none)
+	{
+		if (delivered_plan_target(plan, problems))
+			plan_columns(plan, problems);
+	}
+	else if (resolve_table(plan, problems))
 	{
 		bool		right = true;
 
@@ -168,13 +174,13 @@ write_plan_unlearn(WritePlan *plan)
 bool
 write_plan_is_upsert(const WritePlan *plan)
 {
-	return plan->upserts;
+	return plan->upserts || plan->step->destination.none;
 }
 
 bool
 write_plan_goes_on(const WritePlan *plan)
 {
-	return (!plan->upserts && stage_content(plan) != STAGE_ROWS) || plan->step->destination.mode == WRITE_APPEND_HISTORY;
+	return (!write_plan_is_upsert(plan) && stage_content(plan) != STAGE_ROWS) || plan->step->destination.mode == WRITE_APPEND_HISTORY;
 }
 
 int
@@ -222,6 +228,8 @@ write_plan_sql(const WritePlan *plan)
 		return "-- the table does not exist: its columns are taken from the first items";
 	if (plan->alter_sql != NULL)
 		return psprintf("%s;\n%s", plan->alter_sql, plan->sql);
+	if (plan->step->destination.none)
+		return delivered_sql(plan);
 	return plan->sql;
 }
 
@@ -261,6 +269,13 @@ write_plan_build(WritePlan *plan)
 		pfree(plan->insert_sql);
 	plan->upserts = upsert_is_possible(plan);
 	parts = write_plan_parts(plan, false);
+	if (plan->step->destination.none)
+	{
+		plan->sql = statement_compute(&parts);
+		name_input_columns(plan);
+		MemoryContextSwitchTo(old);
+		return;
+	}
 	stage_follow(plan);
 	if (stage_content(plan) == STAGE_ROWS)
 		plan->sql = stage_rows_statement(plan, &parts);
@@ -449,11 +464,8 @@ plan_columns(WritePlan *plan, ProblemList *problems)
 		return;
 	}
 
-	if (plan->step->destination.key != NIL)
-		plan_stated_key(plan, problems);
-	else
-		plan_usual_key(plan, problems);
-	mode_check_target(plan, problems);
+	if (!plan->step->destination.none)
+		plan_key(plan, problems);
 	if (list_length(problems->problems) > before)
 		return;
 
@@ -461,6 +473,16 @@ plan_columns(WritePlan *plan, ProblemList *problems)
 		rules_require_key(plan->rules, plan->target, plan->key);
 	plan_paths(plan);
 	write_plan_build(plan);
+}
+
+static void
+plan_key(WritePlan *plan, ProblemList *problems)
+{
+	if (plan->step->destination.key != NIL)
+		plan_stated_key(plan, problems);
+	else
+		plan_usual_key(plan, problems);
+	mode_check_target(plan, problems);
 }
 
 /*

@@ -102,4 +102,12 @@ extern Marks *write_plan_mark(WritePlan *plan, const ItemBatch *batch, int64 fir
 extern void write_plan_run_statement(WritePlan *plan, const ItemBatch *batch, Jsonb *scopes, const Marks *marks,
 									 WriteCounts *counts);
 
+/* delivered.c: of a step without a destination, whose rows are for the requests of later steps only. */
+
+/* Its columns, as if of a table; false with a problem where they cannot be. */
+extern bool delivered_plan_target(WritePlan *plan, ProblemList *problems);
+
+/* The statement that gives its rows, for a person. */
+extern char *delivered_sql(const WritePlan *plan);
+
 #endif

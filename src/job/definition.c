@@ -87,7 +87,7 @@ static const KeyRule step_rules[] = {
 	{.name = "id", .types = VALUE_STRING, .parse = read_id, .flags = KEY_REQUIRED, FIELD(JobStep, id)},
 	{.name = "dependsOn", .types = VALUE_ARRAY, .parse = read_depends_on, FIELD(JobStep, depends_on)},
 	{.name = "source", .types = VALUE_OBJECT, .parse = read_source, .flags = KEY_REQUIRED, FIELD(JobStep, source)},
-	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, .flags = KEY_REQUIRED, FIELD(JobStep, destination)},
+	{.name = "destination", .types = VALUE_OBJECT, .parse = read_destination, FIELD(JobStep, destination)},
 	{.name = "transform", .types = VALUE_OBJECT, .parse = read_transform, FIELD(JobStep, transform)},
 	{.name = "validation", .types = VALUE_OBJECT, .parse = read_validation, FIELD(JobStep, validation)},
 	{NULL}
@@ -263,6 +263,8 @@ read_steps(ProblemList *problems, const KeyRule *rule, struct json_object *value
 		step = palloc0(sizeof(JobStep));
 		read_object(problems, object, place, step_rules, ~0U, NULL, step);
 		finish_step(object, place, place, step);
+		if (!json_object_object_get_ex(object, "destination", NULL))
+			steps_without_destination(step);
 		*steps = lappend(*steps, step);
 	}
 	*steps = steps_in_order(*steps, pointer, problems);

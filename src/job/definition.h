@@ -325,6 +325,8 @@ typedef struct JobSource
 	int			batch_size;		/* 0: not stated */
 	int64		timeout_ms;		/* whole request; default 30000 */
 	char	   *inline_items;	/* SOURCE_INLINE: JSON text of the array */
+	bool		plain_items;	/* SOURCE_INLINE: none of them is an object */
+	int			batch_parents;	/* batchParents: a request is made of so many rows of the step it names; 0: of one */
 	JobValue	sql_query;		/* SOURCE_SQL */
 	JobValue	where;			/* which items are taken; text NULL: all */
 } JobSource;
@@ -401,6 +403,7 @@ typedef struct JobDestination
 	char	   *newer_by;		/* a column: rows that are older by it than what is there are not written; or NULL */
 	char	   *newer_by_pointer;
 	bool		implied;		/* there is none in the definition: the table has the job's name */
+	bool		none;			/* there is none: what the step delivers is for the requests of later steps */
 	bool		states_on_error;	/* onError is stated: it wins over the job's onItemError */
 } JobDestination;
 
@@ -452,6 +455,7 @@ typedef struct JobStep
 	JobValidation *validation;	/* NULL: none */
 	List	   *depends_on;		/* of char *: ids of steps */
 	List	   *parents;		/* of JobStep *: the steps it depends on, directly or through others */
+	List	   *delivers;		/* of char *, without a destination: the columns that later steps name; by parents_link */
 } JobStep;
 
 typedef enum ErrorStrategy

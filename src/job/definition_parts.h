@@ -28,6 +28,9 @@ extern void read_tls(ProblemList *problems, const KeyRule *rule, struct json_obj
  */
 extern List *steps_in_order(List *steps, const char *pointer, ProblemList *problems);
 
+/* The same; a step that has none: whether later steps name what it delivers is found out where templates are compiled. */
+extern void steps_without_destination(JobStep *step);
+
 /* request_definition.c; KeyParsers of the keys headers, query and body, target is the JobSource. */
 extern void read_headers(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_query(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

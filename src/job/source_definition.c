@@ -10,6 +10,9 @@
 
 #define DEFAULT_TIMEOUT_MS	30000
 
+/* What a request is made of is in its URL or body, and in the checkpoint as long as it is open. */
+#define MAX_BATCH_PARENTS	1000
+
 /* A source that only later versions have; after those of SourceType. */
 #define SOURCE_WEBHOOK_DATA (SOURCE_SQL + 1)
 
@@ -50,6 +53,7 @@ static void read_sql_query(ProblemList *problems, const KeyRule *rule, struct js
 static void read_pagination(ProblemList *problems, struct json_object *object,
 							const char *pointer, JobSource *source);
 static const char *position_name(PaginationType type);
+static void check_batch_parents(ProblemList *problems, const char *pointer, const JobSource *source);
 static void check_body(ProblemList *problems, const char *pointer, const JobSource *source);
 
 static const KeyRule source_rules[] = {
@@ -81,6 +85,8 @@ static const KeyRule source_rules[] = {
 	{.name = "batchSize", .types = VALUE_NUMBER, .parse = read_int,
 	FIELD(JobSource, batch_size), .min = 1, .max = MAX_BATCH_SIZE},
 	{.name = "parallel", .types = VALUE_OBJECT, .parse = read_parallel, .variants = API},
+	{.name = "batchParents", .types = VALUE_NUMBER, .parse = read_int, .variants = API,
+	FIELD(JobSource, batch_parents), .min = 1, .max = MAX_BATCH_PARENTS},
 	{.name = "streaming", .types = VALUE_BOOLEAN, .parse = read_streaming},
 	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration, .variants = API,
 	FIELD(JobSource, timeout_ms), .min = 1, .max = MAX_TIME_MS},
@@ -109,6 +115,7 @@ source_definition_parse(ProblemList *problems, struct json_object *object,
 	if (type.variant == API)
 	{
 		check_body(problems, pointer, source);
+		check_batch_parents(problems, pointer, source);
 		response_definition_parse(problems, object, pointer, source);
 	}
 }
@@ -185,7 +192,12 @@ read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value
 {
 	JobSource  *source = target;
 
+	size_t		nitems = json_object_array_length(value);
+
 	source->inline_items = json_print(value);
+	source->plain_items = nitems > 0;
+	for (size_t i = 0; i < nitems && source->plain_items; i++)
+		source->plain_items = !value_is(json_object_array_get_idx(value, i), VALUE_OBJECT);
 }
 
 /* PostgreSQL itself says what is wrong with it: see sql_source.c. */
@@ -259,4 +271,14 @@ position_name(PaginationType type)
 		default:
 			return NULL;
 	}
+}
+
+/* A sync token says up to where one row's listing was read. */
+static void
+check_batch_parents(ProblemList *problems, const char *pointer, const JobSource *source)
+{
+	if (source->batch_parents > 0 && source->incremental != NULL && source->incremental->sync_token_path != NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "batchParents"),
+					"Leave it out: each row then has a request and a sync token of its own.",
+					"\"batchParents\" does not go with \"incremental.syncToken\", which is kept for each row by itself");
 }

@@ -1,6 +1,6 @@
 /*
  * steps_definition.c
- *	  The order of steps: each comes after those it depends on.
+ *	  The order of steps: each comes after those it depends on; steps that write to no table.
  */
 #include "postgres.h"
 
@@ -31,6 +31,23 @@ steps_in_order(List *steps, const char *pointer, ProblemList *problems)
 	foreach(lc, ordered)
 		find_parents(lfirst(lc), ordered);
 	return ordered;
+}
+
+/* A list of plain values has one column, as nobody would know what else to call it. */
+void
+steps_without_destination(JobStep *step)
+{
+	JobNamedValue *value;
+
+	step->destination.none = true;
+	if (!step->source.plain_items || step->has_transform)
+		return;
+	value = palloc0(sizeof(JobNamedValue));
+	value->name = pstrdup("value");
+	value->value.text = pstrdup("{{ item }}");
+	value->value.pointer = psprintf("%s/transform", step->pointer);
+	step->transform = list_make1(value);
+	step->has_transform = true;
 }
 
 static bool

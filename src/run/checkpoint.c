@@ -227,7 +227,7 @@ static void
 read_listing(StepRun *sr, struct json_object *object)
 {
 	CursorWindow window = {NULL, NULL};
-	ParentRow	parent;
+	ParentRow	parent = {0};
 	bool		has_parent;
 	struct json_object *value;
 	char	   *page = NULL;

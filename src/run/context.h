@@ -17,6 +17,7 @@ typedef struct RunShortfall
 	bool		earlier;		/* something, in a run that this one goes on with */
 	bool		taken;			/* some item was neither rejected nor skipped */
 	char	   *first;			/* the first of what went wrong, as JSON, or NULL */
+	int64		delivered_pages;	/* of steps that have no destination: nothing is written for them */
 	char	   *first_reason;	/* of an item that was rejected, or NULL */
 	ErrorData  *first_error;	/* the same where it was a request's, or NULL */
 } RunShortfall;

@@ -38,7 +38,7 @@ typedef struct Preview
 	int			max_items;
 	PreviewReceiver receive;
 	void	   *arg;
-	List	   *firsts;			/* of JSON texts: the first row of each step so far, of which later ones make requests */
+	List	   *delivered;		/* of DeliveredRows *: what the steps so far give, of which later ones make requests */
 } Preview;
 
 /* What a request's templates are in. */
@@ -70,6 +70,7 @@ static bool parts_are_right(const JobStep *step, const char *const *parts, const
 static bool part_is_right(const JobStep *step, const char *part, const ProblemList *problems);
 static bool is_at_or_below(const char *pointer, const char *upper);
 static void with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), void *arg);
+static void link_steps(RunContext *run);
 static void explain_steps(RunContext *run, void *arg);
 static List *explain_stage(const WritePlan *plan, List *lines);
 static List *explain_plan(const List *plan, List *lines);
@@ -79,10 +80,9 @@ static void preview_steps(RunContext *run, void *arg);
 static void preview_step(RunContext *run, const JobStep *step, Preview *preview);
 static WritePlan *check_plan(const JobStep *step);
 static Jsonb *scopes_now(RunContext *run, const JobStep *step);
-static char *parent_placeholder(const RunContext *run, const JobStep *step);
+static List *placeholders(const RunContext *run, const JobStep *step);
 static SqlSource *make_sql_source(const JobStep *step);
-static char *first_parent_row(const RunContext *run, const JobStep *step, const Preview *preview);
-static void keep_first_row(Preview *preview, Jsonb *const *rows, int nrows);
+static void keep_rows(Preview *preview, const JobStep *step, Jsonb *const *rows, char *const *errors, int nrows);
 static ItemBatch *fetch_items(Listing *listing, int max_items);
 static bool take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch);
 static void read_rows(Listing *listing, ItemBatch *batch);
@@ -104,6 +104,7 @@ inspect_check(const Job *job, ProblemList *problems)
 {
 	ListCell   *lc;
 
+	parents_link(job, problems);
 	foreach(lc, job->steps)
 	{
 		const JobStep *step = lfirst(lc);
@@ -114,8 +115,11 @@ inspect_check(const Job *job, ProblemList *problems)
 			inspect_source(step, problems);
 		if (step->source.type == SOURCE_API && parts_are_right(step, response_parts, problems))
 			(void) response_rules_create(&step->source, problems, problems->context);
-		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems))
+		if (step->source.type == SOURCE_SQL && parts_are_right(step, query_parts, problems) &&
+			parents_check_query(step, problems))
 			inspect_query(step, problems);
+		if (step->source.type != SOURCE_API)
+			parents_check_items(step, NULL, problems);
 		if (step->source.incremental != NULL && part_is_right(step, "source/incremental", problems))
 			cursor_check(step->source.incremental, psprintf("%s/source/incremental", step->pointer), problems);
 		if (has_target)
@@ -170,7 +174,10 @@ inspect_source(const JobStep *step, ProblemList *problems)
 	RequestPlan *plan = request_plan_create(step, problems, problems->context);
 
 	if (plan != NULL)
+	{
 		inspect_bounds(step, request_plan_uses(plan), "source", problems);
+		parents_check_items(step, request_plan_parent(plan), problems);
+	}
 	if (has_auth)
 		(void) auth_session_create(&step->source, problems, problems->context);
 }
@@ -246,12 +253,25 @@ with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), voi
 	run_in_transaction(run, work, arg);
 }
 
+/* As the job would be scheduled. */
+static void
+link_steps(RunContext *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->memory);
+	ProblemList *problems = problem_list_create(run->memory);
+
+	parents_link(run->job, problems);
+	MemoryContextSwitchTo(old);
+	problem_raise_first(problems);
+}
+
 static void
 explain_steps(RunContext *run, void *arg)
 {
 	Explanation *explanation = arg;
 	ListCell   *lc;
 
+	link_steps(run);
 	foreach(lc, run->job->steps)
 	{
 		const JobStep *step = lfirst(lc);
@@ -328,9 +348,12 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 	if (step->source.type == SOURCE_SQL)
 		return explain_sql(sql_source_text(make_sql_source(step)), lines);
 
-	listing = step_sketch(run, step, parent_placeholder(run, step), true);
+	listing = step_sketch(run, step, placeholders(run, step), true);
 	request = listing_request(listing);
-	if (listing->parent != NULL)
+	if (listing->parent != NULL && step->source.batch_parents > 0)
+		lines = lappend(lines, psprintf("  for every %d rows of step %s", step->source.batch_parents,
+										request_plan_parent(listing->sr->request_plan)->id));
+	else if (listing->parent != NULL)
 		lines = lappend(lines, psprintf("  for each row of step %s", request_plan_parent(listing->sr->request_plan)->id));
 	lines = lappend(lines, psprintf("  %s %s", request->method, request->url));
 	foreach(lc, request->headers)
@@ -345,27 +368,32 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 }
 
 /* {"id": "(id)"}: what stands for the rows of the step that the requests are made of. */
-static char *
-parent_placeholder(const RunContext *run, const JobStep *step)
+static List *
+placeholders(const RunContext *run, const JobStep *step)
 {
-	StringInfoData json;
+	List	   *delivered = NIL;
 	ListCell   *lc;
 	ListCell   *name;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
 	foreach(lc, step->parents)
 	{
+		DeliveredRows *rows = palloc(sizeof(DeliveredRows));
+		StringInfoData json;
+
+		initStringInfo(&json);
 		foreach(name, parents_wanted(run->job, lfirst(lc)))
 		{
-			appendStringInfoString(&json, json.len > 1 ? ", " : "");
+			appendStringInfoString(&json, json.len > 0 ? ", " : "{");
 			escape_json(&json, lfirst(name));
 			appendStringInfoString(&json, ": ");
 			escape_json(&json, psprintf("(%s)", (char *) lfirst(name)));
 		}
+		appendStringInfoString(&json, json.len > 0 ? "}" : "{}");
+		rows->step = lfirst(lc);
+		rows->rows = list_make1(json.data);
+		delivered = lappend(delivered, rows);
 	}
-	appendStringInfoChar(&json, '}');
-	return json.data;
+	return delivered;
 }
 
 static SqlSource *
@@ -383,6 +411,7 @@ preview_steps(RunContext *run, void *arg)
 {
 	ListCell   *lc;
 
+	link_steps(run);
 	run->client = source_client_create(run->memory);
 	foreach(lc, run->job->steps)
 		preview_step(run, lfirst(lc), arg);
@@ -392,15 +421,21 @@ static void
 preview_step(RunContext *run, const JobStep *step, Preview *preview)
 {
 	WritePlan  *plan = check_plan(step);
-	Listing    *listing = step_sketch(run, step, first_parent_row(run, step, preview), false);
-	Jsonb	   *scopes = listing->sr->scopes;
-	ItemBatch  *items = fetch_items(listing, preview->max_items);
+	Listing    *listing = step_sketch(run, step, preview->delivered, false);
+	Jsonb	   *scopes;
+	ItemBatch  *items;
 	ItemBatch  *batch;
 	const JsonPath *const *paths;
 	int			npaths;
-	Jsonb	  **rows = palloc0(sizeof(Jsonb *) * (items->nitems + 1));
-	char	  **errors = palloc0(sizeof(char *) * (items->nitems + 1));
+	Jsonb	  **rows;
+	char	  **errors;
 
+	if (listing == NULL)		/* no request would be made */
+		return;
+	scopes = listing->sr->scopes;
+	items = fetch_items(listing, preview->max_items);
+	rows = palloc0(sizeof(Jsonb *) * (items->nitems + 1));
+	errors = palloc0(sizeof(char *) * (items->nitems + 1));
 	npaths = write_plan_paths(plan, &paths);
 	batch = step_reread(items, npaths, paths, run->memory);
 	if (write_plan_needs_sample(plan))
@@ -412,34 +447,22 @@ preview_step(RunContext *run, const JobStep *step, Preview *preview)
 	write_plan_preview(plan, batch, scopes, rows, errors);
 	for (int i = 0; i < items->nitems; i++)
 		show_item(preview, step, items, i, rows[i], errors[i]);
-	keep_first_row(preview, rows, items->nitems);
-}
-
-/* The row of the step before that the requests are made of, as far as the preview has seen one. */
-static char *
-first_parent_row(const RunContext *run, const JobStep *step, const Preview *preview)
-{
-	for (int i = list_length(preview->firsts) - 1; i >= 0; i--)
-	{
-		char	   *row = list_nth(preview->firsts, i);
-
-		if (list_member_ptr(step->parents, list_nth(run->job->steps, i)) && row != NULL)
-			return row;
-	}
-	return "{}";
+	keep_rows(preview, step, rows, errors, items->nitems);
 }
 
 static void
-keep_first_row(Preview *preview, Jsonb *const *rows, int nrows)
+keep_rows(Preview *preview, const JobStep *step, Jsonb *const *rows, char *const *errors, int nrows)
 {
-	char	   *first = NULL;
+	DeliveredRows *delivered = palloc(sizeof(DeliveredRows));
 
-	for (int i = 0; i < nrows && first == NULL; i++)
+	delivered->step = step;
+	delivered->rows = NIL;
+	for (int i = 0; i < nrows; i++)
 	{
-		if (rows[i] != NULL)
-			first = JsonbToCString(NULL, &rows[i]->root, VARSIZE(rows[i]));
+		if (rows[i] != NULL && errors[i] == NULL)
+			delivered->rows = lappend(delivered->rows, JsonbToCString(NULL, &rows[i]->root, VARSIZE(rows[i])));
 	}
-	preview->firsts = lappend(preview->firsts, first);
+	preview->delivered = lappend(preview->delivered, delivered);
 }
 
 static WritePlan *
@@ -455,7 +478,7 @@ check_plan(const JobStep *step)
 static Jsonb *
 scopes_now(RunContext *run, const JobStep *step)
 {
-	return step_sketch(run, step, parent_placeholder(run, step), true)->sr->scopes;
+	return step_sketch(run, step, placeholders(run, step), true)->sr->scopes;
 }
 
 /* Up to max_items whole items of the first page. */

@@ -13,10 +13,25 @@
 extern List *parents_wanted(const Job *job, const JobStep *step);
 
 /*
+ * Sets what steps without a destination deliver, once templates can be compiled; as often as one likes.  A problem is
+ * added for each of which no later step names anything; problems NULL: that was found out before.
+ */
+extern void parents_link(const Job *job, ProblemList *problems);
+
+/*
  * The step whose rows the requests of this one are made of; NULL where they name
  * none.  fields: of TemplateParentField *, what its request names.  A problem is
  * added where they name rows of two steps, or a column that the step does not fill.
  */
 extern const JobStep *parents_of_request(const JobStep *step, const List *fields, ProblemList *problems);
+
+/* False where the query of the step names a row of another one, which is a problem. */
+extern bool parents_check_query(const JobStep *step, ProblemList *problems);
+
+/*
+ * Adds a problem for each template over items that names what is not known of them; parent: the step whose rows the
+ * requests are made of, or NULL.
+ */
+extern void parents_check_items(const JobStep *step, const JobStep *parent, ProblemList *problems);
 
 #endif

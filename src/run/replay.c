@@ -51,7 +51,12 @@ replay_steps(RunContext *run)
 	ListCell   *lc;
 
 	foreach(lc, run->job->steps)
-		replay_step(run, lfirst(lc));
+	{
+		const JobStep *step = lfirst(lc);
+
+		if (!step->destination.none)	/* what it delivers is for the rest of a run, and here is none */
+			replay_step(run, step);
+	}
 	run->step = NULL;
 	run_in_transaction(run, finish, NULL);
 }
@@ -230,7 +235,7 @@ finish(RunContext *run, void *arg)
 
 	if (left > 0)
 		run_note(run,
-				 psprintf(INT64_FORMAT " %s not tried again: the text was not kept, or the step is gone",
+				 psprintf(INT64_FORMAT " %s not tried again: the text was not kept, or the step is gone or has no destination",
 						  left, left == 1 ? "item was" : "items were"));
 	if (run->counters.rejected > 0 && !run->shortfall.taken && run->counters.skipped == 0)
 		run->failure = shortfall_all_rejected(run, run->shortfall.first_reason);

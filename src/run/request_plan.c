@@ -33,7 +33,8 @@ typedef enum RequestPart
 	PART_QUERY,
 	PART_QUERY_LIST,			/* a JSON array: the parameter is repeated */
 	PART_BODY,
-	PART_FORM
+	PART_FORM,
+	PART_FORM_LIST				/* likewise the field */
 } RequestPart;
 
 typedef struct RequestColumn
@@ -52,6 +53,7 @@ struct RequestPlan
 	SPIPlanPtr	statement;		/* NULL before the first request */
 	int			uses;
 	const JobStep *parent;		/* or NULL */
+	List	   *parent_columns; /* of char * */
 };
 
 static void release_plan(void *arg);
@@ -60,15 +62,20 @@ static void make_key(char *key);
 static ParamListInfo render_parameters(Jsonb *scopes, const char *key);
 static void add_column(RequestPlan *plan, RequestPart part, char *name, TemplateExpr *expr);
 static void add_values(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, List *values);
+static void add_batch_value(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, JobNamedValue *named);
 static void add_body(RequestPlan *plan, TemplateCompiler *compiler, const JobSource *source);
 static char *select_statement(List *columns);
 static void apply_column(HttpRequest *request, const RequestColumn *column, char *value, StringInfo form);
-static void add_query_list(HttpRequest *request, const char *name, const char *json);
+static List *list_values(const char *name, const char *json);
+static void add_list_values(struct json_object *value, List **values);
 static void add_form_field(StringInfo form, const char *name, const char *value);
 static void add_header(HttpRequest *request, const char *name, const char *value);
 static void add_content_type(HttpRequest *request, BodyKind kind);
 
 PG_FUNCTION_INFO_V1(databite_secret);
+
+/* Of values of parameters. */
+#define MAX_LIST_DEPTH		32
 
 /* Bytes of a key. */
 #define SECRET_KEY_BYTES	16
@@ -95,6 +102,7 @@ request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext co
 														  TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_PAGE |
 														  TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPE_AUTH,
 														  problems);
+	ListCell   *lc;
 
 	compiler->parents = step->parents;
 	plan->callback.func = release_plan;
@@ -107,6 +115,8 @@ request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext co
 	add_body(plan, compiler, source);
 	plan->uses = compiler->inputs->used;
 	plan->parent = parents_of_request(step, compiler->inputs->parent_fields, problems);
+	foreach(lc, compiler->inputs->parent_fields)
+		plan->parent_columns = lappend(plan->parent_columns, ((TemplateParentField *) lfirst(lc))->name);
 	if (list_length(problems->problems) > before)
 		plan = NULL;
 	else
@@ -125,6 +135,12 @@ const JobStep *
 request_plan_parent(const RequestPlan *plan)
 {
 	return plan != NULL ? plan->parent : NULL;
+}
+
+const List *
+request_plan_parent_columns(const RequestPlan *plan)
+{
+	return plan->parent_columns;
 }
 
 HttpRequest *
@@ -286,12 +302,28 @@ add_values(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, List
 	foreach(lc, values)
 	{
 		JobNamedValue *named = lfirst(lc);
-		bool		list = part == PART_QUERY && named->value.is_json && named->value.text[0] == '[';
 
-		add_column(plan, list ? PART_QUERY_LIST : part, named->name,
-				   list ? template_compile_json(compiler, &named->value)
-						: template_compile(compiler, &named->value, TEXTOID, -1));
+		if (part == PART_QUERY && named->value.is_json && named->value.text[0] == '[')
+			add_column(plan, PART_QUERY_LIST, named->name, template_compile_json(compiler, &named->value));
+		else if (plan->source->batch_parents > 0 && part != PART_HEADER)
+			add_batch_value(plan, compiler, part, named);
+		else
+			add_column(plan, part, named->name, template_compile(compiler, &named->value, TEXTOID, -1));
 	}
+}
+
+/* Where a request is made of several rows, a value may be an array of theirs: what is JSON by nature is taken as that. */
+static void
+add_batch_value(RequestPlan *plan, TemplateCompiler *compiler, RequestPart part, JobNamedValue *named)
+{
+	TemplateExpr *expr = template_compile(compiler, &named->value, InvalidOid, -1);
+
+	if (expr == NULL)
+		return;
+	if (expr->type == JSONBOID)
+		add_column(plan, part == PART_FORM ? PART_FORM_LIST : PART_QUERY_LIST, named->name, expr);
+	else
+		add_column(plan, part, named->name, template_compile(compiler, &named->value, TEXTOID, -1));
 }
 
 static void
@@ -348,6 +380,8 @@ select_statement(List *columns)
 static void
 apply_column(HttpRequest *request, const RequestColumn *column, char *value, StringInfo form)
 {
+	ListCell   *lc;
+
 	if (value == NULL && column->part != PART_URL)
 		return;
 
@@ -368,7 +402,8 @@ apply_column(HttpRequest *request, const RequestColumn *column, char *value, Str
 			request->url = url_add_parameter(request->url, column->name, value, false);
 			break;
 		case PART_QUERY_LIST:
-			add_query_list(request, column->name, value);
+			foreach(lc, list_values(column->name, value))
+				request->url = url_add_parameter(request->url, column->name, lfirst(lc), false);
 			break;
 		case PART_BODY:
 			request->body = pstrdup(value);
@@ -376,26 +411,41 @@ apply_column(HttpRequest *request, const RequestColumn *column, char *value, Str
 		case PART_FORM:
 			add_form_field(form, column->name, value);
 			break;
+		case PART_FORM_LIST:
+			foreach(lc, list_values(column->name, value))
+				add_form_field(form, column->name, lfirst(lc));
+			break;
 	}
 }
 
-static void
-add_query_list(HttpRequest *request, const char *name, const char *json)
+/* The values in a JSON array, and in arrays in it; of anything else, that. */
+static List *
+list_values(const char *name, const char *json)
 {
-	struct json_object *list;
+	struct json_object *value;
+	List	   *values = NIL;
 	char	   *error;
 
-	if (!jsonc_parse(json, strlen(json), 32, CurrentMemoryContext, &list, &error))
+	if (!jsonc_parse(json, strlen(json), MAX_LIST_DEPTH, CurrentMemoryContext, &value, &error))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not read the values of query parameter \"%s\": %s", name, error)));
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-	{
-		struct json_object *item = json_object_array_get_idx(list, i);
+				 errmsg("could not read the values of \"%s\": %s", name, error)));
+	add_list_values(value, &values);
+	return values;
+}
 
-		if (item != NULL)
-			request->url = url_add_parameter(request->url, name, json_object_get_string(item), false);
+static void
+add_list_values(struct json_object *value, List **values)
+{
+	if (value == NULL)
+		return;
+	if (!json_object_is_type(value, json_type_array))
+	{
+		*values = lappend(*values, pstrdup(json_object_get_string(value)));
+		return;
 	}
+	for (size_t i = 0; i < json_object_array_length(value); i++)
+		add_list_values(json_object_array_get_idx(value, i), values);
 }
 
 /* application/x-www-form-urlencoded, by way of the query encoder: percent-encoding is valid in both. */

@@ -21,6 +21,9 @@ extern int	request_plan_uses(const RequestPlan *plan);
 /* The step whose rows the requests are made of: one for each combination of values; NULL: none.  plan may be NULL. */
 extern const JobStep *request_plan_parent(const RequestPlan *plan);
 
+/* The columns of it that they name: char *. */
+extern const List *request_plan_parent_columns(const RequestPlan *plan);
+
 /*
  * Renders in the current transaction, with the tokens of owner; scopes is $1 of
  * the templates.  masked: secrets become "***" (explain_job).  A query

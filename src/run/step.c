@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 static void prepare(RunContext *run, void *arg);
+static void link_parents(RunContext *run);
 static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
 static bool goes_on(const StepRun *sr);
@@ -205,6 +206,7 @@ prepare(RunContext *run, void *arg)
 	sr->done = checkpoint_is_done(sr->state.checkpoint, &partial, &sr->incomplete);
 	if (partial)
 		step_note_part(sr);
+	link_parents(run);
 	sr->plan = write_plan_create(sr->step, WRITE_PLAN_RUN, problems, sr->memory);
 	problem_raise_first(problems);
 	step_note_changes(sr);
@@ -219,6 +221,16 @@ prepare(RunContext *run, void *arg)
 		sr->wanted = parents_wanted(run->job, sr->step);
 		prepare_source(sr, problems);
 	}
+	MemoryContextSwitchTo(old);
+}
+
+/* What it sets lives as long as the job. */
+static void
+link_parents(RunContext *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->memory);
+
+	parents_link(run->job, NULL);
 	MemoryContextSwitchTo(old);
 }
 

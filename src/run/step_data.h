@@ -12,6 +12,7 @@
  *	step.c			prepare, the loop, the end
  *	supply.c		which listings are opened, and when
  *	listing.c		one listing: its pages, what responses lead to
+ *	parent_rows.c	what requests are made of
  *	step_request.c	scopes and requests
  *	step_items.c	bytes to items of the batch
  *	step_memory.c	who may hold how much memory
@@ -128,6 +129,7 @@ struct StepRun
 	char	   *next_window;	/* where the next window begins; NULL: no more */
 	int64		next_parent;	/* the next parent's number */
 	bool		parents_done;
+	int64		parents_left_out;	/* rows that got no request in this run */
 	List	   *prepared;		/* of Listing *: of parents behind next_parent, rendered but not open */
 	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
 	int64		rejected;		/* items of this pass */
@@ -208,13 +210,20 @@ extern void step_watch_wait(const StepRun *sr, const char *waiting_for, Timestam
 
 /* step_request.c */
 
+/* Rows that a step delivers, for those who look at what a job would do. */
+typedef struct DeliveredRows
+{
+	const JobStep *step;
+	List	   *rows;			/* of char *: JSON objects */
+} DeliveredRows;
+
 /*
  * The first listing of a step as it would be opened now, in the current
- * transaction, for those who look at what a job would do.  parent_row: a JSON object,
- * where requests are made of rows of another step.  masked: secrets are "***"
- * and no token is asked for.
+ * transaction, for those who look at what a job would do.  delivered (of
+ * DeliveredRows *): what the steps before it give.  NULL where its requests are made of rows
+ * of another step, and that gives none.  masked: secrets are "***" and no token is asked for.
  */
-extern Listing *step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool masked);
+extern Listing *step_sketch(RunContext *run, const JobStep *step, const List *delivered, bool masked);
 
 /* Sets the step's cursor, and $1 of its transform, from its state; in the current context. */
 extern void step_make_cursor(StepRun *sr);
@@ -227,6 +236,17 @@ extern void step_render(Listing *listing);
 
 /* What templates of a transform see beside the item: page, window, parent; response NULL while it is not known. */
 extern char *step_context_json(const Listing *listing, const char *response);
+
+/* parent_rows.c */
+
+/*
+ * What the next requests are made of (ParentRow *): the rows behind next_parent, or batches of them, some at a time; sets
+ * parents_done.  In a transaction.
+ */
+extern List *parent_rows_next(StepRun *sr);
+
+/* The first of that if these were all rows (char *, JSON objects); NULL where none gets a request. */
+extern ParentRow *parent_rows_first(const StepRun *sr, const List *rows);
 
 /* supply.c */
 

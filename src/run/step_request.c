@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+static List *delivered_by(const JobStep *step, const List *delivered);
 static void append_run(StringInfo json, const StepRun *sr);
 static void append_page(StringInfo json, const Listing *listing);
 static void append_window(StringInfo json, const StepRun *sr, const CursorWindow *window);
@@ -24,7 +25,7 @@ static void append_text(StringInfo json, const char *text, bool is_number);
 static Jsonb *scopes_jsonb(StringInfo json);
 
 Listing *
-step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool masked)
+step_sketch(RunContext *run, const JobStep *step, const List *delivered, bool masked)
 {
 	ProblemList *problems = problem_list_create(run->memory);
 	StepRun    *sr = MemoryContextAllocZero(run->memory, sizeof(StepRun));
@@ -48,14 +49,18 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 		if (!masked)
 			step_make_policy(sr, problems);
 		problem_raise_first(problems);
-		if (!masked)
-			(void) auth_session_refresh(sr->auth, run, sr->scopes);
 		if (request_plan_parent(sr->request_plan) != NULL)
 		{
-			listing->parent = palloc0(sizeof(ParentRow));
-			listing->parent->json = pstrdup(parent_row);
+			listing->parent = parent_rows_first(sr, delivered_by(request_plan_parent(sr->request_plan), delivered));
+			if (listing->parent == NULL)
+			{
+				MemoryContextSwitchTo(old);
+				return NULL;
+			}
 			listing->sent_token = NULL;
 		}
+		if (!masked)
+			(void) auth_session_refresh(sr->auth, run, sr->scopes);
 		if (sr->windowed)
 		{
 			CursorWindow bounds;
@@ -68,6 +73,21 @@ step_sketch(RunContext *run, const JobStep *step, const char *parent_row, bool m
 	}
 	MemoryContextSwitchTo(old);
 	return listing;
+}
+
+static List *
+delivered_by(const JobStep *step, const List *delivered)
+{
+	ListCell   *lc;
+
+	foreach(lc, delivered)
+	{
+		const DeliveredRows *rows = lfirst(lc);
+
+		if (rows->step == step)
+			return rows->rows;
+	}
+	return NIL;
 }
 
 void

@@ -166,6 +166,8 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 	RunContext *run = sr->run;
 
 	count(run, counts, place->pages, &sr->counters);
+	if (sr->step->destination.none)
+		run->shortfall.delivered_pages += place->pages;
 	sr->rejected += counts->rejected;
 	sr->taken += counts->processed - counts->rejected - counts->skipped;
 	if (last)
@@ -179,6 +181,9 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 	}
 	if (last && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
+	if (last && sr->parents_left_out > 0)
+		run_note(run, psprintf("step \"%s\": " INT64_FORMAT " rows of step \"%s\" got no request, as they have no value in a column that it names",
+							   sr->step->id, sr->parents_left_out, request_plan_parent(sr->request_plan)->id));
 	if (place->parent_tokens != NIL)
 		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
 								  sr->step->id, place->parent_tokens);

@@ -256,6 +256,7 @@ open_parent(StepRun *sr)
 	listing = linitial(sr->prepared);
 	sr->prepared = list_delete_first(sr->prepared);
 	sr->next_parent = listing->parent->number;
+	sr->parents_left_out += listing->parent->left_out;
 	begin(listing);
 	return true;
 }
@@ -289,12 +290,9 @@ static void
 prepare_parents(RunContext *run, void *arg)
 {
 	StepRun    *sr = arg;
-	const char *parent = request_plan_parent(sr->request_plan)->id;
-	List	   *rows = parent_catalog_get(run->record->id, parent, sr->step->id, sr->next_parent, sr->budget.parents);
 	ListCell   *lc;
 
-	sr->parents_done = list_length(rows) < sr->budget.parents;
-	foreach(lc, rows)
+	foreach(lc, parent_rows_next(sr))
 	{
 		const ParentRow *row = lfirst(lc);
 		Listing    *listing = listing_create(sr);
@@ -319,7 +317,7 @@ set_parent(Listing *listing, const ParentRow *row)
 	MemoryContext old = MemoryContextSwitchTo(listing->memory);
 
 	listing->parent = palloc(sizeof(ParentRow));
-	listing->parent->number = row->number;
+	*listing->parent = *row;
 	listing->parent->json = pstrdup(row->json);
 	listing->parent->sync_token = row->sync_token != NULL ? pstrdup(row->sync_token) : NULL;
 	listing->sent_token = listing->parent->sync_token;

@@ -221,6 +221,7 @@ static void
 note_use(TemplateCompile *compile, const AstNode *node)
 {
 	TemplateInputs *inputs = compile->inputs;
+	const JsonPath *path = node->path;
 	TemplateParentField *field;
 	MemoryContext old;
 	ListCell   *lc;
@@ -231,13 +232,17 @@ note_use(TemplateCompile *compile, const AstNode *node)
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(inputs));
 	field = palloc(sizeof(TemplateParentField));
 	field->step = template_scope_parent(node->text, compile->compiler);
-	field->name = pstrdup(node->path->steps[0].key);
+	field->name = pstrdup(path->steps[0].key);
+	field->member = path->nsteps > 1 && path->steps[1].kind == PATH_KEY;
 	foreach(lc, inputs->parent_fields)
 	{
-		const TemplateParentField *other = lfirst(lc);
+		TemplateParentField *other = lfirst(lc);
 
 		if (other->step == field->step && strcmp(other->name, field->name) == 0)
+		{
+			other->member |= field->member;
 			break;
+		}
 	}
 	if (lc == NULL)
 		inputs->parent_fields = lappend(inputs->parent_fields, field);

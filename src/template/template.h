@@ -68,6 +68,7 @@ typedef struct TemplateParentField
 {
 	const JobStep *step;
 	char	   *name;			/* of the column */
+	bool		member;			/* a member of an object in it is named */
 } TemplateParentField;
 
 typedef struct TemplateCompiler
