@@ -135,7 +135,7 @@ CREATE TABLE databite.parent_row (
 	PRIMARY KEY (job_id, step_id, number),
 	UNIQUE (job_id, step_id, hash)
 );
-COMMENT ON TABLE databite.parent_row IS 'rows of steps that requests of later steps are made of';
+COMMENT ON TABLE databite.parent_row IS 'rows of steps before it that the requests of a step are made of';
 
 /* What a step keeps of each row of the step before, found again by a hash of what the row holds. */
 CREATE TABLE databite.parent_state (

@@ -2,7 +2,8 @@
  * parent_catalog.h
  *	  Table databite.parent_row: what a step delivered, for the requests of steps that depend on it.
  *
- * Rows stay until the run is complete, or until the step begins a new pass.
+ * They are kept for each step that asks by itself, whose id step_id is; each has them of one step only.  They stay
+ * until the run is complete, or until the step that delivers them begins a new pass.
  */
 #ifndef DATABITE_PARENT_CATALOG_H
 #define DATABITE_PARENT_CATALOG_H

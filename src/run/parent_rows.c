@@ -26,7 +26,7 @@ List *
 parent_rows_next(StepRun *sr)
 {
 	const List *names = request_plan_parent_columns(sr->request_plan);
-	const char *parent = request_plan_parent(sr->request_plan)->id;
+	const char *step = sr->step->id;
 	int			batch = Max(sr->step->source.batch_parents, 1);
 	int			max_rows = Max(sr->budget.parents / batch, 1) * batch;
 	int64		after = sr->next_parent;
@@ -35,7 +35,7 @@ parent_rows_next(StepRun *sr)
 
 	do
 	{
-		List	   *more = parent_catalog_get(sr->run->record->id, parent, sr->step->id, after, max_rows);
+		List	   *more = parent_catalog_get(sr->run->record->id, step, step, after, max_rows);
 		ListCell   *lc;
 
 		CHECK_FOR_INTERRUPTS();

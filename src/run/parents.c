@@ -3,8 +3,8 @@
  *	  Which rows of a step the requests of later steps are made of.
  *
  * {{ customers.id }} in a step that depends on another: the step that is named
- * keeps the columns that are asked for (databite.parent_row), each combination of
- * values once, and the one that asks has a listing for each.
+ * keeps the columns that are asked for (databite.parent_row, for each step that asks by itself),
+ * each combination of values once, and the one that asks has a listing for each.
  */
 #include "postgres.h"
 
@@ -45,6 +45,32 @@ List *
 parents_wanted(const Job *job, const JobStep *step)
 {
 	return wanted_of(job, step).names;
+}
+
+List *
+parents_deliveries(const Job *job, const JobStep *step)
+{
+	List	   *deliveries = NIL;
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		const JobStep *later = lfirst(lc);
+		Wanted		wanted = {step};
+		ParentDelivery *delivery;
+
+		if (!list_member_ptr(later->parents, step))
+			continue;
+		visit_request(later, want_fields, &wanted);
+		if (wanted.names == NIL)
+			continue;
+		visit_items(later, want_fields, &wanted);
+		delivery = palloc(sizeof(ParentDelivery));
+		delivery->to = later;
+		delivery->names = wanted.names;
+		deliveries = lappend(deliveries, delivery);
+	}
+	return deliveries;
 }
 
 void

@@ -9,8 +9,21 @@
 #include "catalog/parent_catalog.h"
 #include "job/definition.h"
 
+/* What a step delivers to a later one, whose requests are made of it. */
+typedef struct ParentDelivery
+{
+	const JobStep *to;
+	List	   *names;			/* of char *: the columns that it names */
+} ParentDelivery;
+
 /* The columns (char *) of the step that steps after it name in their templates.  Needs a transaction. */
 extern List *parents_wanted(const Job *job, const JobStep *step);
+
+/*
+ * The same for each of these steps by itself (ParentDelivery *): what one names besides must not make another ask
+ * twice for what it names.
+ */
+extern List *parents_deliveries(const Job *job, const JobStep *step);
 
 /*
  * Sets what steps without a destination deliver, once templates can be compiled; as often as one likes.  A problem is

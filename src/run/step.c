@@ -218,7 +218,7 @@ prepare(RunContext *run, void *arg)
 		/* A pass asks for what there was when it began, in whichever run: the rest is the next one's. */
 		sr->pass_started = goes_on(sr) ? checkpoint_started_at(sr->state.checkpoint) : run->started_at;
 		sr->scopes_used = write_plan_scopes(sr->plan);
-		sr->wanted = parents_wanted(run->job, sr->step);
+		sr->wanted = parents_deliveries(run->job, sr->step);
 		prepare_source(sr, problems);
 	}
 	MemoryContextSwitchTo(old);
@@ -289,6 +289,7 @@ begin_pass(RunContext *run, void *arg)
 	StepRun    *sr = arg;
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	CursorWindow bounds;
+	ListCell   *lc;
 
 	if (sr->windowed)
 	{
@@ -301,8 +302,11 @@ begin_pass(RunContext *run, void *arg)
 		checkpoint_read(sr);
 		run->shortfall.earlier |= sr->incomplete;
 	}
-	else if (sr->wanted != NIL)
-		parent_catalog_clear(run->record->id, sr->step->id);
+	else
+	{
+		foreach(lc, sr->wanted)
+			parent_catalog_clear(run->record->id, ((const ParentDelivery *) lfirst(lc))->to->id);
+	}
 	if (sr->has_origins && goes_on(sr))
 		rounds_take_up(sr);
 	else if (sr->has_origins)

@@ -119,7 +119,7 @@ struct StepRun
 	MemoryBudget budget;
 	bool		windowed;		/* incremental.step */
 	bool		done;			/* complete, in an earlier run that this one goes on with */
-	List	   *wanted;			/* of char *: columns that later steps ask for in requests */
+	List	   *wanted;			/* of ParentDelivery *: what later steps ask for in requests */
 	char	   *stage_relation; /* of a pass that has not ended, or NULL */
 	bool		stage_lost;		/* there is none that such a pass could go on with */
 

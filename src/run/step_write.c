@@ -185,8 +185,7 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 		run_note(run, psprintf("step \"%s\": " INT64_FORMAT " rows of step \"%s\" got no request, as they have no value in a column that it names",
 							   sr->step->id, sr->parents_left_out, request_plan_parent(sr->request_plan)->id));
 	if (place->parent_tokens != NIL)
-		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, request_plan_parent(sr->request_plan)->id,
-								  sr->step->id, place->parent_tokens);
+		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, sr->step->id, sr->step->id, place->parent_tokens);
 	put_state(sr, place, last);
 	run_write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -278,10 +277,17 @@ keep_parents(StepRun *sr, const ItemBatch *batch)
 {
 	Jsonb	  **rows;
 	int			nrows = write_plan_delivered(sr->plan, batch, sr->position, sr->scopes, &rows);
+	ListCell   *lc;
 
-	if (nrows > 0)
-		parent_catalog_add(sr->run->record->id, sr->step->id, sr->wanted, nrows, rows,
+	if (nrows == 0)
+		return;
+	foreach(lc, sr->wanted)
+	{
+		const ParentDelivery *delivery = lfirst(lc);
+
+		parent_catalog_add(sr->run->record->id, delivery->to->id, delivery->names, nrows, rows,
 						   sr->step->destination.mode == WRITE_PARALLEL);
+	}
 }
 
 /* Writes what was rejected, in the transaction of its batch. */

@@ -134,7 +134,7 @@ make_plan(RunContext *run, void *arg)
 				 errmsg("table %s has changed while it is written to", write_plan_table(sr->plan)),
 				 errdetail("What a parallel writer wants to know of the items is not what the run has read."),
 				 errhint("Run the job again.")));
-	sr->wanted = parents_wanted(run->job, sr->step);
+	sr->wanted = parents_deliveries(run->job, sr->step);
 	sr->concurrency = 1;
 	step_make_budget(sr);
 	MemoryContextSwitchTo(old);

@@ -265,7 +265,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 response.body = self.state.items.page(offset, limit, self.number(1000000, "count"))
             elif self.segments[:1] == ["apis"] and self.segments[1:2] and self.segments[1] in self.state.imitations:
                 self.state.imitations[self.segments[1]].answer(Call(self, self.segments[1]), response)
-            elif self.segments == ["echo"]:
+            elif self.segments[:1] == ["echo"]:
                 response.set_json([self.entry])
             else:
                 self.respond_records(response)

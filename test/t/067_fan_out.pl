@@ -1,0 +1,210 @@
+# Requests that are made of the rows of another step: where the rows come from (a query, a list, an API, with and without a
+# table), several in one request, three levels, pages of each, what fails, and kill -9 in the middle.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use JSON::PP ();
+use PostgreSQL::Test::Utils;
+use SampleApi;
+use Test::More;
+
+my $api = SampleApi->start;
+my $node = databite_node('main', conf => 'restart_after_crash = on');
+
+sub sql { return $node->safe_psql('postgres', shift); }
+
+sql('CREATE EXTENSION databite');
+
+# A step over the API.
+sub step
+{
+	my ($id, $parent, $source, $table, $transform, %more) = @_;
+	return {
+		id => $id,
+		($parent ? (dependsOn => [$parent]) : ()),
+		source => { type => 'api', %$source },
+		($table ? (destination => { type => 'database', ref $table ? %$table : (table => $table) }) : ()),
+		($transform ? (transform => $transform) : ()),
+		%more
+	};
+}
+
+sub job
+{
+	my ($id, @steps) = @_;
+	my %more = ref $steps[-1] eq 'ARRAY' ? @{ pop @steps } : ();
+	return { id => $id, steps => \@steps, %more };
+}
+
+# Schedules the job and has the worker run it.
+sub run
+{
+	my ($job) = @_;
+	$api->clear_requests;
+	schedule_job($node, 'postgres', $job);
+	return enqueue_and_wait($node, 'postgres', $job->{id});
+}
+
+sub completes
+{
+	my ($name, $job) = @_;
+	my $run = run($job);
+	is($run->{status}, 'completed', "$name: completed") or diag(explain($run));
+	return $run;
+}
+
+sub table
+{
+	my ($name, $columns) = @_;
+	sql("CREATE TABLE $name ($columns)");
+	return $name;
+}
+
+sub targets
+{
+	my ($path) = @_;
+	return join(' ', sort map { $_->{target} } @{ $api->requests($path) });
+}
+
+# Those of a step that only delivers what an API, a query or a list gives, and what they fetch.
+my $of_customer = { id => '{{item.id}}', customer_id => '{{item.customer_id}}' };
+
+subtest 'customers of a query' => sub
+{
+	sql('CREATE TABLE customer (id int, active boolean); INSERT INTO customer SELECT i, i % 10 = 0 FROM generate_series(1, 50) AS i;
+		INSERT INTO customer VALUES (10, true), (NULL, true)');
+	my $job = job('query',
+		step('active', undef, { type => 'sql', query => 'select id from customer where active' }),
+		step('orders', 'active', { url => $api->url('/customers/{{active.id}}/orders') }, table('query_orders', 'id int, customer_id int, of int'), { %$of_customer, of => '{{active.id}}' }));
+	my $run = completes('query', $job);
+	is(targets(), join(' ', map { "/customers/$_/orders" } 10, 20, 30, 40, 50), 'query: one request for each');
+	is("$run->{records_processed}|$run->{records_inserted}|$run->{records_unchanged}|$run->{pages}", '107|100|7|6',
+		'query: what was delivered counts as processed and unchanged');
+	like(join(' ', @{ $run->{notices} }), qr/1 rows? of step "active" got no request/, 'query: history tells of the one without a value');
+	is(sql('SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE customer_id = of) FROM query_orders'), '100|100|100', 'query: the rows');
+	is(sql('SELECT count(*) FROM databite.parent_row'), '0', 'query: what was delivered is gone');
+
+	my $result = row_of($node, 'postgres', "SELECT * FROM databite.execute_job('query', dry_run => true)");
+	is("$result->{status}|$result->{records_processed}|$result->{records_unchanged}", 'completed|107|7', 'query: a dry run');
+	is(sql(q(SELECT count(*) FILTER (WHERE step_id = 'active'), count(*) FILTER (WHERE step_id = 'orders'),
+			string_agg(DISTINCT target_row::text, ' ') FILTER (WHERE step_id = 'active') FROM databite.preview_job('query', 2))),
+		'2|2|{"id": 10} {"id": 20}', 'query: a preview shows both steps');
+
+	sql('UPDATE customer SET active = false');
+	$run = completes('nobody', $job);
+	is(targets() . "|$run->{records_processed}|$run->{requests}", '|0|0', 'nobody: no row, no request');
+	is(sql(q(SELECT count(*) FROM databite.preview_job('query'))), '0', 'nobody: nothing to preview');
+};
+
+subtest 'a list' => sub
+{
+	for my $list (
+		[ plain => 'value', [ 'eu', 'us', 'eu', 'a/b c?', "\x{e4}&=", '{{x}}' ] ],
+		[ objects => 'code', [ map { { code => $_ } } 'eu', 'us', 'eu', 'a/b c?', "\x{e4}&=", '{{x}}' ] ])
+	{
+		my ($id, $column, $items) = @$list;
+		completes($id, job($id,
+				{ id => 'regions', source => { type => 'inline', items => $items } },
+				step('region', 'regions',
+					{ url => $api->url("/echo/{{regions.$column}}"), method => 'POST', headers => { 'X-Region' => "r {{ regions.$column | url_encode }}" },
+						query => { q => "{{regions.$column}}" }, body => { list => ["{{regions.$column}}"], text => "in {{regions.$column}}" },
+						where => "{{ regions.$column != 'us' or true }}" },
+					table("list_$id", 'asked text, region text, body text'), { asked => "{{item.query}}", region => "{{regions.$column}}", body => '{{item.body}}' },
+					validation => { required => ['region'], region => "{{ regions.$column != 'us' }}" })));
+		is(sql(qq{SELECT count(*) FROM list_$id}), '4', "$id: each value once, and the one that validation refuses is not there");
+		is(sql(q(SELECT item ->> 'path' FROM databite.rejected_items)), '/echo/us', "$id: it is rejected");
+		sql('DELETE FROM databite.rejected_item');
+		is(targets(), join(' ', sort map { "/echo/$_->[0]?q=$_->[1]" } [ 'eu', 'eu' ], [ 'us', 'us' ],
+				[ 'a%2Fb%20c%3F', 'a%2Fb%20c%3F' ], [ '%C3%A4%26%3D', '%C3%A4%26%3D' ], [ '%7B%7Bx%7D%7D', '%7B%7Bx%7D%7D' ]),
+			"$id: values are encoded in the URL") or diag(targets());
+	}
+};
+
+subtest 'form and numbers' => sub
+{
+	completes('form', job('form',
+			{ id => 'numbers', source => { type => 'inline', items => [1] }, transform => { n => '{{ "12345678901234567890.10" | decimal }}', t => '{{item}}' } },
+			step('asked', 'numbers', { url => $api->url('/echo'), method => 'POST', body => { form => { n => '{{numbers.n}}', t => '{{numbers.t}}' } } },
+				table('form_asked', 'body text, n numeric'), { body => '{{item.body}}', n => '{{numbers.n}}' })));
+	is(sql('SELECT body FROM form_asked'), 'n=12345678901234567890.10&t=1', 'form: numbers keep their digits');
+};
+
+subtest 'an API that needs no table' => sub
+{
+	# customers in pages, of which the transform leaves out some, and validation others
+	my $run = completes('no_table', job('no_table',
+			step('customers', undef, { url => $api->url('/paging/offset/customers'), pagination => { type => 'offset', limit => 20 },
+					where => '{{ item.id > 5 }}' },
+				undef, { id => '{{ item.id | int }}', name => "{{ item.id == 7 ? skip : item.name }}" },
+				validation => { id => { max => 45 } }),
+			step('orders', 'customers', { url => $api->url('/orders'), query => { customer_id => '{{customers.id}}', page => 1, per_page => 3 } },
+				table('no_table_orders', 'id int, customer_id int, name text'), { %$of_customer, name => '{{customers.name}}' })));
+	is(scalar(@{ $api->requests('/orders') }), 39, 'no_table: one request for each that is left');
+	is(sql('SELECT count(*), count(DISTINCT customer_id), min(customer_id), max(customer_id), bool_or(customer_id = 7) FROM no_table_orders'),
+		'117|39|6|45|f', 'no_table: the rows');
+	is("$run->{records_processed}|$run->{records_inserted}|$run->{records_unchanged}|$run->{records_rejected}", '167|117|45|5', 'no_table: the counts');
+	is($run->{records_skipped}, 6, 'no_table: and those that were dropped or skipped');
+	is(sql(q(SELECT count(*), min(step), min("column") FROM databite.rejected_items WHERE job_id = 'no_table')), '5|customers|id', 'no_table: rejected items are kept');
+	my $result = row_of($node, 'postgres', "SELECT * FROM databite.replay_rejected('no_table')");
+	is("$result->{status}|$result->{records_processed}", 'completed|0', 'no_table: and are not replayed, as no request would come of it');
+	is(sql(q(SELECT count(*) FROM databite.rejected_items WHERE job_id = 'no_table')), '5', 'no_table: they stay');
+};
+
+subtest 'each value once, whatever else later steps name' => sub
+{
+	completes('two_children', job('two_children',
+			{ id => 'pairs', source => { type => 'inline', items => [ { a => 1, b => 1 }, { a => 1, b => 2 }, { a => 2, b => 2 } ] } },
+			step('of_a', 'pairs', { url => $api->url('/echo/a/{{pairs.a}}') }, table('of_a', 'a int'), { a => '{{pairs.a}}' }),
+			step('of_both', 'pairs', { url => $api->url('/echo/ab/{{pairs.a}}/{{pairs.b}}') }, table('of_both', 'a int'), { a => '{{pairs.a}}' })));
+	is(targets(), '/echo/a/1 /echo/a/2 /echo/ab/1/1 /echo/ab/1/2 /echo/ab/2/2', 'two_children: each step asks once for what it names');
+};
+
+subtest 'three levels' => sub
+{
+	completes('three', job('three',
+			{ id => 'regions', source => { type => 'inline', items => [ { code => 'eu', n => 1 }, { code => 'us', n => 3 } ] } },
+			step('customers', 'regions', { url => $api->url('/customers'), query => { page => '{{regions.n}}', per_page => 1 } }, undef,
+				{ id => '{{item.id}}', region => '{{regions.code}}', name => '{{item.name}}' }),
+			step('orders', 'customers', { url => $api->url('/customers/{{customers.id}}/orders'), query => { page => 1, per_page => 2 } },
+				table('three_orders', 'id int, customer_id int, region text'), { id => '{{item.id}}', customer_id => '{{customers.id}}', region => '{{customers.region}}' }),
+			step('details', 'orders', { url => $api->url('/echo/{{orders.id}}') },
+				table('three_details', 'id int, region text'),
+				{ id => '{{orders.id}}', region => '{{orders.region}}' })));
+	is(sql('SELECT string_agg(DISTINCT region || customer_id, $$ $$), count(*) FROM three_orders'), 'eu1 us3|4', 'three: the children');
+	is(sql('SELECT count(*) FROM three_details d JOIN three_orders o USING (id, region)'), '4', 'three: the grandchildren');
+};
+
+subtest 'several rows in one request' => sub
+{
+	my $run = completes('batches', job('batches',
+			step('customers', undef, { url => $api->url('/customers') }, undef, { id => '{{item.id}}', name => '{{item.name}}' }),
+			step('orders', 'customers', { url => $api->url('/paging/offset/orders'), batchParents => 20, query => { customer_id => '{{customers.id}}' },
+					pagination => { type => 'offset', limit => 150 } },
+				'batches_orders', $of_customer)));
+	my %asked;
+	for my $request (@{ $api->requests('/paging/offset/orders') })
+	{
+		my $ids = $request->{query}{customer_id};
+		$asked{ ref $ids ? join(',', @$ids) : $ids }++;
+	}
+	is_deeply(\%asked, { join(',', 1 .. 20) => 3, join(',', 21 .. 40) => 3, join(',', 41 .. 50) => 2 }, 'batches: three listings, each with its pages')
+	  or diag(explain(\%asked));
+	is(sql('SELECT count(*), count(DISTINCT id) FROM batches_orders'), '1000|1000', 'batches: the rows');
+
+	completes('arrays', job('arrays',
+			{ id => 'codes', source => { type => 'inline', items => [ map { { n => $_, code => "c$_", other => $_ == 2 ? undef : $_ } } 1 .. 5 ] } },
+			step('all', 'codes', { url => $api->url('/echo/{{ codes.code | join(",") }}'), method => 'POST', batchParents => 2,
+					query => { n => ['{{codes.n}}'], text => '{{ codes.n | join("+") }}', other => '{{codes.other}}' },
+					body => { ids => '{{codes.n}}', names => '{{codes.code}}', first => '{{codes.code[0]}}' } },
+				table('arrays_all', 'body text'), { body => '{{item.body}}' }),
+			step('form', 'codes', { url => $api->url('/echo/form'), method => 'POST', batchParents => 100, body => { form => { n => '{{codes.n}}' } } },
+				table('arrays_form', 'body text'), { body => '{{item.body}}' })));
+	is(targets(), '/echo/c1%2Cc3?n=1&n=3&text=1%2B3&other=1&other=3 /echo/c4%2Cc5?n=4&n=5&text=4%2B5&other=4&other=5 /echo/form',
+		'arrays: a row without a value is in none') or diag(targets());
+	is(sql(q(SELECT body::jsonb FROM arrays_all WHERE body::text LIKE '%c1%')), '{"ids": [1, 3], "first": "c1", "names": ["c1", "c3"]}', 'arrays: in a body');
+	is(sql('SELECT body FROM arrays_form'), 'n=1&n=2&n=3&n=4&n=5', 'arrays: in a form');
+};
+
+done_testing();
