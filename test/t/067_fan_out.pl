@@ -84,7 +84,7 @@ subtest 'customers of a query' => sub
 		'query: what was delivered counts as processed and unchanged');
 	like(join(' ', @{ $run->{notices} }), qr/1 rows? of step "active" got no request/, 'query: history tells of the one without a value');
 	is(sql('SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE customer_id = of) FROM query_orders'), '100|100|100', 'query: the rows');
-	is(sql('SELECT count(*) FROM databite.parent_row'), '0', 'query: what was delivered is gone');
+	is(sql(q(SELECT count(*) FROM databite.parent_row WHERE job_id = 'query')), '0', 'query: what was delivered is gone');
 
 	my $result = row_of($node, 'postgres', "SELECT * FROM databite.execute_job('query', dry_run => true)");
 	is("$result->{status}|$result->{records_processed}|$result->{records_unchanged}", 'completed|107|7', 'query: a dry run');
@@ -205,6 +205,135 @@ subtest 'several rows in one request' => sub
 		'arrays: a row without a value is in none') or diag(targets());
 	is(sql(q(SELECT body::jsonb FROM arrays_all WHERE body::text LIKE '%c1%')), '{"ids": [1, 3], "first": "c1", "names": ["c1", "c3"]}', 'arrays: in a body');
 	is(sql('SELECT body FROM arrays_form'), 'n=1&n=2&n=3&n=4&n=5', 'arrays: in a form');
+};
+
+subtest 'each has pages of its own' => sub
+{
+	for my $paging (
+		[ cursor => { type => 'cursor', cursorPath => 'next_cursor', cursorParam => 'cursor', hasMorePath => 'has_more', limit => 7, limitParam => 'limit' } ],
+		[ link => { type => 'link' }, '&per_page=7' ],
+		[ next_url => { type => 'next_url', nextUrlPath => 'next' }, '&limit=7' ],
+		[ offset => { type => 'offset', limit => 7 } ])
+	{
+		my ($name, $pagination, $more) = @$paging;
+		my $table = table("pages_$name", 'id int, customer_id int, page int');
+		completes($name, job("pages_$name",
+				{ id => 'customers', source => { type => 'sql', query => 'SELECT i AS id FROM generate_series(1, 9) AS i' } },
+				step('orders', 'customers', { url => $api->url("/paging/$name/orders?customer_id={{customers.id}}" . ($more // '')), pagination => $pagination },
+					$table, { %$of_customer, page => '{{page.number}}' })));
+		is(sql("SELECT count(*), count(DISTINCT id), count(DISTINCT customer_id), max(page) FROM $table"), '180|180|9|3', "$name: the rows");
+	}
+};
+
+subtest 'rows that are deleted by what the parent says' => sub
+{
+	sql('CREATE TABLE kept (id int PRIMARY KEY, customer_id int); INSERT INTO kept SELECT i FROM generate_series(1, 60) AS i');
+	my $run = completes('deletes', job('deletes',
+			{ id => 'customers', source => { type => 'inline', items => [ { id => 1, gone => JSON::PP::true }, { id => 2, gone => JSON::PP::false } ] } },
+			step('orders', 'customers', { url => $api->url('/customers/{{customers.id}}/orders') },
+				{ table => 'kept', deletes => { mode => 'hard', when => '{{ customers.gone }}' } }, $of_customer)));
+	is("$run->{records_deleted}|" . sql('SELECT count(DISTINCT customer_id), min(customer_id) FROM kept'),
+		sql('SELECT count(*) FROM generate_series(1, 60) AS i WHERE i IN (' . join(',', map { $_->{id} } @{ $api->call('GET', '/customers/1/orders') }) . ')')
+		  . '|1|2', 'deletes: those of the customer who is gone, and of no other');
+};
+
+# Five customers of whom some cannot be had.
+sub with_faults
+{
+	my ($id, $faults, $source, %more) = @_;
+	sql("CREATE TABLE IF NOT EXISTS $id (id int, customer_id int); TRUNCATE $id");
+	return run(job($id,
+			{ id => 'customers', source => { type => 'inline', items => [ map { { id => $_, fault => $faults->{$_} // 'delay:0' } } 1 .. 5 ] } },
+			step('orders', 'customers', { url => $api->url('/customers/{{customers.id}}/orders?fault={{customers.fault}}'),
+					retry => { attempts => 2, delay => 1 }, %$source }, { table => $id, batchSize => 10 }, $of_customer),
+			[%more]));
+}
+
+subtest 'one that fails' => sub
+{
+	my @partial = (errorHandling => { strategy => 'partial_success' });
+
+	my $run = with_faults('fails', { 3 => 'status:404' }, {}, performance => { concurrency => 1 });
+	is("$run->{status}|$run->{error}{request}{status}|$run->{error}{step}", 'failed|404|orders', 'fail_fast: the run fails');
+	like($run->{error}{request}{url}, qr{/customers/3/orders}, 'fail_fast: and says for which');
+	is(sql('SELECT string_agg(DISTINCT customer_id::text, $$ $$) FROM fails'), '1 2', 'fail_fast: what came before it stays');
+
+	for my $fault ('status:404', 'status:500')
+	{
+		$run = with_faults('partial', { 3 => $fault }, {}, @partial);
+		is("$run->{status}|$run->{records_inserted}|$run->{error}{requests_failed}", 'partial|80|1', "$fault: the others go on");
+		like(join(' ', @{ $run->{notices} }), qr{a listing ended at page 1}, "$fault: history says so");
+	}
+	is(sql('SELECT string_agg(DISTINCT customer_id::text, $$ $$) FROM partial'), '1 2 4 5', 'partial: all but that one');
+
+	$run = with_faults('status', { 3 => 'status:404' }, { onStatus => { 404 => 'empty' } });
+	is("$run->{status}|$run->{records_inserted}", 'completed|80', 'onStatus: empty is no error');
+
+	$run = with_faults('none', { map { $_ => 'status:404' } 1 .. 5 }, {}, @partial);
+	is("$run->{status}|$run->{records_processed}|$run->{error}{requests_failed}", 'failed|5|5', 'none: what is only delivered makes no success');
+
+	sql('CREATE TABLE batch (id int, customer_id int)');
+	$run = run(job('batch',
+			{ id => 'customers', source => { type => 'inline', items => [ map { { id => $_, fault => $_ == 4 ? 'status:500' : 'delay:0' } } 1 .. 5 ] } },
+			step('orders', 'customers', { url => $api->url('/orders?fault={{ customers.fault | join(",") }}'), query => { customer_id => '{{customers.id}}' },
+					batchParents => 2, retry => { attempts => 1 } }, 'batch', $of_customer),
+			[@partial]));
+	is("$run->{status}|$run->{records_inserted}|$run->{error}{requests_failed}|" . sql('SELECT string_agg(DISTINCT customer_id::text, $$ $$) FROM batch'),
+		'partial|60|1|1 2 5', 'batch: one that fails is recorded, and the others go on');
+};
+
+sub kill_runner
+{
+	my ($id, $at) = @_;
+	wait_for_sql($node, 'postgres',
+		"SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
+			SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
+			WHERE r.job_id = '$id') AS x");
+	my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$id'");
+	kill 'KILL', $pid;
+	ok(wait_for_server($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)"), "$id: killed behind $at items, and the server is back");
+	return;
+}
+
+# Without a key: what is asked for again must be what was asked for before.
+subtest 'killed in the middle of batches' => sub
+{
+	my $table = table('killed', 'id int, customer_id int');
+	$api->clear_requests;
+	schedule_job($node, 'postgres', job('killed',
+			{ id => 'customers', source => { type => 'sql', query => 'SELECT CASE WHEN i % 10 > 0 THEN i - i / 10 END AS id FROM generate_series(1, 55) AS i ORDER BY i' } },
+			step('orders', 'customers', { url => $api->url('/paging/offset/orders?size=5000&fault=delay:15'), query => { customer_id => '{{customers.id}}' },
+					batchParents => 3, pagination => { type => 'offset', limit => 20 } },
+				{ table => $table, mode => 'insert', batchSize => 30 }, $of_customer)));
+	sql("SELECT databite.enqueue_job('killed')");
+	kill_runner('killed', 1000);
+	kill_runner('killed', 3000);
+	wait_for_runs($node, 'postgres', 'killed', 1);
+	is(sql('SELECT count(*), count(DISTINCT id), min(id), max(id) FROM killed'), '5000|5000|1|5000', 'killed: exactly the right rows');
+	is(sql(q(SELECT sum(records_inserted), count(*) FILTER (WHERE status = 'crashed') FROM databite.runs WHERE job_id = 'killed')), '5000|2', 'killed: each counted once');
+	my %asked;
+	$asked{ ref $_->{query}{customer_id} ? join(',', @{ $_->{query}{customer_id} }) : $_->{query}{customer_id} }++ for @{ $api->requests('/paging/offset/orders') };
+	is(join(' ', sort keys %asked), join(' ', sort map { join(',', grep { $_ <= 50 } $_ .. $_ + 2) } map { 3 * $_ + 1 } 0 .. 16), 'killed: always in the same batches');
+	is(sql(q(SELECT count(*) FROM databite.parent_row WHERE job_id = 'killed')), '0', 'killed: nothing is left behind');
+};
+
+subtest 'killed while a step without a destination reads' => sub
+{
+	my $table = table('delivered', 'body jsonb');
+	$api->clear_requests;
+	schedule_job($node, 'postgres', job('delivering',
+			step('customers', undef, { url => $api->url('/paging/offset/customers?size=3000&fault=delay:10'), pagination => { type => 'offset', limit => 25 } },
+				undef, { id => '{{item.id}}' }),
+			step('all', 'customers', { url => $api->url('/echo'), method => 'POST', batchParents => 1000, body => { ids => '{{customers.id}}' } },
+				{ table => $table, mode => 'insert' }, { body => '{{item.body}}' })));
+	sql("SELECT databite.enqueue_job('delivering')");
+	kill_runner('delivering', 700);
+	kill_runner('delivering', 1700);
+	wait_for_runs($node, 'postgres', 'delivering', 1);
+	is(sql(q(SELECT count(*), count(DISTINCT id) FROM delivered, jsonb_array_elements((body #>> '{}')::jsonb -> 'ids') AS id)), '3000|3000',
+		'delivering: each of them once');
+	is(sql(q(SELECT sum(records_processed), sum(records_unchanged), sum(records_inserted) FROM databite.runs WHERE job_id = 'delivering')),
+		'3003|3000|3', 'delivering: and counted once');
 };
 
 done_testing();
