@@ -78,6 +78,9 @@ delivered_plan_target(WritePlan *plan, ProblemList *problems)
 
 	rules_check(step, problems);
 	columns = step->has_transform ? columns_of_transform(step, NULL, NULL, &undecided, problems) : columns_of_delivery(step, problems);
+	if (columns == NIL && list_length(problems->problems) == before)
+		problem_add(problems, ERRCODE_UNDEFINED_COLUMN, step->pointer, NULL,
+					"it cannot be told what later steps name of step \"%s\"", step->id);
 	if (list_length(problems->problems) > before)
 		return false;
 	plan->name = step->id;

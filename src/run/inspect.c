@@ -62,6 +62,7 @@ static const char *const target_parts[] = {
 	"destination/type", "destination/table", "destination/schema", "destination/mode", "destination/key", NULL
 };
 
+static bool columns_are_known(const JobStep *step);
 static void inspect_target(const JobStep *step, ProblemList *problems);
 static void inspect_query(const JobStep *step, ProblemList *problems);
 static void inspect_bounds(const JobStep *step, int scopes, const char *part, ProblemList *problems);
@@ -109,7 +110,7 @@ inspect_check(const Job *job, ProblemList *problems)
 	{
 		const JobStep *step = lfirst(lc);
 		bool		has_transform = part_is_right(step, "transform", problems);
-		bool		has_target = has_transform && parts_are_right(step, target_parts, problems);
+		bool		has_target = has_transform && parts_are_right(step, target_parts, problems) && columns_are_known(step);
 
 		if (step->source.type == SOURCE_API && parts_are_right(step, request_parts, problems))
 			inspect_source(step, problems);
@@ -135,6 +136,13 @@ inspect_check(const Job *job, ProblemList *problems)
 			}
 		}
 	}
+}
+
+/* Where they are what later steps name, those may be wrong, which is said of them. */
+static bool
+columns_are_known(const JobStep *step)
+{
+	return !step->destination.none || step->has_transform || step->delivers != NIL;
 }
 
 /* What the step writes, and of which items. */
@@ -351,8 +359,9 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 	listing = step_sketch(run, step, placeholders(run, step), true);
 	request = listing_request(listing);
 	if (listing->parent != NULL && step->source.batch_parents > 0)
-		lines = lappend(lines, psprintf("  for every %d rows of step %s", step->source.batch_parents,
-										request_plan_parent(listing->sr->request_plan)->id));
+		lines = lappend(lines,
+						psprintf("  for every %d rows of step %s", step->source.batch_parents,
+								 request_plan_parent(listing->sr->request_plan)->id));
 	else if (listing->parent != NULL)
 		lines = lappend(lines, psprintf("  for each row of step %s", request_plan_parent(listing->sr->request_plan)->id));
 	lines = lappend(lines, psprintf("  %s %s", request->method, request->url));

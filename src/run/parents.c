@@ -32,7 +32,8 @@ typedef struct ItemCheck
 static Wanted wanted_of(const Job *job, const JobStep *step);
 static void want_fields(const JobStep *later, const JobValue *value, void *arg);
 static List *add_name(List *names, const char *name);
-static void problem_two_steps(const JobStep *step, const JobStep *first, const JobStep *second, ProblemList *problems);
+static void problem_two_steps(const JobStep *step, const TemplateParentField *first, const TemplateParentField *second,
+							  ProblemList *problems);
 static void check_value(const JobStep *step, const JobValue *value, void *arg);
 static void check_filled(const JobStep *parent, const char *column, const char *pointer, ProblemList *problems);
 static bool step_fills(const JobStep *step, const char *column);
@@ -99,6 +100,7 @@ parents_of_request(const JobStep *step, const List *fields, ProblemList *problem
 {
 	char	   *pointer = psprintf("%s/source", step->pointer);
 	const JobStep *parent = NULL;
+	const TemplateParentField *last = NULL;
 	ListCell   *lc;
 
 	foreach(lc, fields)
@@ -106,8 +108,9 @@ parents_of_request(const JobStep *step, const List *fields, ProblemList *problem
 		const TemplateParentField *field = lfirst(lc);
 
 		if (parent != NULL && field->step != parent)
-			problem_two_steps(step, parent, field->step, problems);
+			problem_two_steps(step, last, field, problems);
 		parent = field->step;
+		last = field;
 		check_filled(parent, field->name, pointer, problems);
 		if (field->member && step->source.batch_parents > 0)
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
@@ -136,14 +139,13 @@ parents_check_query(const JobStep *step, ProblemList *problems)
 	const JobValue *query = &step->source.sql_query;
 	List	   *fields = named_fields(step, query, problem_list_create(CurrentMemoryContext));
 	const JobStep *parent;
+	const char *hint;
 
 	if (fields == NIL)
 		return true;
 	parent = ((const TemplateParentField *) linitial(fields))->step;
-	problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, query->pointer,
-				parent->destination.none
-				? psprintf("Write what \"%s\" reads into the query.", parent->id)
-				: psprintf("Join the table of \"%s\" in the query.", parent->id),
+	hint = parent->destination.none ? "Write what \"%s\" reads into the query." : "Join the table of \"%s\" in the query.";
+	problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, query->pointer, psprintf(hint, parent->id),
 				"a query is run once, and not for each row of step \"%s\"", parent->id);
 	return false;
 }
@@ -199,28 +201,29 @@ add_name(List *names, const char *name)
 
 /* Where one of them comes before the other, that can take what is wanted along. */
 static void
-problem_two_steps(const JobStep *step, const JobStep *first, const JobStep *second, ProblemList *problems)
+problem_two_steps(const JobStep *step, const TemplateParentField *first, const TemplateParentField *second,
+				  ProblemList *problems)
 {
-	const JobStep *before = NULL;
+	const TemplateParentField *before = NULL;
 	const JobStep *middle = NULL;
 	const char *hint = "Have one of them depend on the other and fill a column with what is wanted of that.";
 
-	if (list_member_ptr(first->parents, second))
+	if (list_member_ptr(first->step->parents, second->step))
 	{
 		before = second;
-		middle = first;
+		middle = first->step;
 	}
-	else if (list_member_ptr(second->parents, first))
+	else if (list_member_ptr(second->step->parents, first->step))
 	{
 		before = first;
-		middle = second;
+		middle = second->step;
 	}
 	if (middle != NULL)
-		hint = psprintf("Have step \"%s\" fill a column with what is wanted of \"%s\", as {{ %s.id }} in its transform, and name that column.",
-						middle->id, before->id, before->id);
+		hint = psprintf("Have step \"%s\" fill a column with {{ %s.%s }}, and name that column.",
+						middle->id, before->step->id, before->name);
 	problem_add(problems, ERRCODE_FEATURE_NOT_SUPPORTED, psprintf("%s/source", step->pointer), hint,
 				"a request can be made of the rows of one step only, not of both \"%s\" and \"%s\"",
-				first->id, second->id);
+				first->step->id, second->step->id);
 }
 
 /* A template over items sees the row that the request was made of, if there is one. */

@@ -37,6 +37,7 @@ static void finish_state(StepRun *sr);
 static void move_state(StepRun *sr);
 static void forget_contexts(StepRun *sr);
 static bool is_last_step(const StepRun *sr);
+static void note_left_out_parents(const StepRun *sr);
 static void note_no_table(const StepRun *sr);
 
 void
@@ -182,8 +183,7 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 	if (last && sr->left_out > 0)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (last && sr->parents_left_out > 0)
-		run_note(run, psprintf("step \"%s\": " INT64_FORMAT " rows of step \"%s\" got no request, as they have no value in a column that it names",
-							   sr->step->id, sr->parents_left_out, request_plan_parent(sr->request_plan)->id));
+		note_left_out_parents(sr);
 	if (place->parent_tokens != NIL)
 		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, sr->step->id, sr->step->id, place->parent_tokens);
 	put_state(sr, place, last);
@@ -493,4 +493,14 @@ note_no_table(const StepRun *sr)
 	ereport(NOTICE,
 			(errmsg_internal("%s", notice)));
 	run_note(sr->run, notice);
+}
+
+static void
+note_left_out_parents(const StepRun *sr)
+{
+	int64		rows = sr->parents_left_out;
+
+	run_note(sr->run,
+			 psprintf("step \"%s\": no request was made of " INT64_FORMAT " %s of step \"%s\" without a value in a column that it names",
+					  sr->step->id, rows, rows == 1 ? "row" : "rows", request_plan_parent(sr->request_plan)->id));
 }

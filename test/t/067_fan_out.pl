@@ -82,7 +82,7 @@ subtest 'customers of a query' => sub
 	is(targets(), join(' ', map { "/customers/$_/orders" } 10, 20, 30, 40, 50), 'query: one request for each');
 	is("$run->{records_processed}|$run->{records_inserted}|$run->{records_unchanged}|$run->{pages}", '107|100|7|6',
 		'query: what was delivered counts as processed and unchanged');
-	like(join(' ', @{ $run->{notices} }), qr/1 rows? of step "active" got no request/, 'query: history tells of the one without a value');
+	like(join(' ', @{ $run->{notices} }), qr/no request was made of 1 row of step "active"/, 'query: history tells of the one without a value');
 	is(sql('SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE customer_id = of) FROM query_orders'), '100|100|100', 'query: the rows');
 	is(sql(q(SELECT count(*) FROM databite.parent_row WHERE job_id = 'query')), '0', 'query: what was delivered is gone');
 
