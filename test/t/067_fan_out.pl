@@ -92,6 +92,12 @@ subtest 'customers of a query' => sub
 			string_agg(DISTINCT target_row::text, ' ') FILTER (WHERE step_id = 'active') FROM databite.preview_job('query', 2))),
 		'2|2|{"id": 10} {"id": 20}', 'query: a preview shows both steps');
 
+	for my $way ("SELECT databite.execute_job('query')", "CALL databite.run_job('query')")
+	{
+		sql("TRUNCATE query_orders; $way");
+		is(sql('SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE customer_id = of) FROM query_orders'), '100|100|100', "query: $way");
+	}
+
 	sql('UPDATE customer SET active = false');
 	$run = completes('nobody', $job);
 	is(targets() . "|$run->{records_processed}|$run->{requests}", '|0|0', 'nobody: no row, no request');
@@ -152,6 +158,16 @@ subtest 'an API that needs no table' => sub
 	is(sql(q(SELECT count(*) FROM databite.rejected_items WHERE job_id = 'no_table')), '5', 'no_table: they stay');
 };
 
+subtest 'what is wrong with an item' => sub
+{
+	my $run = completes('bad', job('bad',
+			{ id => 'numbers', source => { type => 'inline', items => [ '1', 'x', '3' ] }, transform => { n => '{{ item | int }}' } },
+			step('asked', 'numbers', { url => $api->url('/echo/{{numbers.n}}') }, table('bad_asked', 'n int'), { n => '{{numbers.n}}' }),
+			[ errorHandling => { onItemError => 'log_and_continue' } ]));
+	is("$run->{records_processed}|$run->{records_rejected}|" . sql('SELECT string_agg(n::text, $$ $$ ORDER BY n) FROM bad_asked'), '5|1|1 3',
+		'bad: it is rejected, and the others are delivered');
+};
+
 subtest 'each value once, whatever else later steps name' => sub
 {
 	completes('two_children', job('two_children',
@@ -204,6 +220,8 @@ subtest 'several rows in one request' => sub
 	is(targets(), '/echo/c1%2Cc3?n=1&n=3&text=1%2B3&other=1&other=3 /echo/c4%2Cc5?n=4&n=5&text=4%2B5&other=4&other=5 /echo/form',
 		'arrays: a row without a value is in none') or diag(targets());
 	is(sql(q(SELECT body::jsonb FROM arrays_all WHERE body::text LIKE '%c1%')), '{"ids": [1, 3], "first": "c1", "names": ["c1", "c3"]}', 'arrays: in a body');
+	is(sql(q(SELECT count(*), min(item ->> 'target') FROM databite.preview_job('arrays', 4) WHERE step_id = 'all')),
+		'1|/echo/c1%2Cc3?n=1&n=3&text=1%2B3&other=1&other=3', 'arrays: a preview asks as a run would');
 	is(sql('SELECT body FROM arrays_form'), 'n=1&n=2&n=3&n=4&n=5', 'arrays: in a form');
 };
 
