@@ -316,5 +316,11 @@ expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided)
 			return sample_path_type(sample, expr->lone->path);
 		*undecided = true;
 	}
+	if (expr->context_path != NULL)
+	{
+		if (sample != NULL)
+			return sample_context_type(sample, expr->context_path);
+		*undecided = true;
+	}
 	return expr->type == UNKNOWNOID ? TEXTOID : expr->type;
 }

@@ -36,6 +36,7 @@ struct Sample
 	int			nitems;
 	Jsonb	  **items;			/* NULL: the item could not be read, its reason is reported when it is written */
 	char	  **texts;			/* the items as JSON text */
+	const List *contexts;		/* of ContextStretch * */
 };
 
 typedef struct SampleItem
@@ -46,6 +47,7 @@ typedef struct SampleItem
 
 static void read_all(void *arg);
 static void read_one(void *arg);
+static int	kinds_of(Jsonb *item, const JsonPath *path);
 static int	kinds_at(const Sample *sample, const JsonPath *path);
 static void add_keys(List **keys, const Sample *sample, int item);
 static bool has_new_key(const List *keys, Jsonb *object);
@@ -66,6 +68,7 @@ sample_read(const ItemBatch *batch, int path, const Marks *marks)
 	ErrorData  *error;
 
 	sample->nitems = batch->nitems;
+	sample->contexts = batch->contexts;
 	sample->items = palloc0(sizeof(Jsonb *) * Max(batch->nitems, 1));
 	sample->texts = palloc0(sizeof(char *) * Max(batch->nitems, 1));
 
@@ -118,6 +121,21 @@ sample_path_type(const Sample *sample, const JsonPath *path)
 	return type_of_kinds(kinds_at(sample, path));
 }
 
+Oid
+sample_context_type(const Sample *sample, const JsonPath *path)
+{
+	int			kinds = 0;
+	ListCell   *lc;
+
+	foreach(lc, sample->contexts)
+	{
+		const ItemContext *context = ((const ContextStretch *) lfirst(lc))->context;
+
+		kinds |= kinds_of(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(context->json))), path);
+	}
+	return type_of_kinds(kinds);
+}
+
 static int
 kinds_at(const Sample *sample, const JsonPath *path)
 {
@@ -125,21 +143,26 @@ kinds_at(const Sample *sample, const JsonPath *path)
 
 	for (int i = 0; i < sample->nitems; i++)
 	{
-		JsonbValue	root;
-
-		if (sample->items[i] == NULL)
-			continue;
-		if (JB_ROOT_IS_SCALAR(sample->items[i]))
-			root = *getIthJsonbValueFromContainer(&sample->items[i]->root, 0);
-		else
-		{
-			root.type = jbvBinary;
-			root.val.binary.data = &sample->items[i]->root;
-			root.val.binary.len = VARSIZE(sample->items[i]) - VARHDRSZ;
-		}
-		kinds |= walk_path(&root, path, 0);
+		if (sample->items[i] != NULL)
+			kinds |= kinds_of(sample->items[i], path);
 	}
 	return kinds;
+}
+
+static int
+kinds_of(Jsonb *item, const JsonPath *path)
+{
+	JsonbValue	root;
+
+	if (JB_ROOT_IS_SCALAR(item))
+		root = *getIthJsonbValueFromContainer(&item->root, 0);
+	else
+	{
+		root.type = jbvBinary;
+		root.val.binary.data = &item->root;
+		root.val.binary.len = VARSIZE(item) - VARHDRSZ;
+	}
+	return walk_path(&root, path, 0);
 }
 
 List *

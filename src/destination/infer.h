@@ -23,6 +23,9 @@ extern Sample *sample_read(const ItemBatch *batch, int path, const Marks *marks)
 /* The type of the values that the path leads to. */
 extern Oid	sample_path_type(const Sample *sample, const JsonPath *path);
 
+/* The same of what the items have in common with their pages. */
+extern Oid	sample_context_type(const Sample *sample, const JsonPath *path);
+
 /*
  * Columns (of TargetColumn *) for all keys of the items, or for those with a value that is not null, in the
  * order first seen.  Raises an error for an item that is no object.

@@ -88,6 +88,7 @@ static ItemBatch *fetch_items(Listing *listing, int max_items);
 static bool take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch);
 static void read_rows(Listing *listing, ItemBatch *batch);
 static void read_page(Listing *listing, ItemBatch *batch);
+static void complete_context(Listing *listing, bool whole);
 static void begin_page(Listing *listing);
 static bool judge_page(Listing *listing, bool readable);
 static bool judge_error(Listing *listing);
@@ -502,6 +503,9 @@ fetch_items(Listing *listing, int max_items)
 
 	listing->reader = step_reader(listing->sr->step, &listing->sr->budget, 1, paths, run->memory);
 	item_reader_begin(listing->reader, 0);
+	listing->context = palloc0(sizeof(ItemContext));
+	listing->context->json = step_context_json(listing, NULL);
+	item_batch_set_context(batch, listing->context);
 	switch (source->type)
 	{
 		case SOURCE_INLINE:
@@ -554,6 +558,7 @@ read_page(Listing *listing, ItemBatch *batch)
 	const char *data;
 	size_t		len;
 	bool		done = false;
+	bool		whole = false;
 
 	listing->fetch = fetch_start(listing->sr->run->client, listing_request(listing), &listing->sr->policy);
 	while (!done)
@@ -574,6 +579,7 @@ read_page(Listing *listing, ItemBatch *batch)
 			case FETCH_END:
 				begin_page(listing);
 				done = judge_page(listing, !listing->unreadable && item_reader_finish(listing->reader, batch) != ITEMS_ERROR);
+				whole = done;
 				break;
 			case FETCH_JUDGE:
 				done = judge_error(listing);
@@ -582,7 +588,19 @@ read_page(Listing *listing, ItemBatch *batch)
 				run_raise_source_error(fetch_error(listing->fetch));
 		}
 	}
+	complete_context(listing, whole);
 	fetch_close(listing->fetch);
+}
+
+/* What the transform sees of the response: its body, too, if all of the page has been read. */
+static void
+complete_context(Listing *listing, bool whole)
+{
+	const HttpResponse *response = fetch_response(listing->fetch);
+	size_t		len = 0;
+	const char *body = whole ? items_body(listing, !listing->unreadable, &len) : NULL;
+
+	listing->context->json = step_context_json(listing, response_scope_json(response, body, len));
 }
 
 /* Tells the reader what kind of body comes. */

@@ -31,7 +31,7 @@ static void append_key(StringInfo out, const char *key);
 static void append_index(StringInfo out, int index);
 static TemplateInput *find_input(TemplateCompile *compile, const AstNode *node,
 								 const TemplateInput *wanted);
-static JsonPath *copy_path(const JsonPath *path);
+static JsonPath *copy_path(const JsonPath *path, const TemplateInputs *inputs);
 
 void
 template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
@@ -86,6 +86,23 @@ template_is_item_path(const AstNode *node)
 {
 	return node->kind == AST_PATH && node->scope->kind == SCOPE_ITEM &&
 		steps_before_all(node->path) == node->path->nsteps;
+}
+
+JsonPath *
+template_context_path(const TemplateCompile *compile, const AstNode *node)
+{
+	const JsonPath *rest = node->path;
+	const char *id;
+	JsonPath	path;
+
+	if (node->kind != AST_PATH || node->scope->kind != SCOPE_PARENT || steps_before_all(rest) < rest->nsteps)
+		return NULL;
+	id = template_scope_parent(node->text, compile->compiler)->id;
+	path.nsteps = rest->nsteps + 1;
+	path.steps = palloc(path.nsteps * sizeof(JsonPathStep));
+	path.steps[0] = (JsonPathStep){.kind = PATH_KEY, .key = unconstify(char *, id), .keylen = strlen(id)};
+	memcpy(path.steps + 1, rest->steps, rest->nsteps * sizeof(JsonPathStep));
+	return copy_path(&path, compile->inputs);
 }
 
 /*
@@ -341,16 +358,18 @@ find_input(TemplateCompile *compile, const AstNode *node, const TemplateInput *w
 	old = MemoryContextSwitchTo(GetMemoryChunkContext(inputs));
 	input = palloc(sizeof(TemplateInput));
 	*input = *wanted;
-	input->path = copy_path(wanted->path);
+	input->path = copy_path(wanted->path, inputs);
 	input->name = psprintf("p%d", list_length(inputs->inputs) + 1);
 	inputs->inputs = lappend(inputs->inputs, input);
 	MemoryContextSwitchTo(old);
 	return input;
 }
 
+/* It lives as long as the inputs. */
 static JsonPath *
-copy_path(const JsonPath *path)
+copy_path(const JsonPath *path, const TemplateInputs *inputs)
 {
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(unconstify(TemplateInputs *, inputs)));
 	JsonPath   *copy = palloc(sizeof(JsonPath));
 
 	copy->nsteps = path->nsteps;
@@ -361,5 +380,6 @@ copy_path(const JsonPath *path)
 		if (path->steps[i].kind == PATH_KEY)
 			copy->steps[i].key = pstrdup(path->steps[i].key);
 	}
+	MemoryContextSwitchTo(old);
 	return copy;
 }

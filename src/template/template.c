@@ -150,6 +150,8 @@ write_root(TemplateCompile *compile, Oid want, TemplateExpr *expr)
 		return;
 	}
 
+	if (!decided && compile->compiler->in_batch)
+		expr->context_path = template_context_path(compile, root);
 	if (cast)
 		appendStringInfoString(compile->out, "CAST(");
 	template_compile_node(compile, root, expr->type);

@@ -71,6 +71,19 @@ sub targets
 # Those of a step that only delivers what an API, a query or a list gives, and what they fetch.
 my $of_customer = { id => '{{item.id}}', customer_id => '{{item.customer_id}}' };
 
+subtest 'the columns of a new table' => sub
+{
+	completes('new_table', job('new_table',
+			{ id => 'regions', source => { type => 'inline', items => [ { code => 'eu', n => 1, at => '2024-05-01T10:00:00Z', more => { a => 1 } } ] } },
+			step('customers', 'regions', { url => $api->url('/customers?page={{regions.n}}&per_page=2') }, 'new_table',
+				{ id => '{{item.id}}', code => '{{regions.code}}', n => '{{regions.n}}', at => '{{regions.at}}', more => '{{regions.more}}', a => '{{regions.more.a}}',
+					text => 'n {{regions.n}}' })));
+	is(sql(q(SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attname) FROM pg_attribute
+			WHERE attrelid = 'new_table'::regclass AND attnum > 0)),
+		'a bigint, at timestamp with time zone, code text, id bigint, more jsonb, n bigint, text text', 'new_table: types are those of the values');
+	is(sql(q(SELECT count(*) FROM new_table WHERE (code, n, a, text) = ('eu', 1, 1, 'n 1'))), '2', 'new_table: the rows');
+};
+
 subtest 'customers of a query' => sub
 {
 	sql('CREATE TABLE customer (id int, active boolean); INSERT INTO customer SELECT i, i % 10 = 0 FROM generate_series(1, 50) AS i;
@@ -91,6 +104,8 @@ subtest 'customers of a query' => sub
 	is(sql(q(SELECT count(*) FILTER (WHERE step_id = 'active'), count(*) FILTER (WHERE step_id = 'orders'),
 			string_agg(DISTINCT target_row::text, ' ') FILTER (WHERE step_id = 'active') FROM databite.preview_job('query', 2))),
 		'2|2|{"id": 10} {"id": 20}', 'query: a preview shows both steps');
+	is(sql(q(SELECT target_row FROM databite.preview_job('query', 1) WHERE step_id = 'orders')), '{"id": 10, "of": 10, "customer_id": 10}',
+		'query: with the row that the request is made of');
 
 	for my $way ("SELECT databite.execute_job('query')", "CALL databite.run_job('query')")
 	{
