@@ -16,6 +16,15 @@
 #include "run/step_data.h"
 #include "utils/fmgrprotos.h"
 
+/* What has been read for the next requests. */
+typedef struct Reading
+{
+	List	   *rows;			/* of ParentRow *: those that have values */
+	int64		after;			/* the number of the last one */
+	int			left_out;		/* so many without since */
+} Reading;
+
+static int	read_rows(const StepRun *sr, int max_rows, Reading *reading);
 static List *make_requests(const List *rows, const List *names, int batch, bool all);
 static ParentRow *merge(const List *rows, const List *names);
 static bool has_values(const char *json, const List *names);
@@ -25,42 +34,47 @@ static bool get_value(Jsonb *row, const char *name, JsonbValue *value);
 List *
 parent_rows_next(StepRun *sr)
 {
-	const List *names = request_plan_parent_columns(sr->request_plan);
-	const char *step = sr->step->id;
 	int			batch = Max(sr->step->source.batch_parents, 1);
 	int			max_rows = Max(sr->budget.parents / batch, 1) * batch;
-	int64		after = sr->next_parent;
-	int			left_out = 0;	/* since the last row that is not */
-	List	   *rows = NIL;
+	Reading		reading = {.after = sr->next_parent};
 
 	do
 	{
-		List	   *more = parent_catalog_get(sr->run->record->id, step, step, after, max_rows);
-		ListCell   *lc;
-
 		CHECK_FOR_INTERRUPTS();
-		sr->parents_done = list_length(more) < max_rows;
-		foreach(lc, more)
-		{
-			ParentRow  *row = lfirst(lc);
-
-			after = row->number;
-			if (has_values(row->json, names))
-			{
-				row->left_out = left_out;
-				left_out = 0;
-				rows = lappend(rows, row);
-				continue;
-			}
-			left_out++;
-			pfree(row->json);
-			pfree(row);
-		}
-		list_free(more);
-	} while (!sr->parents_done && list_length(rows) < batch);
+		sr->parents_done = read_rows(sr, max_rows, &reading) < max_rows;
+	} while (!sr->parents_done && list_length(reading.rows) < batch);
 	if (sr->parents_done)
-		sr->parents_left_out += left_out;
-	return make_requests(rows, names, sr->step->source.batch_parents, sr->parents_done);
+		sr->parents_left_out += reading.left_out;
+	return make_requests(reading.rows, request_plan_parent_columns(sr->request_plan), sr->step->source.batch_parents,
+						 sr->parents_done);
+}
+
+/* Returns how many rows there were. */
+static int
+read_rows(const StepRun *sr, int max_rows, Reading *reading)
+{
+	const List *names = request_plan_parent_columns(sr->request_plan);
+	const char *step = sr->step->id;
+	List	   *more = parent_catalog_get(sr->run->record->id, step, step, reading->after, max_rows);
+	ListCell   *lc;
+
+	foreach(lc, more)
+	{
+		ParentRow  *row = lfirst(lc);
+
+		reading->after = row->number;
+		if (has_values(row->json, names))
+		{
+			row->left_out = reading->left_out;
+			reading->left_out = 0;
+			reading->rows = lappend(reading->rows, row);
+			continue;
+		}
+		reading->left_out++;
+		pfree(row->json);
+		pfree(row);
+	}
+	return list_length(more);
 }
 
 ParentRow *
