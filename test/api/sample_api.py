@@ -24,6 +24,7 @@ import urllib.parse
 import faults
 import imitations
 from imitations.base import Call
+from ledger import Ledgers, send_part
 from sample_data import Data, ReferenceItems
 
 BEARER = "test-token"
@@ -44,6 +45,7 @@ class Response:
         self.status = 200
         self.headers = {"Content-Type": "application/json; charset=utf-8"}
         self.body = b""
+        self.hold = None
 
     def set_json(self, value, status=200):
         self.status = status
@@ -91,6 +93,7 @@ class State:
         self.items = ReferenceItems(seed)
         self.counters = faults.Counters()
         self.imitations = imitations.create()
+        self.ledgers = Ledgers()
         self.connections = itertools.count(1)
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
@@ -176,7 +179,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.entry is not None:
             self.entry["status"] = response.status
         self.stop_counting()
-        if send:
+        if response.hold is not None:
+            send_part(self, response)
+        elif send:
             send[0](self, send[1], response)
         else:
             # In two pieces: joining them would copy the body of every page.
@@ -265,6 +270,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 response.body = self.state.items.page(offset, limit, self.number(1000000, "count"))
             elif self.segments[:1] == ["apis"] and self.segments[1:2] and self.segments[1] in self.state.imitations:
                 self.state.imitations[self.segments[1]].answer(Call(self, self.segments[1]), response)
+            elif self.segments[:1] == ["ledger"] and len(self.segments) == 2:
+                self.state.ledgers.answer(self, self.segments[1], response)
             elif self.segments[:1] == ["echo"]:
                 response.set_json([self.entry])
             else:
@@ -413,6 +420,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             response.set_json(self.state.data.state())
         elif name == "_apis" and self.segments[1:2] and self.segments[1] in self.state.imitations:
             self.imitation_control(self.state.imitations[self.segments[1]], response)
+        elif name == "_ledger" and self.segments[1:]:
+            request = json.loads(self.body) if self.body else {}
+            response.set_json(self.state.ledgers.control(self.command, self.segments[1:], request))
         elif name == "_warm":
             count, limit = self.number(1000000, "count"), self.number(1000, "limit")
             size = sum(len(self.state.items.page(offset, limit, count)) for offset in range(0, count, limit))
