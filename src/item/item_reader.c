@@ -98,6 +98,8 @@ item_reader_begin(ItemReader *reader, int64 skip)
 	reader->text_left = 0;
 	reader->fingerprint = 0;
 	reader->skip = skip;
+	reader->skipped = 0;
+	reader->differs = false;
 	reader->count = 0;
 	reader->position = 0;
 	reader->item_end = 0;
@@ -111,6 +113,19 @@ item_reader_begin(ItemReader *reader, int64 skip)
 	reader->hint[0] = '\0';
 	content_type_parse(NULL, &unknown);
 	(void) set_format(reader, &unknown);
+}
+
+void
+item_reader_expect(ItemReader *reader, uint64 fingerprint)
+{
+	reader->skipped = fingerprint;
+}
+
+bool
+item_reader_skipped_others(const ItemReader *reader)
+{
+	return reader->differs ||
+		(reader->skipped != 0 && reader->count == reader->skip && reader->fingerprint != reader->skipped);
 }
 
 void

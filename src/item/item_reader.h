@@ -138,6 +138,12 @@ extern ItemReader *item_reader_create(const ItemReaderOptions *options, MemoryCo
 /* Begins a new document; skip: that many items are read but not delivered (a page that is read again). */
 extern void item_reader_begin(ItemReader *reader, int64 skip);
 
+/* After that: the fingerprint that the items to be skipped had when they were delivered. */
+extern void item_reader_expect(ItemReader *reader, uint64 fingerprint);
+
+/* Were the items that have been skipped others than those?  False while not all have come. */
+extern bool item_reader_skipped_others(const ItemReader *reader);
+
 /*
  * Begins the same document anew (its transfer broke and was tried again): what was
  * delivered is skipped, and so is what was to be skipped, however early it broke.

@@ -257,6 +257,12 @@ reader_note_text(ItemReader *reader, const char *text, size_t len)
 {
 	uint64		length = len;
 
+	/* the first item behind those that are skipped */
+	if (unlikely(reader->skipped != 0) && reader->count == reader->skip)
+	{
+		reader->differs = reader->fingerprint != reader->skipped;
+		reader->skipped = 0;
+	}
 	if (len > reader->options.max_item_bytes)
 		reader->fingerprint = fingerprint_add(reader->fingerprint, (const char *) &length, sizeof(length));
 	else

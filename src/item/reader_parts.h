@@ -60,6 +60,8 @@ struct ItemReader
 	size_t		text_left;
 	uint64		fingerprint;
 	int64		skip;
+	uint64		skipped;		/* fingerprint of what is to be skipped, where that is known; 0: it is not */
+	bool		differs;		/* it was another */
 	int64		count;
 	int64		position;		/* in the body, of the bytes of the next push */
 	int64		item_end;		/* likewise, of the push in which an item has ended last */

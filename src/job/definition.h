@@ -78,7 +78,7 @@ typedef struct JobPagination
 	char	   *limit_param;	/* "limit"; page: sizeParam, NULL when not named */
 	int			start_page;		/* 1 */
 	char	   *page_param;		/* "page" */
-	JsonPath   *total_path;		/* offset: totalPath, or NULL */
+	JsonPath   *total_path;		/* offset, page: totalPath, or NULL */
 	JsonPath   *total_pages_path;	/* page: totalPagesPath, or NULL */
 	JsonPath   *cursor_path;	/* cursor, in the response; or NULL */
 	char	   *cursor_header;	/* cursor, a response header; or NULL */
@@ -87,6 +87,7 @@ typedef struct JobPagination
 	JsonPath   *has_more_path;	/* or NULL */
 	JsonPath   *next_url_path;	/* next_url */
 	JsonPath   *keyset_field;	/* keyset: of the item, "id" */
+	bool		ties_whole;		/* "ties": "whole": items with one keyset or restart field are never divided between pages */
 	List	   *allowed_origins;	/* link, next_url: of char *, "https://host[:port]" beside the source's own */
 	JobValue	stop_when;		/* over the response; text NULL: none */
 	int64		restart_after;	/* restart.items: the listing begins anew after so many items; 0: never */

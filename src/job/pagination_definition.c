@@ -49,6 +49,9 @@ static void read_restart(ProblemList *problems, const KeyRule *rule, struct json
 static void read_restart_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 							   const char *pointer, void *target);
 
+static void read_ties(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+					  const char *pointer, void *target);
+
 static const KeyRule pagination_rules[] = {
 	{.name = "type", .types = VALUE_STRING},
 	{.name = "limit", .types = VALUE_NUMBER, .parse = read_int, .variants = OFFSET | CURSOR | KEYSET,
@@ -57,7 +60,7 @@ static const KeyRule pagination_rules[] = {
 	FIELD(JobPagination, offset_param), .min = 1},
 	{.name = "limitParam", .types = VALUE_STRING, .parse = read_string, .variants = OFFSET | CURSOR | KEYSET,
 	FIELD(JobPagination, limit_param), .min = 1},
-	{.name = "totalPath", .types = VALUE_STRING, .parse = read_path, .variants = OFFSET,
+	{.name = "totalPath", .types = VALUE_STRING, .parse = read_path, .variants = OFFSET | PAGE,
 	FIELD(JobPagination, total_path)},
 	{.name = "pageSize", .types = VALUE_NUMBER, .parse = read_int, .variants = PAGE,
 	FIELD(JobPagination, limit), .min = 1, .max = MAX_BATCH_SIZE},
@@ -82,6 +85,7 @@ static const KeyRule pagination_rules[] = {
 	FIELD(JobPagination, has_more_path)},
 	{.name = "field", .types = VALUE_STRING, .parse = read_path, .variants = KEYSET,
 	FIELD(JobPagination, keyset_field)},
+	{.name = "ties", .types = VALUE_STRING, .parse = read_ties, .variants = KEYSET},
 	{.name = "nextUrlPath", .types = VALUE_STRING, .parse = read_path, .flags = KEY_REQUIRED, .variants = NEXT_URL,
 	FIELD(JobPagination, next_url_path)},
 	{.name = "allowedOrigins", .types = VALUE_ARRAY, .parse = read_origins, .variants = LINK | NEXT_URL,
@@ -103,6 +107,7 @@ static const KeyRule restart_rules[] = {
 	FIELD(JobPagination, restart_field)},
 	{.name = "param", .types = VALUE_STRING, .parse = read_string,
 	FIELD(JobPagination, restart_param), .min = 1},
+	{.name = "ties", .types = VALUE_STRING, .parse = read_ties},
 	{NULL}
 };
 
@@ -216,6 +221,21 @@ read_restart_items(ProblemList *problems, const KeyRule *rule, struct json_objec
 
 	if (read_bounded_int(problems, value, rule->min, rule->max, "\"items\"", pointer, &items))
 		*field = items;
+}
+
+/* "fail" or "whole" */
+static void
+read_ties(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+		  const char *pointer, void *target)
+{
+	JobPagination *pagination = target;
+	const char *text = json_object_get_string(value);
+
+	if (strcmp(text, "whole") == 0)
+		pagination->ties_whole = true;
+	else if (strcmp(text, "fail") != 0)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+					"\"ties\" must be \"fail\" or \"whole\"");
 }
 
 static JsonPath *

@@ -5,8 +5,10 @@
  * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text,
  *  "sync_token", "etag", "last_modified", "validators_for": text,
  *  "next_window": text, "next_parent": n, "columns": [text], "incomplete": true, "failed_window": text,
+ *  "shorter": true, "pages_changed": n, "clock_lead": n,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
  *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
+ *				  "items_print": text, "repeats": true, "bound": n,
  *				  "token_expired": true, "new_token": text, "split": true, "given_up": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
@@ -83,6 +85,7 @@ checkpoint_read(StepRun *sr)
 	const char *text = sr->state.checkpoint;
 	struct json_object *root;
 	struct json_object *list;
+	struct json_object *lead;
 	char	   *error;
 
 	if (!jsonc_parse(text, strlen(text), CHECKPOINT_DEPTH, sr->memory, &root, &error) ||
@@ -102,6 +105,10 @@ checkpoint_read(StepRun *sr)
 	sr->next_parent = number_of(root, "next_parent");
 	sr->incomplete = flag_of(root, "incomplete");
 	sr->failed_window = text_of(root, "failed_window");
+	sr->shorter = flag_of(root, "shorter");
+	sr->pages_changed = number_of(root, "pages_changed");
+	if (jsonc_get(root, "clock_lead", &lead))
+		sr->clock_lead = json_object_get_int64(lead);
 	sr->opened_first = true;
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 		read_listing(sr, json_object_array_get_idx(list, i));
@@ -133,6 +140,12 @@ checkpoint_place(StepRun *sr)
 	if (sr->incomplete)
 		appendStringInfoString(&json, ", \"incomplete\": true");
 	append_text(&json, "failed_window", sr->failed_window);
+	if (sr->shorter)
+		appendStringInfoString(&json, ", \"shorter\": true");
+	if (sr->pages_changed > 0)
+		appendStringInfo(&json, ", \"pages_changed\": %d", sr->pages_changed);
+	if (sr->clock_lead >= 0)
+		appendStringInfo(&json, ", \"clock_lead\": " INT64_FORMAT, sr->clock_lead);
 	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT, sr->next_parent);
 	append_columns(&json, sr);
 	appendStringInfoString(&json, ", \"listings\": [");
@@ -168,9 +181,15 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 {
 	appendStringInfo(json, "{\"page\": %s, \"items\": " INT64_FORMAT,
 					 listing->pager ? pager_state(listing->pager) : "null", items_delivered(listing));
+	if (items_delivered(listing) > 0 && items_print(listing) != 0)
+		appendStringInfo(json, ", \"items_print\": \"" UINT64_FORMAT "\"", items_print(listing));
 	append_member(json, "last", listing->last_value);
 	if (listing->last_is_number)
 		appendStringInfoString(json, ", \"last_is_number\": true");
+	if (listing->repeats)
+		appendStringInfoString(json, ", \"repeats\": true");
+	if (listing->bound != BOUND_UNKNOWN)
+		appendStringInfo(json, ", \"bound\": %d", listing->bound);
 	if (listing->window.from != NULL)
 	{
 		appendStringInfoString(json, ", \"window\": {\"from\": ");
@@ -231,6 +250,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	bool		has_parent;
 	struct json_object *value;
 	char	   *page = NULL;
+	char	   *print_text;
 	Listing    *whole = NULL;
 	Listing    *listing;
 
@@ -256,6 +276,10 @@ read_listing(StepRun *sr, struct json_object *object)
 
 	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, whole, page);
 	listing->skip = number_of(object, "items");
+	print_text = text_of(object, "items_print");
+	listing->skip_print = print_text != NULL ? strtou64(print_text, NULL, 10) : 0;
+	listing->repeats = flag_of(object, "repeats");
+	listing->bound = number_of(object, "bound");
 	listing->split = flag_of(object, "split");
 	listing->given_up = flag_of(object, "given_up");
 	listing->last_value = member_of(object, "last");

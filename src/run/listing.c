@@ -43,6 +43,8 @@ static bool judge_success(Listing *listing, bool readable);
 static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
 static void begin_smaller_page(Listing *listing);
+static void ask_again(Listing *listing);
+static void skip_delivered(Listing *listing);
 static void replace_token(Listing *listing, const char *message);
 static void begin_anew(Listing *listing);
 static void close_parts(Listing *whole);
@@ -102,7 +104,7 @@ listing_read(Listing *listing)
 			break;
 		case FETCH_RESTARTED:
 			/* Items that were taken stay; the new body gives them again. */
-			listing->skip = items_delivered(listing);
+			skip_delivered(listing);
 			forget_body(listing);
 			break;
 		case FETCH_END:
@@ -283,8 +285,10 @@ request_identity(const HttpRequest *request)
 static void
 begin_body(Listing *listing)
 {
-	if (!listing->reading)
-		items_begin(listing, http_header(fetch_response(listing->fetch), "Content-Type"));
+	if (listing->reading)
+		return;
+	changing_look_at_clock(listing);
+	items_begin(listing, http_header(fetch_response(listing->fetch), "Content-Type"));
 }
 
 /* The whole body has come. */
@@ -303,6 +307,11 @@ page_ended(Listing *listing)
 	if (judge_success(listing, readable))
 	{
 		items_check(listing, readable);
+		if (listing->skip > 0 && changing_wants_page_again(listing))
+		{
+			ask_again(listing);
+			return;
+		}
 		keep_page_state(listing);
 		advance(listing);
 	}
@@ -422,10 +431,28 @@ act(Listing *listing, ResponseAction action, const char *message)
 static void
 begin_smaller_page(Listing *listing)
 {
-	ItemContext *context = listing->context;
+	skip_delivered(listing);
+	listing->smaller = listing->skip > 0;
+	listing->rendered = NOT_RENDERED;
+	ask_again(listing);
+}
+
+/* The items of the page are not taken a second time when it is read again. */
+static void
+skip_delivered(Listing *listing)
+{
+	uint64		print = items_print(listing);
 
 	listing->skip = items_delivered(listing);
-	listing->rendered = NOT_RENDERED;
+	listing->skip_print = print;
+}
+
+/* Another request for the page. */
+static void
+ask_again(Listing *listing)
+{
+	ItemContext *context = listing->context;
+
 	close_page(listing);
 	listing->context = context;
 	listing_begin_page(listing);
@@ -466,6 +493,7 @@ begin_anew(Listing *listing)
 	close_parts(whole);
 	close_page(whole);
 	origins_forget_done(whole->sr);
+	changing_forget_keys(whole);
 	whole->skip = 0;
 	whole->rendered = NOT_RENDERED;
 	pager_restart(whole->pager);
@@ -616,12 +644,16 @@ advance(Listing *listing)
 	PagePosition position;
 	const char *hint;
 	const char *key = key_into_list(listing);
+	const char *problem = changing_key_problem(listing, &hint);
+	int64		total = pager_total_items(listing->pager);
 	PagerStatus status;
 
 	if (key != NULL)
 		raise_page_error(listing, ERRCODE_INVALID_PARAMETER_VALUE,
 						 psprintf("\"%s\" leads into the list of items", key),
 						 "what tells of the next page must stand outside of the list");
+	if (problem != NULL)
+		raise_page_error(listing, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, problem, hint);
 	result.envelope = item_reader_envelope(listing->reader, &result.envelope_len);
 	result.stop = response_rules_stop(sr->rules, sr->run, result.response, result.envelope, result.envelope_len);
 	status = pager_advance(listing->pager, &result);
@@ -632,6 +664,7 @@ advance(Listing *listing)
 		raise_page_error(listing, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, message, hint);
 	}
 	MemoryContextSwitchTo(old);
+	changing_look_at_total(listing, total);
 
 	/*
 	 * What broke in the middle may have given more items than this page has,
@@ -643,6 +676,9 @@ advance(Listing *listing)
 		listing->skip = 0;
 	else
 		listing->skip = Max(listing->skip - result.nitems, 0);
+	listing->skip_print = 0;
+	listing->smaller &= listing->skip > 0;
+	listing->retaken = 0;
 	sr->pages_done++;
 	close_page(listing);
 	if (status == PAGER_NEXT)
@@ -756,6 +792,7 @@ next_window(Listing *listing)
 	close_page(listing);
 	listing_set_window(listing, &next);
 	listing->skip = 0;
+	changing_forget_keys(listing);
 	listing->pager = NULL;		/* its position is that of another window */
 	MemoryContextReset(listing->pager_memory);
 	run_in_transaction(sr->run, render, listing);

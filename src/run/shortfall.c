@@ -26,7 +26,6 @@ static bool may_be_left_out(const StepRun *sr);
 static void leave_out(Listing *listing, ErrorData *error);
 static void note(const Listing *listing, const ErrorData *error);
 static void withdraw_items(Listing *listing);
-static void note_window(StepRun *sr, const Listing *listing);
 static char *with_counts(const char *json, const RunContext *run, const RunCounters *counters);
 
 void
@@ -96,7 +95,7 @@ leave_out(Listing *listing, ErrorData *error)
 	run_error_forget();
 	sr->incomplete = true;
 	withdraw_items(listing);
-	note_window(sr, listing);
+	shortfall_note_window(sr, listing);
 	listing_give_up(listing);
 }
 
@@ -130,9 +129,8 @@ withdraw_items(Listing *listing)
 	}
 }
 
-/* The cursor stays before the first window that was not read. */
-static void
-note_window(StepRun *sr, const Listing *listing)
+void
+shortfall_note_window(StepRun *sr, const Listing *listing)
 {
 	const char *from = listing->window.from;
 

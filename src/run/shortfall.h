@@ -15,6 +15,9 @@
  */
 extern void shortfall_try(Listing *listing, void (*work) (Listing *listing));
 
+/* The listing has not read all of its window: the cursor stays before the first such. */
+extern void shortfall_note_window(StepRun *sr, const Listing *listing);
+
 /* The first item that a run has rejected. */
 extern void shortfall_note_item(StepRun *sr, const RejectedRecord *record);
 

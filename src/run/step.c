@@ -68,6 +68,7 @@ step_run(RunContext *run, const JobStep *step)
 
 	sr->origin_memory = AllocSetContextCreate(memory, "databite origins", ALLOCSET_SMALL_SIZES);
 	sr->has_origins = step->destination.mode == WRITE_PARALLEL;
+	sr->clock_lead = -1;
 
 	step_watch(sr, "database");
 	if (sr->has_origins)
@@ -170,7 +171,7 @@ step_reader(const JobStep *step, const MemoryBudget *budget, int npaths, const J
 		.max_envelope_bytes = budget->envelope_bytes,
 		.format = is_api ? source->format : FORMAT_JSON,
 		.zip = source->zip,
-		.fingerprint = is_api && pagination_needs_fingerprint(&source->pagination),
+		.fingerprint = true,
 		.objects_only = !step->has_transform && source->where.text == NULL,
 	};
 
@@ -439,5 +440,6 @@ static void
 finish_items(Listing *listing)
 {
 	items_check(listing, items_finish(listing));
+	(void) changing_wants_page_again(listing);	/* it cannot be had again */
 	listing->sr->pages_done++;
 }

@@ -21,6 +21,7 @@
  *	step_stage.c	what a pass gathers before it is published
  *	step_parallel.c	the batch to parallel writers, in rounds
  *	step_origins.c	which items of the source those of the batch are
+ *	changing.c		what tells that the source has changed meanwhile
  *	checkpoint.c	the checkpoint as JSON
  */
 #ifndef DATABITE_STEP_DATA_H
@@ -50,6 +51,14 @@ typedef enum FlushStage
 	FLUSH_ITEMS,				/* the items */
 	FLUSH_COMMIT				/* all is done but the commit */
 } FlushStage;
+
+/* What a page gives that is asked for by the last item's value of a field (keyset, restart). */
+typedef enum KeyBound
+{
+	BOUND_UNKNOWN,
+	BOUND_FROM,					/* items from that value on: what has it comes again */
+	BOUND_BEHIND				/* items behind it */
+} KeyBound;
 
 typedef struct Listing
 {
@@ -86,10 +95,15 @@ typedef struct Listing
 	size_t		beginning_len;
 	int64		body_len;		/* so far, where somebody asks for its beginning */
 	int64		skip;			/* items of the page that are in the table already */
+	uint64		skip_print;		/* their fingerprint; 0: not known */
+	bool		smaller;		/* they came with a greater page than is asked for now */
+	int			retaken;		/* times that the page was asked for again, as they had changed */
 	Bitmapset  *fresh;			/* positions in the batch of those that came since, where a rule may say that it is no page */
 	int64		withdrawn;		/* of this try, as a rule has said that */
 	char	   *last_value;		/* pagination_watched_path in the last item, or NULL */
 	bool		last_is_number;
+	bool		repeats;		/* two items next to each other had one value */
+	KeyBound	bound;			/* what its pages begin with */
 	ItemContext *context;		/* of the items of this page, in all tries; NULL: no template asks for it, or none has come */
 	bool		context_complete;	/* it has the response, where the transform looks at that */
 } Listing;
@@ -144,6 +158,9 @@ struct StepRun
 	char	   *validators_for; /* the request that they belong to */
 	bool		unchanged;		/* 304: the source has nothing new */
 	int			left_out;		/* pages that a rule has left out */
+	int			pages_changed;	/* since some of their items were written */
+	bool		shorter;		/* a list has become shorter while it was read */
+	int64		clock_lead;		/* microseconds by which our clock may be ahead of the source's; -1: it has not told */
 
 	/* While items are read. */
 	uint32		turn;			/* whose bytes are looked at first */
@@ -340,6 +357,41 @@ extern int64 items_longest_pause(const StepRun *sr);
 
 /* False while something is in the batch of which it is not known yet whether, or with what, it is written. */
 extern bool items_may_be_written(const StepRun *sr);
+
+/* The fingerprint of the items that items_delivered counts; 0: not known. */
+extern uint64 items_print(const Listing *listing);
+
+/* changing.c */
+
+/* Items of the batch from that number on have just come: is the field unique by which pages are asked for? */
+extern void changing_look_at_keys(Listing *listing, int first);
+
+/* The page is complete: why pages may leave items out, or NULL. */
+extern const char *changing_key_problem(Listing *listing, const char **hint);
+
+/* Of another listing, or the same from its beginning. */
+extern void changing_forget_keys(Listing *listing);
+
+/* The page is complete, and before it the total was that (or -1). */
+extern void changing_look_at_total(Listing *listing, int64 before);
+
+/*
+ * The page is complete, and items of it were there already: true where it is to
+ * be asked for again, as those are not the same any more.
+ */
+extern bool changing_wants_page_again(Listing *listing);
+
+/* A response has begun: what it says of the source's clock. */
+extern void changing_look_at_clock(const Listing *listing);
+
+/*
+ * When the pass began, by the source's clock where ours is ahead; an upper bound
+ * of what was asked for (in the cursor's own form, or NULL), or that time where it is
+ * earlier; and the line in history for that.
+ */
+extern TimestampTz changing_pass_started(const StepRun *sr);
+extern const char *changing_bound(const StepRun *sr, const char *bound);
+extern void changing_note_clock(const StepRun *sr);
 
 /* step_memory.c */
 

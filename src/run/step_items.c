@@ -49,6 +49,7 @@ items_begin(Listing *listing, const char *content_type)
 	if (listing->reader == NULL)
 		listing->reader = open_reader(sr);
 	item_reader_begin(listing->reader, listing->skip);
+	item_reader_expect(listing->reader, listing->skip_print);
 	listing->reading = true;
 	bms_free(listing->fresh);
 	listing->fresh = NULL;
@@ -168,6 +169,14 @@ int64
 items_delivered(const Listing *listing)
 {
 	return listing->reading ? Max(item_reader_count(listing->reader) - listing->withdrawn, listing->skip) : listing->skip;
+}
+
+uint64
+items_print(const Listing *listing)
+{
+	if (!listing->reading || listing->withdrawn > 0 || item_reader_count(listing->reader) <= listing->skip)
+		return listing->skip_print;
+	return item_reader_fingerprint(listing->reader);
 }
 
 void
@@ -321,7 +330,10 @@ look_at_items(Listing *listing, int first)
 	if (sr->cursor_path >= 0)
 		look_at_cursor(listing, first);
 	if (sr->watched_path >= 0)
+	{
+		changing_look_at_keys(listing, first);
 		keep_last_value(listing);
+	}
 	if (response_rules_for_successes(sr->rules))
 	{
 		MemoryContext old = MemoryContextSwitchTo(sr->batch->context);

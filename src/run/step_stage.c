@@ -102,6 +102,10 @@ step_is_part(const StepRun *sr)
 						request_plan_parent(sr->request_plan)->id);
 	if (sr->incomplete)
 		return "a request failed, or a batch was given up";
+	if (sr->shorter)
+		return "the list has become shorter while it was read";
+	if (sr->pages_changed > 0)
+		return "a page has changed since some of its items were read";
 	if (sr->left_out > 0)
 		return psprintf("pages were left out: %d", sr->left_out);
 	if (sr->rejected > 0)
@@ -124,7 +128,7 @@ publish(StepRun *sr, WriteCounts *counts)
 {
 	if (sr->unchanged || sr->stage_relation == NULL)
 		return;
-	if (sr->left_out > 0 || sr->incomplete || is_bounded(sr) || parent_is_part(sr))
+	if (sr->left_out > 0 || sr->incomplete || sr->shorter || sr->pages_changed > 0 || is_bounded(sr) || parent_is_part(sr))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table %s cannot be replaced by a part of the listing: %s",

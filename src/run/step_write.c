@@ -398,6 +398,7 @@ save_windows(StepRun *sr, const char *finished)
 	CursorWindow bounds;
 
 	cursor_bounds(sr->cursor, &bounds);
+	finished = changing_bound(sr, finished);
 	if (finished != NULL && strcmp(finished, bounds.from) > 0 &&
 		(sr->state.cursor == NULL || strcmp(finished, sr->state.cursor) > 0))
 	{
@@ -412,7 +413,7 @@ finish_state(StepRun *sr)
 	const JobRecord *job = sr->run->record;
 	bool		partial = step_is_part(sr) != NULL;
 
-	if (sr->incomplete)
+	if (sr->incomplete || (sr->shorter && write_plan_is_upsert(sr->plan)))
 	{
 		/* What was not read is asked for again. */
 		state_catalog_forget_checkpoint(job->id, sr->step->id);
@@ -440,7 +441,7 @@ static void
 move_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
-	StepOutcome state = {.last_sync_time = sr->pass_started};
+	StepOutcome state = {.last_sync_time = changing_pass_started(sr)};
 	const JobIncremental *incremental = sr->step->source.incremental;
 	CursorWindow bounds;
 
@@ -448,13 +449,14 @@ move_state(StepRun *sr)
 	if (incremental != NULL && incremental->cursor_field != NULL && !sr->windowed)
 		state.cursor = cursor_seen(sr->cursor);
 	else
-		state.cursor = bounds.to;	/* NULL: it was asked for all that there was when the pass began */
-	if (sr->windowed && sr->state.cursor != NULL && strcmp(sr->state.cursor, bounds.to) > 0)
+		state.cursor = changing_bound(sr, bounds.to);	/* NULL: it was asked for all that there was when the pass began */
+	if (sr->windowed && sr->state.cursor != NULL && strcmp(sr->state.cursor, state.cursor) > 0)
 		state.cursor = sr->state.cursor;	/* the lag has grown */
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;
 	state.validators_for = sr->unchanged ? sr->state.validators_for : sr->validators_for;
+	changing_note_clock(sr);
 	state_catalog_finish(job->id, job->state_epoch, sr->step->id, &state);
 }
 
