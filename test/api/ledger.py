@@ -12,6 +12,7 @@ total      false: the total is not told
 clock      so many seconds the ledger's clock, which the header Date tells, is ahead (or, negative, behind)
 before     {"2": [change, ...]}: changes made just before the second request is answered
 hold       {"2": 5}: the second answer stops behind five items, until the client goes away or a change lets it break off
+late       [3, 4]: the answer at offset 3 is made when it is asked for, before the fourth request is answered, and sent behind that answer
 fail       {"2": 500}: the second request is answered with that status
 
 A change is {"put": [row, ...], "delete": [id, ...], "release": true (ends what is held)}, `POST /_ledger/NAME/change` makes one at once, `GET /_ledger/NAME` tells the
@@ -45,6 +46,8 @@ class Ledger:
     def set(self, options):
         self.options.update(options)
         self.requests = 0
+        self.asked = threading.Event()
+        self.overtaken = threading.Event()
 
     def now(self):
         return time.time() + self.options.get("clock", 0)
@@ -63,9 +66,14 @@ class Ledger:
         if change.get("release"):
             self.released.set()
 
-    def event(self, name):
-        """What an option has for the request that is being answered, or None."""
-        return self.options.get(name, {}).get(str(self.requests))
+    def event(self, name, number):
+        """What an option has for the request of that number, or None."""
+        return self.options.get(name, {}).get(str(number))
+
+    def waits(self, query):
+        """What a request that comes has to wait for before it is answered, or None."""
+        late = self.options.get("late")
+        return self.asked if late and self.requests == late[1] and query.get("offset") != str(late[0]) else None
 
     def sorted(self):
         sort = self.options.get("sort", "id")
@@ -153,12 +161,22 @@ class Ledgers:
         with self.lock:
             ledger = self.ledgers[name]
             ledger.requests += 1
-            for change in ledger.event("before") or []:
+            waits, number = ledger.waits(query), ledger.requests
+        if waits is not None:
+            waits.wait(MAX_SILENCE)
+        with self.lock:
+            for change in ledger.event("before", number) or []:
                 ledger.change(change)
             value, link = ledger.page(query, handler.route)
-            status, hold = ledger.event("fail"), ledger.event("hold")
+            status, hold = ledger.event("fail", number), ledger.event("hold", number)
             if "clock" in ledger.options:
                 response.headers["Date"] = email.utils.formatdate(int(ledger.now()), usegmt=True)
+        late = ledger.options.get("late")
+        if late and query.get("offset") == str(late[0]):
+            ledger.asked.set()
+            ledger.overtaken.wait(MAX_SILENCE)
+        elif late and number == late[1]:
+            response.sent = ledger.overtaken
         if status is not None:
             response.set_json({"error": "out of order"}, status)
             return

@@ -46,6 +46,7 @@ class Response:
         self.headers = {"Content-Type": "application/json; charset=utf-8"}
         self.body = b""
         self.hold = None
+        self.sent = None
 
     def set_json(self, value, status=200):
         self.status = status
@@ -187,6 +188,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             # In two pieces: joining them would copy the body of every page.
             self.send_bytes(response.head())
             self.send_bytes(response.body)
+        if response.sent is not None:
+            response.sent.set()
 
     def read_request(self):
         """Takes the request apart: path segments, query, directives and body; logs it."""

@@ -275,6 +275,24 @@ subtest 'a row that has been read is updated and moves' => sub {
 	}
 };
 
+# The second page has the old version of row 4, and comes behind the fourth, which has the new one.
+subtest 'an old version that overtakes a new one' => sub {
+	sql('CREATE TABLE versions (id int PRIMARY KEY, at int, note text)');
+	foreach ([ 2, {}, 4 ], [ 2, { newerBy => 'at' }, 20 ], [ 1, {}, 20 ])
+	{
+		my ($concurrency, $newer, $at) = @$_;
+		sql('TRUNCATE versions');
+		ledger(
+			rows => [ from_to(1, 12) ],
+			sort => 'at',
+			$concurrency > 1 ? (late => [ 3, 4 ]) : (),
+			before => { 4 => [ { put => [ [ 4, 20 ] ] } ] });
+		job('total', performance => { concurrency => $concurrency }, destination => { table => 'versions', %$newer });
+		run();
+		is(sql('SELECT at FROM versions WHERE id = 4'), $at, "$concurrency at once, " . encode_json($newer));
+	}
+};
+
 subtest 'a row that comes late' => sub {
 	foreach my $lookback (0, 5)
 	{
