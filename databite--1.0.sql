@@ -58,7 +58,8 @@ CREATE TABLE databite.run (
 	bytes_received pg_catalog.int8 NOT NULL DEFAULT 0,
 	total_items pg_catalog.int8,
 	notices pg_catalog.text[],
-	error pg_catalog.jsonb
+	error pg_catalog.jsonb,
+	resumed pg_catalog.int4 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE databite.run IS 'the queue, what runs now, and history';
 CREATE INDEX run_by_job ON databite.run (job_id, run_id);
@@ -292,7 +293,8 @@ SELECT r.run_id,
 	r.retries,
 	r.bytes_received,
 	r.notices,
-	r.error
+	r.error,
+	r.resumed
 FROM databite.run AS r
 WHERE pg_catalog.pg_has_role(r.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.runs IS 'runs of your jobs: waiting, going on, and history';

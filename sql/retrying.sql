@@ -15,7 +15,7 @@ BEGIN
 END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION refuse(2, '55000');
 SELECT coalesce(max(run_id), 0) AS before FROM databite.runs \gset
-CREATE VIEW history AS SELECT job_id, trigger, status, resumes IS NOT NULL AS resumes, records_inserted AS inserted, error ->> 'message' AS message
+CREATE VIEW history AS SELECT job_id, trigger, status, resumes IS NOT NULL AS resumes, resumed, records_inserted AS inserted, error ->> 'message' AS message
 FROM databite.runs WHERE run_id > :before ORDER BY run_id;
 
 SELECT databite.schedule_job('{"id": "again", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}]},
@@ -60,6 +60,30 @@ SELECT databite.schedule_job('{"id": "again", "source": {"type": "inline", "item
 	"errorHandling": {"strategy": "retry_with_backoff", "maxRetries": 3, "retryDelay": 1, "onFailure": "notify_admin"}}');
 CALL databite.run_job('again');
 SELECT * FROM history OFFSET 13;
+
+-- A run that inserts goes on where the one before stood, though nobody tries it again: history says so, and how often
+CREATE TABLE plain (id int);
+ALTER SEQUENCE tries RESTART;
+CREATE FUNCTION refuse_second() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.id = 2 AND nextval('tries') <= 2 THEN RAISE 'not yet' USING ERRCODE = '55000'; END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION refuse_second();
+SELECT databite.schedule_job('{"id": "plain", "source": {"type": "inline", "items": [{"id": 1}, {"id": 2}, {"id": 3}]},
+	"destination": {"type": "database", "table": "plain", "mode": "insert", "batchSize": 1}}');
+\set VERBOSITY terse
+CALL databite.run_job('plain');
+CALL databite.run_job('plain');
+\set VERBOSITY default
+CALL databite.run_job('plain');
+SELECT id, count(*) FROM plain GROUP BY 1 ORDER BY 1;
+SELECT trigger, status, resumed, records_inserted FROM databite.get_job_history('plain') ORDER BY run_id;
+SELECT count(*) FROM databite.runs AS a JOIN databite.runs AS b ON b.resumes = a.run_id AND b.resumed = a.resumed + 1 WHERE a.job_id = 'plain';
+-- and a run that begins by itself has nothing to resume
+CALL databite.run_job('plain');
+SELECT trigger, status, resumes, resumed FROM databite.get_job_history('plain', 1);
+SELECT databite.unschedule_job('plain');
 
 -- What is wrong with a definition
 SELECT pointer, message, hint FROM databite.validate_job('{"id": "x", "source": {"type": "inline", "items": []}, "destination": {"type": "database", "table": "t", "mode": "insert"},

@@ -36,9 +36,11 @@ run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *tri
 	arg_time(&args, scheduled_for);
 	arg_jsonb(&args, payload);
 	arg_int8_or_null(&args, resumes, 0);
-	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at)"
+	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at, resumed)"
 				" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6, $7,"
-				" CASE WHEN $3 NOT IN ('queued', 'running') THEN pg_catalog.clock_timestamp() END)"
+				" CASE WHEN $3 NOT IN ('queued', 'running') THEN pg_catalog.clock_timestamp() END,"
+				" CASE WHEN $7 IS NULL THEN 0"
+				" ELSE COALESCE((SELECT before.resumed FROM databite.run AS before WHERE before.run_id = $7), 0) + 1 END)"
 				" RETURNING run_id",
 				&args, SPI_OK_INSERT_RETURNING);
 	id = row_int8(0, 1, 0);
@@ -211,12 +213,34 @@ run_catalog_retries(int64 id)
 	arg_int8(&args, id);
 	catalog_run("WITH RECURSIVE chain AS (SELECT run_id, resumes, trigger FROM databite.run WHERE run_id = $1"
 				" UNION ALL SELECT r.run_id, r.resumes, r.trigger FROM chain AS c"
-				" JOIN databite.run AS r ON r.run_id = c.resumes WHERE c.resumes < c.run_id)"
+				" JOIN databite.run AS r ON r.run_id = c.resumes"
+				" WHERE c.resumes < c.run_id AND c.trigger IN ('retry', 'resume'))"
 				" SELECT pg_catalog.count(*)::pg_catalog.int4 FROM chain WHERE trigger = 'retry'",
 				&args, SPI_OK_SELECT);
 	retries = row_int4(0, 1, 0);
 	catalog_leave(&scope);
 	return retries;
+}
+
+int64
+run_catalog_take_up(int64 id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int64		resumes = 0;
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	if (catalog_run("UPDATE databite.run AS r SET resumes = before.run_id, resumed = before.resumed + 1"
+					" FROM databite.run AS this CROSS JOIN LATERAL (SELECT b.run_id, b.resumed FROM databite.run AS b"
+					" WHERE b.job_id = this.job_id AND b.run_id < this.run_id AND b.started_at IS NOT NULL"
+					" AND b.status IN ('failed', 'cancelled', 'crashed') AND b.trigger NOT IN ('execute', 'replay')"
+					" ORDER BY b.run_id DESC LIMIT 1) AS before"
+					" WHERE r.run_id = $1 AND this.run_id = $1 RETURNING r.resumes",
+					&args, SPI_OK_UPDATE_RETURNING) > 0)
+		resumes = row_int8(0, 1, 0);
+	catalog_leave(&scope);
+	return resumes;
 }
 
 void

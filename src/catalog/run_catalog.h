@@ -70,7 +70,16 @@ extern int	run_catalog_request_cancel(const char *job_id, int *pid);
 /* The running run has waited until now (a CALL that tries again). */
 extern void run_catalog_note_start(int64 id);
 
-/* How many of the runs that this one follows, itself included, were tries after a failure. */
+/*
+ * The run goes on where the last one of its job stood that did not come to its end: notes that one as what it
+ * resumes, and how often that had been done before.  The id of that one; 0 where history does not have it any more.
+ */
+extern int64 run_catalog_take_up(int64 id);
+
+/*
+ * How many of the runs that this one follows, itself included, were tries after a failure; back to the run that was asked
+ * for, by the schedule or by somebody.
+ */
 extern int	run_catalog_retries(int64 id);
 
 /* Cancels a try that waits for its time, unless it has a payload: another run of the job takes over.  error: JSON text. */

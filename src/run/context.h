@@ -53,7 +53,7 @@ typedef struct RunContext
 	List	   *partial_steps;	/* of char *: ids of those that have not read all that their sources have */
 
 	/* Tries again: see run_retry.c.  0: none. */
-	int64		resumes;		/* the failed run that this one tries again */
+	int64		resumes;		/* the run that this one goes on with */
 	TimestampTz begin_at;		/* this run waits until then */
 	TimestampTz retry_at;		/* it has failed and is tried again then */
 } RunContext;

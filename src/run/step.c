@@ -222,6 +222,10 @@ prepare(RunContext *run, void *arg)
 		sr->wanted = parents_deliveries(run->job, sr->step);
 		prepare_source(sr, problems);
 	}
+
+	/* Also a run that nobody started for that goes on where another one stood. */
+	if (run->run_id != 0 && run->resumes == 0 && (sr->done || goes_on(sr)))
+		run->resumes = run_catalog_take_up(run->run_id);
 	MemoryContextSwitchTo(old);
 }
 
