@@ -5,8 +5,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/job_catalog.h"
 #include "base/compat.h"
+#include "catalog/extension.h"
+#include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "catalog/parent_catalog.h"
 #include "catalog/stage_catalog.h"
@@ -62,6 +63,7 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	JobRecord  *old;
 	JobSchedule *schedule;
 
+	catalog_check_extension();
 	problem_raise_first(problems);
 	inspect_check(job, problems);
 	problem_raise_first(problems);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -188,6 +189,7 @@ record_of_definition(Jsonb *definition)
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
 	Job		   *job;
 
+	catalog_check_extension();
 	record->definition = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
 	record->owner = GetUserId();
 	record->search_path = pstrdup(GetConfigOption("search_path", false, false));

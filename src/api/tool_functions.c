@@ -7,7 +7,9 @@
 
 #include "access/xact.h"
 #include "base/jsonc.h"
+#include "base/version.h"
 #include "catalog/access_token_catalog.h"
+#include "catalog/extension.h"
 #include "catalog/pg_type.h"
 #include "catalog/token_catalog.h"
 #include "destination/batch.h"
@@ -28,7 +30,6 @@
 #include "utils/timestamp.h"
 #include "worker/worker.h"
 
-#define DATABITE_VERSION "1.0"
 #define TOKEN_NAME_MAX 63
 #define TOKEN_VALUE_MAX (64 * 1024)
 
@@ -56,6 +57,7 @@ databite_validate_job(PG_FUNCTION_ARGS)
 	Job		   *job = job_parse(text, strlen(text), problems);
 	ListCell   *lc;
 
+	catalog_check_extension();
 	if (job != NULL)
 		inspect_check(job, problems);
 
@@ -87,15 +89,19 @@ databite_evaluate(PG_FUNCTION_ARGS)
 	JobValue	value = {.text = text_to_cstring(PG_GETARG_TEXT_PP(0)), .pointer = ""};
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
 	TemplateCompiler *compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_ANY | TEMPLATE_SCOPE_CONTROL, problems);
-	TemplateExpr *expr = template_compile(compiler, &value, JSONBOID, -1);
-	List	   *inputs = compiler->inputs->inputs;
-	List	   *item_paths = batch_add_paths(NIL, inputs);
+	TemplateExpr *expr;
+	List	   *inputs;
+	List	   *item_paths;
 	MemoryContext caller = CurrentMemoryContext;
 	Oid			types[] = {JSONBOID};
 	Datum		values[] = {JsonbPGetDatum(with_run(PG_GETARG_JSONB_P(2)))};
 	Datum		result;
 	bool		isnull;
 
+	catalog_check_extension();
+	expr = template_compile(compiler, &value, JSONBOID, -1);
+	inputs = compiler->inputs->inputs;
+	item_paths = batch_add_paths(NIL, inputs);
 	problem_raise_first(problems);
 	(void) SPI_connect();
 	batch_bind(batch_binding_create(inputs, item_paths, CurrentMemoryContext),
@@ -150,11 +156,16 @@ databite_next_run(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(schedule_next(schedule, after, after));
 }
 
-/* version() returns text: databite and the libraries it works with. */
+/* version() returns text: databite and the libraries it works with; and the version of its SQL objects, where that is another one. */
 Datum
 databite_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("databite %s, PostgreSQL %s, %s, json-c %s", DATABITE_VERSION,
+	char	   *version = catalog_extension_version();
+	char	   *objects = "";
+
+	if (version != NULL && strcmp(version, DATABITE_VERSION) != 0)
+		objects = psprintf(" (in this database %s)", version);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("databite %s%s, PostgreSQL %s, %s, json-c %s", DATABITE_VERSION, objects,
 											  PG_VERSION, source_library_version(), json_c_version())));
 }
 
@@ -192,6 +203,7 @@ databite_delete_token(PG_FUNCTION_ARGS)
 Datum
 databite_start(PG_FUNCTION_ARGS)
 {
+	catalog_check_extension();
 	PG_RETURN_BOOL(worker_scheduler_start());
 }
 

@@ -13,6 +13,7 @@
 #include <limits.h>
 
 #include "base/settings.h"
+#include "base/version.h"
 #include "utils/guc.h"
 
 int			databite_max_workers = 4;
@@ -76,7 +77,7 @@ settings_define(void)
 							   "Sets the User-Agent header of requests.",
 							   NULL,
 							   &databite_user_agent,
-							   "databite/1.0",
+							   "databite/" DATABITE_VERSION,
 							   PGC_SUSET, 0,
 							   NULL, NULL, NULL);
 

@@ -9,6 +9,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/extension.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/secret_row.h"
@@ -74,6 +75,7 @@ secret_row_is_locked_by_us(const char *table)
 static Relation
 open_table(const char *table, LOCKMODE mode)
 {
+	catalog_check_extension();
 	return table_open(get_relname_relid(table, get_namespace_oid("databite", false)), mode);
 }
 

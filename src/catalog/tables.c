@@ -11,22 +11,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/extension.h"
 #include "catalog/tables.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-
-static Oid	extension_owner(void);
 
 static const char *const status_names[] = {
 	[RUN_QUEUED] = "queued",
@@ -45,25 +35,6 @@ catalog_status_name(RunStatus status)
 	return status_names[status];
 }
 
-Oid
-catalog_extension_oid(void)
-{
-	return get_extension_oid("databite", true);
-}
-
-Oid
-catalog_lock_extension(void)
-{
-	Oid			extension = catalog_extension_oid();
-
-	if (!OidIsValid(extension))
-		return InvalidOid;
-
-	/* The lock may have waited for a DROP EXTENSION to commit: look again. */
-	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-	return catalog_extension_oid() == extension ? extension : InvalidOid;
-}
-
 void
 catalog_check_owner(const char *job_id, Oid owner)
 {
@@ -77,7 +48,7 @@ catalog_check_owner(const char *job_id, Oid owner)
 void
 catalog_enter(CatalogScope *scope)
 {
-	Oid			owner = extension_owner();
+	Oid			owner = catalog_extension_owner();
 
 	scope->caller = CurrentMemoryContext;
 	GetUserIdAndSecContext(&scope->user, &scope->security_context);
@@ -122,32 +93,4 @@ catalog_check_code(int code, int expected)
 				 errmsg("a statement on the tables of databite ended with %s instead of %s",
 						SPI_result_code_string(code), SPI_result_code_string(expected))));
 	return (int) SPI_processed;
-}
-
-/* The role that owns the extension; 55000 where the extension is not there. */
-static Oid
-extension_owner(void)
-{
-	Relation	relation;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
-
-	relation = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum("databite"));
-	scan = systable_beginscan(relation, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-
-	if (!OidIsValid(owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension databite is not created in this database"),
-				 errhint("Run CREATE EXTENSION databite.")));
-	return owner;
 }

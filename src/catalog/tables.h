@@ -31,15 +31,6 @@ typedef enum RunStatus
 
 extern const char *catalog_status_name(RunStatus status);
 
-/* OID of extension databite in this database, InvalidOid where it is not (or no longer) there. */
-extern Oid	catalog_extension_oid(void);
-
-/*
- * As catalog_extension_oid, but also takes a lock on the extension until the end of the
- * transaction that makes DROP EXTENSION wait, and looks again after that.
- */
-extern Oid	catalog_lock_extension(void);
-
 /* Raises 42501 unless the current user has the privileges of owner. */
 extern void catalog_check_owner(const char *job_id, Oid owner);
 

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/shared_progress.h"
+#include "catalog/extension.h"
 #include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"

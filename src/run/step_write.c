@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/extension.h"
 #include "catalog/part_catalog.h"
 #include "catalog/rejected_catalog.h"
 #include "catalog/stage_catalog.h"

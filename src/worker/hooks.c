@@ -17,6 +17,12 @@
  * long.  When it commits, runners are told to go, and the scheduler finds out by
  * itself.
  *
+ * ALTER EXTENSION UPDATE takes no lock on the extension by itself, but one table
+ * after the other.  Here it gets the lock first that all who use those tables hold
+ * (catalog/extension.c): it waits for their transactions, and they wait for its, so
+ * a run that goes on meanwhile sees all of it or nothing, between two of its
+ * batches.  When it commits, a scheduler that has waited for it goes on.
+ *
  * All this works where databite is preloaded: elsewhere this code is not there
  * in the session that gives the command.  Then databite.stop() comes first, or
  * DROP DATABASE ... WITH (FORCE).
@@ -25,13 +31,14 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "catalog/extension.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_extension.h"
-#include "catalog/tables.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/timestamp.h"
 #include "worker/hooks.h"
@@ -50,6 +57,7 @@ static bool changes_databases(Node *statement);
 static void free_database(const char *name, bool may_be_own);
 static const char *template_of(CreatedbStmt *statement);
 static void object_access(ObjectAccessType access, Oid class_oid, Oid object_oid, int sub_id, void *arg);
+static void lock_for_update(Node *statement);
 static void listen_for_end(void);
 static void at_end(XactEvent event, void *arg);
 
@@ -59,6 +67,7 @@ static object_access_hook_type previous_object_access = NULL;
 /* Of the current transaction. */
 static bool databases_changed = false;
 static bool extension_dropped = false;
+static bool extension_updated = false;
 
 void
 hooks_init(void)
@@ -85,6 +94,7 @@ process_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
 	}
 	if (database)
 		free_database(database, IsA(statement->utilityStmt, CreatedbStmt));
+	lock_for_update(statement->utilityStmt);
 
 	if (previous_process_utility)
 		previous_process_utility(statement, query, read_only_tree, context, params,
@@ -177,6 +187,22 @@ template_of(CreatedbStmt *statement)
 	return "template1";
 }
 
+/* ALTER EXTENSION databite UPDATE, by who may do it: else it will fail, and nobody has to wait for that. */
+static void
+lock_for_update(Node *statement)
+{
+	Oid			extension;
+
+	if (!IsA(statement, AlterExtensionStmt) || strcmp(((AlterExtensionStmt *) statement)->extname, "databite") != 0)
+		return;
+	extension = catalog_extension_oid();
+	if (!OidIsValid(extension) || !compat_extension_ownercheck(extension, GetUserId()))
+		return;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessExclusiveLock);
+	listen_for_end();
+	extension_updated = true;
+}
+
 /* object_access_hook */
 static void
 object_access(ObjectAccessType access, Oid class_oid, Oid object_oid, int sub_id, void *arg)
@@ -217,6 +243,8 @@ at_end(XactEvent event, void *arg)
 				shared_terminate_runners(MyDatabaseId);
 				shared_request_scheduler(MyDatabaseId);
 			}
+			else if (extension_updated)
+				shared_request_scheduler(MyDatabaseId);
 			break;
 
 		case XACT_EVENT_ABORT:
@@ -230,4 +258,5 @@ at_end(XactEvent event, void *arg)
 		shared_unblock();
 	databases_changed = false;
 	extension_dropped = false;
+	extension_updated = false;
 }

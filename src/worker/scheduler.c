@@ -17,6 +17,10 @@
  * - Two schedulers: a session lock lets one of them live; the other one exits.
  * - The extension is not there (any more): exits with code 0, which unregisters
  *   the worker for good.
+ * - The extension is there but does not fit the library (an update of one or the
+ *   other is not complete): says so once, and does nothing until it does; it is
+ *   woken by ALTER EXTENSION UPDATE, or looks again.  Where the objects are newer and
+ *   databite is not preloaded, a new process may find a newer library.
  * - databite.stop() where databite is not preloaded: SIGUSR2, exits with code 0.
  *   SIGTERM, as from pg_terminate_backend, means that it shall come back.
  * - The database is gone when a scheduler that is not preloaded comes back: it
@@ -33,6 +37,7 @@
 #include "base/compat.h"
 #include "base/lock_tag.h"
 #include "base/settings.h"
+#include "catalog/extension.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "commands/dbcommands.h"
@@ -55,6 +60,10 @@
 
 /* The longest sleep: a clock that was set, or rows that came by restoring a dump, are noticed after that. */
 #define MAX_SLEEP_MS (5 * 60 * 1000)
+
+/* How soon to look again whether somebody has updated the extension, where its commit wakes nobody. */
+#define MISFIT_LOOK_MS 10000
+#define MISFIT_RESTART_MS 60000	/* and for a newer library, by a new process */
 
 /* A due job whose row is locked by somebody cannot be claimed; do not spin on it. */
 #define MIN_SLEEP_MS 1000
@@ -86,6 +95,7 @@ static void wait_for_starter(const SchedulerOrder *order);
 static void do_rounds(Scheduler *scheduler);
 static bool try_round(Scheduler *scheduler);
 static void do_round(Scheduler *scheduler);
+static bool extension_fits(Scheduler *scheduler);
 static void begin_part(Scheduler *scheduler);
 static void end_part(void);
 static void expire_history(Scheduler *scheduler);
@@ -297,6 +307,11 @@ do_round(Scheduler *scheduler)
 	scheduler->wake_at = TimestampTzPlusMilliseconds(now, MAX_SLEEP_MS);
 
 	begin_part(scheduler);
+	if (!extension_fits(scheduler))
+	{
+		end_part();
+		return;
+	}
 	children_reap(scheduler);
 	recovery_find_crashed(scheduler);
 	recovery_drop_stages();
@@ -326,6 +341,48 @@ do_round(Scheduler *scheduler)
 	if (delayed != 0)
 		scheduler_wake_by(scheduler, delayed);
 	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/* Do the SQL objects fit this library?  Where they do not, the log says it once for each version that is found. */
+static bool
+extension_fits(Scheduler *scheduler)
+{
+	static char *said = NULL;	/* what the log says last; lives as long as the process */
+	ExtensionMisfit misfit;
+	bool		restarts;
+
+	if (!catalog_extension_misfits(&misfit))
+	{
+		if (said != NULL)
+		{
+			ereport(LOG,
+					(errmsg("databite scheduler of database \"%s\" goes on", get_database_name(MyDatabaseId))));
+			pfree(said);
+			said = NULL;
+		}
+		return true;
+	}
+
+	restarts = misfit.newer && !scheduler->launched;
+	if (said == NULL || strcmp(said, misfit.message) != 0)
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("databite scheduler of database \"%s\" waits: %s", get_database_name(MyDatabaseId), misfit.message),
+				 errhint("%s", misfit.hint)));
+		if (said != NULL)
+			pfree(said);
+		said = MemoryContextStrdup(scheduler->memory, misfit.message);
+	}
+	else if (restarts)
+	{
+		/* Exit code 1: the postmaster starts another one, with the library that is installed now. */
+		end_part();
+		proc_exit(1);
+	}
+	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), restarts ? MISFIT_RESTART_MS : MISFIT_LOOK_MS));
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return false;
 }
 
 /* Begins the transaction of a part.  Ends the process where there is nothing to do for it. */
