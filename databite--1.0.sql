@@ -226,12 +226,17 @@ CREATE POLICY own_transforms ON databite.transform FOR SELECT
 
 /*
  * A dump carries jobs, cursors, transforms and settings.  Not tokens; and not runs and their rejected items: history
- * belongs to the server where it happened.
+ * belongs to the server where it happened.  Nor what a role owned that does not exist any more: all that is left of its
+ * name is an OID, which may be another role's where the dump is restored.
  */
-SELECT pg_catalog.pg_extension_config_dump('databite.job', '');
-SELECT pg_catalog.pg_extension_config_dump('databite.step_state', '');
-SELECT pg_catalog.pg_extension_config_dump('databite.parent_state', '');
-SELECT pg_catalog.pg_extension_config_dump('databite.transform', '');
+SELECT pg_catalog.pg_extension_config_dump('databite.job',
+	'WHERE owner::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_roles AS r)');
+SELECT pg_catalog.pg_extension_config_dump('databite.step_state',
+	'WHERE job_id IN (SELECT j.job_id FROM databite.job AS j JOIN pg_catalog.pg_roles AS r ON r.oid = j.owner::pg_catalog.oid)');
+SELECT pg_catalog.pg_extension_config_dump('databite.parent_state',
+	'WHERE job_id IN (SELECT j.job_id FROM databite.job AS j JOIN pg_catalog.pg_roles AS r ON r.oid = j.owner::pg_catalog.oid)');
+SELECT pg_catalog.pg_extension_config_dump('databite.transform',
+	'WHERE owner::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_roles AS r)');
 SELECT pg_catalog.pg_extension_config_dump('databite.setting', '');
 
 /*
@@ -371,7 +376,8 @@ FROM (
 			p.waiting_until,
 			COALESCE(p.updated_at, r.updated_at) AS updated_at
 		FROM (
-				SELECT a.*
+				SELECT a.run_id, a.job_id, a.owner, a.pid, a.started_at, a.step, a.pages, a.records_processed, a.total_items,
+					a.bytes_received, a.requests, a.updated_at
 				FROM databite.run AS a
 				WHERE a.status OPERATOR(pg_catalog.=) 'running'
 					AND (pg_catalog.pg_has_role(a.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'))) AS r
@@ -574,7 +580,7 @@ CREATE FUNCTION databite.get_job_history(job_id pg_catalog.text, max_runs pg_cat
 	RETURNS SETOF databite.runs
 	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT r.*
+	SELECT r
 	FROM databite.runs AS r
 	WHERE r.job_id = get_job_history.job_id
 		AND (get_job_history.status IS NULL OR r.status = get_job_history.status)
@@ -622,7 +628,7 @@ BEGIN ATOMIC
 			(SELECT to_jsonb(p) FROM databite.progress AS p WHERE p.job_id = j.job_id LIMIT 1))::databite.job_status
 	FROM databite.jobs AS j
 		LEFT JOIN LATERAL (
-			SELECT h.*
+			SELECT h.run_id, h.status, h.started_at, h.finished_at, h.records_processed, h.error
 			FROM databite.runs AS h
 			WHERE h.job_id = j.job_id AND h.status NOT IN ('queued', 'running', 'skipped')
 			ORDER BY h.run_id DESC

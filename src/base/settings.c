@@ -28,12 +28,15 @@ int			databite_launcher_interval = 60;
 void
 settings_define(void)
 {
-	/* Bounds the runs that a scheduler has going at once, so one database's jobs cannot take every worker slot. */
+	/*
+	 * Bounds the runs that a scheduler has going at once, so one database's jobs cannot take every worker slot.  0 is for a copy
+	 * of a server, which must not do the work of the other one.
+	 */
 	DefineCustomIntVariable("databite.max_workers",
 							"Sets the number of runs that may go on at once in a database.",
-							NULL,
+							"0 has workers start nothing.",
 							&databite_max_workers,
-							4, 1, 64,
+							4, 0, 64,
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 

@@ -9,6 +9,7 @@
 
 #define JOB_COLUMNS "job_id, owner::pg_catalog.oid, definition::pg_catalog.text, search_path, enabled, next_run_at, state_epoch"
 
+static void delete_state(CatalogArgs *args);
 static void arg_job(CatalogArgs *args, const JobRecord *job);
 static JobRecord *job_from_row(int row, MemoryContext context);
 static List *jobs_from_result(MemoryContext context);
@@ -56,6 +57,11 @@ job_catalog_add(const JobRecord *job)
 	added = catalog_run("INSERT INTO databite.job (job_id, owner, definition, search_path, enabled, next_run_at)"
 						" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6) ON CONFLICT (job_id) DO NOTHING",
 						&args, SPI_OK_INSERT) > 0;
+
+	/* A dump of which the jobs could not be restored has left cursors of jobs that are not there: this one begins anew. */
+	args.count = 1;
+	if (added)
+		delete_state(&args);
 	catalog_leave(&scope);
 	return added;
 }
@@ -97,11 +103,7 @@ job_catalog_delete(const char *id)
 	catalog_enter(&scope);
 	arg_text(&args, id);
 	deleted = catalog_run("DELETE FROM databite.job WHERE job_id = $1", &args, SPI_OK_DELETE) > 0;
-	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1", &args, SPI_OK_DELETE);
-	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_DELETE);
-	catalog_run("DELETE FROM databite.writer_part WHERE job_id = $1", &args, SPI_OK_DELETE);
-	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", &args, SPI_OK_DELETE);
-	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", &args, SPI_OK_DELETE);
+	delete_state(&args);
 	catalog_leave(&scope);
 	return deleted;
 }
@@ -184,6 +186,17 @@ job_catalog_without_schedule(void)
 	jobs = jobs_from_result(scope.caller);
 	catalog_leave(&scope);
 	return jobs;
+}
+
+/* What is kept of the steps of a job, the only argument. */
+static void
+delete_state(CatalogArgs *args)
+{
+	catalog_run("DELETE FROM databite.step_state WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.checkpoint WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.writer_part WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", args, SPI_OK_DELETE);
 }
 
 static void

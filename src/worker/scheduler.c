@@ -313,6 +313,13 @@ do_round(Scheduler *scheduler)
 		return;
 	}
 	children_reap(scheduler);
+	if (databite_max_workers == 0)
+	{
+		/* Nothing is queued either: it would all begin at once later.  A change of the setting sets the latch. */
+		end_part();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		return;
+	}
 	recovery_find_crashed(scheduler);
 	recovery_drop_stages();
 	end_part();
@@ -348,8 +355,9 @@ static bool
 extension_fits(Scheduler *scheduler)
 {
 	static char *said = NULL;	/* what the log says last; lives as long as the process */
+	static TimestampTz restart_at = 0;
+	TimestampTz now = GetCurrentTimestamp();
 	ExtensionMisfit misfit;
-	bool		restarts;
 
 	if (!catalog_extension_misfits(&misfit))
 	{
@@ -363,7 +371,6 @@ extension_fits(Scheduler *scheduler)
 		return true;
 	}
 
-	restarts = misfit.newer && !scheduler->launched;
 	if (said == NULL || strcmp(said, misfit.message) != 0)
 	{
 		ereport(LOG,
@@ -373,14 +380,15 @@ extension_fits(Scheduler *scheduler)
 		if (said != NULL)
 			pfree(said);
 		said = MemoryContextStrdup(scheduler->memory, misfit.message);
+		restart_at = TimestampTzPlusMilliseconds(now, MISFIT_RESTART_MS);
 	}
-	else if (restarts)
+	if (misfit.newer && !scheduler->launched && now >= restart_at)
 	{
 		/* Exit code 1: the postmaster starts another one, with the library that is installed now. */
 		end_part();
 		proc_exit(1);
 	}
-	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), restarts ? MISFIT_RESTART_MS : MISFIT_LOOK_MS));
+	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, MISFIT_LOOK_MS));
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return false;
 }
