@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "api/standby.h"
 #include "base/compat.h"
 #include "catalog/extension.h"
 #include "catalog/job_catalog.h"
@@ -63,6 +64,7 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	JobRecord  *old;
 	JobSchedule *schedule;
 
+	standby_refuse(fcinfo);
 	catalog_check_extension();
 	problem_raise_first(problems);
 	inspect_check(job, problems);
@@ -93,9 +95,11 @@ Datum
 databite_unschedule_job(PG_FUNCTION_ARGS)
 {
 	char	   *id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	JobRecord  *job = job_catalog_get(id, true);
+	JobRecord  *job;
 	int			pid;
 
+	standby_refuse(fcinfo);
+	job = job_catalog_get(id, true);
 	if (job == NULL)
 		PG_RETURN_BOOL(false);
 	catalog_check_owner(id, job->owner);
@@ -114,8 +118,10 @@ databite_unschedule_job(PG_FUNCTION_ARGS)
 Datum
 databite_pause_job(PG_FUNCTION_ARGS)
 {
-	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	JobRecord  *job;
 
+	standby_refuse(fcinfo);
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	job_catalog_set_enabled(job->id, false, 0);
 	run_catalog_cancel_automatic(job->id);
 	PG_RETURN_VOID();
@@ -125,10 +131,13 @@ databite_pause_job(PG_FUNCTION_ARGS)
 Datum
 databite_resume_job(PG_FUNCTION_ARGS)
 {
-	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	JobRecord  *job;
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	Job		   *parsed = job_parse(job->definition, strlen(job->definition), problems);
+	Job		   *parsed;
 
+	standby_refuse(fcinfo);
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	parsed = job_parse(job->definition, strlen(job->definition), problems);
 	problem_raise_first(problems);
 	if (!job->enabled)
 	{
@@ -145,6 +154,7 @@ databite_reset_job(PG_FUNCTION_ARGS)
 	JobRecord  *job;
 	char	   *step_id = NULL;
 
+	standby_refuse(fcinfo);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -174,6 +184,7 @@ databite_configure(PG_FUNCTION_ARGS)
 	JobSchedule *schedule = NULL;
 	ListCell   *lc;
 
+	standby_refuse(fcinfo);
 	if (!compat_database_ownercheck(MyDatabaseId, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -199,6 +210,7 @@ databite_enqueue_job(PG_FUNCTION_ARGS)
 	JobRecord  *job;
 	int64		run_id;
 
+	standby_refuse(fcinfo);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -214,10 +226,13 @@ databite_enqueue_job(PG_FUNCTION_ARGS)
 Datum
 databite_cancel_job(PG_FUNCTION_ARGS)
 {
-	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	JobRecord  *job;
 	int			pid;
-	int			runs = run_catalog_request_cancel(job->id, &pid);
+	int			runs;
 
+	standby_refuse(fcinfo);
+	job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	runs = run_catalog_request_cancel(job->id, &pid);
 	if (pid != 0)
 		worker_cancel_process_at_commit(pid);
 	PG_RETURN_BOOL(runs > 0);

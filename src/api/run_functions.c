@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "api/standby.h"
 #include "catalog/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -48,6 +49,7 @@ databite_execute_job(PG_FUNCTION_ARGS)
 	JobRecord  *job = job_catalog_get_own(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	RunResult	result = {0};
 
+	standby_refuse(fcinfo);
 	run_now(job, RUN_IN_FUNCTION, PG_GETARG_BOOL(1), &result);
 	return result_tuple(fcinfo, job->id, &result);
 }
@@ -62,6 +64,8 @@ databite_run_job(PG_FUNCTION_ARGS)
 {
 	char	   *id;
 	RunResult	result = {0};
+
+	standby_refuse(fcinfo);
 
 	/* A procedure cannot be STRICT. */
 	if (PG_ARGISNULL(0))
@@ -94,6 +98,7 @@ databite_replay_rejected(PG_FUNCTION_ARGS)
 	int64		run_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
 	RunResult	result = {0};
 
+	standby_refuse(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(1) && run_id < 1)

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "api/standby.h"
 #include "base/jsonc.h"
 #include "base/version.h"
 #include "catalog/access_token_catalog.h"
@@ -176,6 +177,7 @@ databite_set_token(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *value = text_to_cstring(PG_GETARG_TEXT_PP(1));
 
+	standby_refuse(fcinfo);
 	/* No statement writes it, so no statement is refused. */
 	PreventCommandIfReadOnly("databite.set_token()");
 	check_token_name(name);
@@ -193,8 +195,10 @@ databite_set_token(PG_FUNCTION_ARGS)
 Datum
 databite_delete_token(PG_FUNCTION_ARGS)
 {
-	bool		deleted = token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bool		deleted;
 
+	standby_refuse(fcinfo);
+	deleted = token_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	access_token_catalog_forget(GetUserId());
 	PG_RETURN_BOOL(deleted);
 }
@@ -203,6 +207,7 @@ databite_delete_token(PG_FUNCTION_ARGS)
 Datum
 databite_start(PG_FUNCTION_ARGS)
 {
+	standby_refuse(fcinfo);
 	catalog_check_extension();
 	PG_RETURN_BOOL(worker_scheduler_start());
 }
@@ -211,6 +216,7 @@ databite_start(PG_FUNCTION_ARGS)
 Datum
 databite_stop(PG_FUNCTION_ARGS)
 {
+	standby_refuse(fcinfo);
 	PG_RETURN_BOOL(worker_scheduler_stop());
 }
 

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 
+#include "api/standby.h"
 #include "catalog/transform_catalog.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -32,6 +33,7 @@ databite_create_transform(PG_FUNCTION_ARGS)
 	Oid			function = PG_GETARG_OID(1);
 	TransformRecord transform = {.name = text_to_cstring(PG_GETARG_TEXT_PP(0))};
 
+	standby_refuse(fcinfo);
 	check_name(transform.name);
 	check_function(function);
 	transform.schema = get_namespace_name(get_func_namespace(function));
@@ -45,6 +47,7 @@ databite_create_transform(PG_FUNCTION_ARGS)
 Datum
 databite_drop_transform(PG_FUNCTION_ARGS)
 {
+	standby_refuse(fcinfo);
 	PG_RETURN_BOOL(transform_catalog_delete(GetUserId(), text_to_cstring(PG_GETARG_TEXT_PP(0))));
 }
 

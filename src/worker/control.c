@@ -31,7 +31,6 @@
 
 static bool start_unlaunched(void);
 static bool stop_unlaunched(void);
-static void refuse_in_recovery(void);
 static bool sleep_slice(TimestampTz since);
 
 void
@@ -59,7 +58,6 @@ worker_scheduler_start(void)
 {
 	bool		changed;
 
-	refuse_in_recovery();
 	if (!shared_available())
 		return start_unlaunched();
 	changed = shared_set_stopped(MyDatabaseId, false);
@@ -73,7 +71,6 @@ worker_scheduler_stop(void)
 	TimestampTz since = GetCurrentTimestamp();
 	bool		changed;
 
-	refuse_in_recovery();
 	if (!shared_available())
 		return stop_unlaunched();
 	changed = shared_set_stopped(MyDatabaseId, true);
@@ -128,16 +125,6 @@ stop_unlaunched(void)
 	while (scheduler_pid_by_lock() == pid && sleep_slice(since))
 		;
 	return true;
-}
-
-static void
-refuse_in_recovery(void)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("recovery is in progress"),
-				 errhint("Jobs run on the primary only.")));
 }
 
 /* Sleeps a little; false once WAIT_MS have gone by. */
