@@ -1,7 +1,7 @@
 # databite: a PGXS extension. "./dev help" is the front door.
 MODULE_big = databite
 EXTENSION = databite
-DATA = databite--1.0.sql
+DATA = $(sort $(wildcard databite--*.sql))
 PGFILEDESC = "databite - keeps tables in step with HTTP/JSON APIs"
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))

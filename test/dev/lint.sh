@@ -3,7 +3,7 @@
 # lint.sh: "./dev lint", also the last part of "./dev test".  Each lint is a
 # function that prints what it objects to and fails then; each counts as a test.
 
-LINTS="format cppcheck versions errcodes layers expected shell perl python secrets"
+LINTS="format cppcheck versions errcodes layers script expected shell perl python secrets"
 
 lint_command()
 {
@@ -63,6 +63,27 @@ lint_errcodes()
 lint_layers()
 {
 	python3 test/lint/layers.py
+}
+
+# The version is the same everywhere, each C function that a script names is there, and no script that was released has changed.
+lint_script()
+{
+	local version script tag symbol wrong=0
+	version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" databite.control)
+	grep -q "DATABITE_VERSION \"$version\"" src/base/version.h || { echo "src/base/version.h is not of version $version"; wrong=1; }
+	[ -e "databite--$version.sql" ] || { echo "there is no databite--$version.sql"; wrong=1; }
+	for symbol in $(sed -n "s/.*AS 'MODULE_PATHNAME', '\([a-z0-9_]*\)'.*/\1/p" databite--*.sql | sort -u); do
+		grep -qrF "PG_FUNCTION_INFO_V1($symbol)" src || { echo "a script names the C function $symbol, which is not there"; wrong=1; }
+	done
+	for script in databite--*.sql; do
+		! grep -nE '^[^*]*(IF NOT EXISTS|SELECT ([a-z]+\.)?\*)' "$script" || { echo "$script: see \"How a release changes the SQL\" in doc/architecture.md"; wrong=1; }
+		tag=v${script#databite--}
+		tag=${tag%.sql}
+		tag=${tag/*--/v}
+		! git rev-parse -q --verify "refs/tags/$tag" >/dev/null || git diff --quiet "$tag" -- "$script" ||
+			{ echo "$script has changed since $tag was released"; wrong=1; }
+	done
+	[ "$wrong" -eq 0 ]
 }
 
 # Every regression and isolation test has its expected output.
