@@ -177,7 +177,8 @@ describe_misfit(const char *version, ExtensionMisfit *misfit)
 	misfit->newer = version_is_newer(version, DATABITE_VERSION);
 	misfit->message = psprintf("extension \"databite\" has version %s, the library needs %s", version, DATABITE_VERSION);
 	misfit->hint = misfit->newer
-		? psprintf("Install databite %s. Where that has been done, restart the server, or begin a new session if databite is not preloaded.",
+		? psprintf("Install databite %s. Where that has been done, restart the server,"
+				   " or begin a new session if databite is not preloaded.",
 				   version)
 		: pstrdup("Run ALTER EXTENSION databite UPDATE.");
 }
