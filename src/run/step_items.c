@@ -197,15 +197,18 @@ items_withdraw(Listing *listing)
 bool
 items_flush_is_due(const StepRun *sr)
 {
+	bool		in_time;
+
 	if (step_memory_wants_flush(sr))
 		return true;
-	if (sr->batch == NULL || (sr->batch->nitems == 0 && !sr->windowed))	/* empty windows are done with too */
-		return false;
 	if (response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
 		return false;			/* its items may have to be withdrawn: see items_withdraw */
+	in_time = !TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+	if (sr->batch == NULL || sr->batch->nitems == 0)
+		return !in_time && (sr->windowed || request_plan_parent(sr->request_plan) != NULL);	/* empty ones are done with too */
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items ||
-		TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
+		!in_time;
 }
 
 /*
