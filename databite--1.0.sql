@@ -143,9 +143,12 @@ CREATE TABLE databite.parent_state (
 	job_id pg_catalog.text NOT NULL,
 	step_id pg_catalog.text NOT NULL,
 	hash pg_catalog.bytea NOT NULL,
+	parent pg_catalog.jsonb NOT NULL,
+	last_sync_time pg_catalog.timestamptz,
+	cursor pg_catalog.text,
 	sync_token pg_catalog.text,
 	PRIMARY KEY (job_id, step_id, hash)
-);
+) WITH (fillfactor = 80);
 COMMENT ON TABLE databite.parent_state IS 'cursors of steps, of each row that their requests are made of';
 
 /*
@@ -409,6 +412,17 @@ FROM databite.job AS j
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.cursors IS 'how far each step of your jobs has come';
 
+CREATE VIEW databite.parent_cursors WITH (security_barrier) AS
+SELECT s.job_id,
+	s.step_id,
+	s.parent,
+	s.last_sync_time,
+	s.cursor
+FROM databite.parent_state AS s
+	JOIN databite.job AS j ON j.job_id OPERATOR(pg_catalog.=) s.job_id
+WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.parent_cursors IS 'how far steps of your jobs have come for each row that their requests are made of';
+
 CREATE VIEW databite.transforms WITH (security_barrier) AS
 SELECT t.name,
 	t.signature AS function,
@@ -418,7 +432,7 @@ WHERE pg_catalog.pg_has_role(t.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_mon
 COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters';
 
 GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.progress, databite.cursors,
-	databite.transforms TO PUBLIC;
+	databite.parent_cursors, databite.transforms TO PUBLIC;
 
 /* Types */
 

@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "run/inspect.h"
 #include "run/job_lock.h"
+#include "run/parents.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
@@ -264,7 +265,7 @@ drop_stages(const char *job_id, const char *step_id)
 		stage_catalog_drop(job_id, step_id);
 }
 
-/* A value that was seen says nothing of another field, nor a token of another list. */
+/* A value that was seen says nothing of another field, nor a token of another list, nor either of other parents. */
 static void
 forget_other_cursors(const char *old_definition, const Job *job)
 {
@@ -278,7 +279,22 @@ forget_other_cursors(const char *old_definition, const Job *job)
 		const JobStep *before = old != NULL ? job_step_find(old->steps, step->id) : NULL;
 
 		if (before == NULL || !same_cursor(before->source.incremental, step->source.incremental))
+		{
 			state_catalog_forget_cursor(job->id, step->id);
+			parent_catalog_forget(job->id, step->id);
+		}
+		else if (step->source.incremental != NULL && !parents_are_same(old, job, step) &&
+				 parent_catalog_forget(job->id, step->id) > 0)
+			ereport(NOTICE,
+					(errmsg("step \"%s\" begins anew for each row that its requests are made of", step->id),
+					 errdetail("What was kept of them belongs to the columns of the rows that templates named before.")));
+	}
+	foreach(lc, old != NULL ? old->steps : NIL)
+	{
+		const JobStep *before = lfirst(lc);
+
+		if (job_step_find(job->steps, before->id) == NULL)
+			parent_catalog_forget(job->id, before->id);
 	}
 }
 
@@ -290,7 +306,7 @@ same_cursor(const JobIncremental *a, const JobIncremental *b)
 
 	a = a != NULL ? a : &clock;
 	b = b != NULL ? b : &clock;
-	return a->type == b->type && same_path(a->cursor_field, b->cursor_field) &&
+	return a->type == b->type && a->per_parent_state == b->per_parent_state && same_path(a->cursor_field, b->cursor_field) &&
 		same_path(a->sync_token_path, b->sync_token_path);
 }
 

@@ -60,7 +60,7 @@ columns_compiler(const JobStep *step, ProblemList *problems)
 	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
 
 	compiler->validated = step->validation != NULL;
-	compiler->in_batch = true;
+	compiler->batch_scopes = template_context_scopes(step);
 	compiler->parents = step->parents;
 	return compiler;
 }

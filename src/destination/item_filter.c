@@ -38,7 +38,7 @@ item_filter_create(const JobStep *step, ItemFilterKind kind, const JobValue *con
 	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD |
 										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT,
 										problems);
-	compiler->in_batch = true;
+	compiler->batch_scopes = template_context_scopes(step);
 	compiler->parents = step->parents;
 	expr = template_compile(compiler, condition, BOOLOID, -1);
 	if (expr == NULL)

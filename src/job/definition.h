@@ -281,6 +281,7 @@ typedef struct JobIncremental
 	char	   *sync_token_param;	/* syncToken.param: where it goes in the query; the other query stays unless dropQuery */
 	List	   *sync_token_drops;	/* syncToken.drop: of char *, query parameters that do not go with it */
 	int			sync_token_expired;	/* syncToken.expiredStatus, 410: forget it and read everything */
+	bool		per_parent_state;	/* each row of the parent step has a cursor of its own */
 } JobIncremental;
 
 typedef enum SourceFormat

@@ -81,6 +81,7 @@ static const KeyRule incremental_rules[] = {
 	{.name = "missing", .types = VALUE_STRING, .parse = read_choice, .variants = FIELDS,
 	FIELD(JobIncremental, missing), .choices = missing_choices},
 	{.name = "syncToken", .types = VALUE_OBJECT, .parse = read_sync_token, .variants = SYNC_TOKEN},
+	{.name = "perParentState", .types = VALUE_BOOLEAN, .parse = read_boolean, FIELD(JobIncremental, per_parent_state)},
 	{NULL}
 };
 
@@ -136,8 +137,8 @@ read_cache(ProblemList *problems, const KeyRule *rule, struct json_object *value
 }
 
 /*
- * Rows of a query come at once, without a response that could have a token.  A
- * server answers a condition on anything but GET and HEAD with 412 (RFC 9110,
+ * Rows of a query come at once, without a response that could have a token, and not
+ * for each parent.  A server answers a condition on anything but GET and HEAD with 412 (RFC 9110,
  * 13.1.2).
  */
 void
@@ -154,6 +155,9 @@ check_incremental(ProblemList *problems, const char *pointer, const JobSource *s
 		if (incremental->step_ms > 0)
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(place, "step"), NULL,
 						"\"step\" does not go with type \"sql\"");
+		if (incremental->per_parent_state)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(place, "perParentState"), NULL,
+						"\"perParentState\" does not go with type \"sql\"");
 	}
 
 	if (source->conditional && strcmp(source->method, "GET") != 0 && strcmp(source->method, "HEAD") != 0)

@@ -273,11 +273,15 @@ position_name(PaginationType type)
 	}
 }
 
-/* A sync token says up to where one row's listing was read. */
+/* A sync token, or a cursor of each row, says up to where one row's listing was read. */
 static void
 check_batch_parents(ProblemList *problems, const char *pointer, const JobSource *source)
 {
-	if (source->batch_parents > 0 && source->incremental != NULL && source->incremental->sync_token_path != NULL)
+	if (source->batch_parents > 0 && source->incremental != NULL && source->incremental->per_parent_state)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "batchParents"),
+					"Leave it out: each row then has a request and a cursor of its own.",
+					"\"batchParents\" does not go with \"incremental.perParentState\", which is kept for each row by itself");
+	else if (source->batch_parents > 0 && source->incremental != NULL && source->incremental->sync_token_path != NULL)
 		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, "batchParents"),
 					"Leave it out: each row then has a request and a sync token of its own.",
 					"\"batchParents\" does not go with \"incremental.syncToken\", which is kept for each row by itself");

@@ -188,6 +188,15 @@ clock_lead(const StepRun *sr)
 }
 
 const char *
+changing_next_cursor(const StepRun *sr, const Cursor *cursor, const char *saved)
+{
+	CursorWindow bounds;
+
+	cursor_bounds(cursor, &bounds);
+	return cursor_next(cursor, changing_bound(sr, bounds.to), saved);
+}
+
+const char *
 changing_bound(const StepRun *sr, const char *bound)
 {
 	const JobIncremental *incremental = sr->step->source.incremental;

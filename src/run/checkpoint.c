@@ -2,14 +2,14 @@
  * checkpoint.c
  *	  Where a pass stands, as JSON.
  *
- * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text,
+ * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text, "parents_go_on": true,
  *  "sync_token", "etag", "last_modified", "validators_for": text,
  *  "next_window": text, "next_parent": n, "columns": [text], "incomplete": true, "failed_window": text,
  *  "shorter": true, "pages_changed": n, "clock_lead": n,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
- *				  "window": {"from", "to"}, "parent": {"number": n, "row": {...}, "sync_token": text},
  *				  "items_print": text, "repeats": true, "bound": n,
- *				  "token_expired": true, "new_token": text, "split": true, "given_up": true, "whole": n}]}
+ *				  "window": {"from", "to"}, "parent": {"number": n, "hash": text, "row": {...}, "sync_token", "saved", "seen"},
+ *				  "token_expired": true, "new_token": text, "split": true, "given_up": true, "skipped": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
@@ -109,6 +109,7 @@ checkpoint_read(StepRun *sr)
 	sr->pages_changed = number_of(root, "pages_changed");
 	if (jsonc_get(root, "clock_lead", &lead))
 		sr->clock_lead = json_object_get_int64(lead);
+	sr->parents_go_on = flag_of(root, "parents_go_on");
 	sr->opened_first = true;
 	for (size_t i = 0; i < json_object_array_length(list); i++)
 		read_listing(sr, json_object_array_get_idx(list, i));
@@ -146,6 +147,8 @@ checkpoint_place(StepRun *sr)
 		appendStringInfo(&json, ", \"pages_changed\": %d", sr->pages_changed);
 	if (sr->clock_lead >= 0)
 		appendStringInfo(&json, ", \"clock_lead\": " INT64_FORMAT, sr->clock_lead);
+	if (sr->parents_go_on)
+		appendStringInfoString(&json, ", \"parents_go_on\": true");
 	appendStringInfo(&json, ", \"next_parent\": " INT64_FORMAT, sr->next_parent);
 	append_columns(&json, sr);
 	appendStringInfoString(&json, ", \"listings\": [");
@@ -199,9 +202,12 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 	}
 	if (listing->parent != NULL)
 	{
-		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"row\": %s",
-						 listing->parent->number, listing->parent->json);
+		appendStringInfo(json, ", \"parent\": {\"number\": " INT64_FORMAT ", \"hash\": \"%s\", \"row\": %s",
+						 listing->parent->number, listing->parent->hash, listing->parent->json);
 		append_member(json, "sync_token", listing->sent_token);
+		append_text(json, "saved", listing->parent->saved);
+		if (parent_state_is_own(sr))
+			append_text(json, "seen", cursor_seen(listing->cursor));
 		appendStringInfoChar(json, '}');
 	}
 	else if (sr->state.sync_token != NULL && listing->sent_token == NULL)
@@ -211,6 +217,8 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 		appendStringInfoString(json, ", \"split\": true");
 	if (listing->given_up)
 		appendStringInfoString(json, ", \"given_up\": true");
+	if (listing->skipped)
+		appendStringInfoString(json, ", \"skipped\": true");
 	if (listing->whole != NULL)
 	{
 		int			place = 0;
@@ -251,6 +259,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	struct json_object *value;
 	char	   *page = NULL;
 	char	   *print_text;
+	char	   *seen = NULL;
 	Listing    *whole = NULL;
 	Listing    *listing;
 
@@ -267,14 +276,17 @@ read_listing(StepRun *sr, struct json_object *object)
 		struct json_object *row;
 
 		parent.number = number_of(value, "number");
+		parent.hash = text_of(value, "hash");
 		(void) jsonc_get(value, "row", &row);
 		parent.json = print(row);
 		parent.sync_token = member_of(value, "sync_token");
+		parent.saved = text_of(value, "saved");
+		seen = text_of(value, "seen");
 	}
 	if (jsonc_get(object, "whole", &value))
 		whole = list_nth(sr->listings, json_object_get_int(value));
 
-	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, whole, page);
+	listing = supply_reopen(sr, &window, has_parent ? &parent : NULL, seen, whole, page);
 	listing->skip = number_of(object, "items");
 	print_text = text_of(object, "items_print");
 	listing->skip_print = print_text != NULL ? strtou64(print_text, NULL, 10) : 0;
@@ -282,6 +294,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->bound = number_of(object, "bound");
 	listing->split = flag_of(object, "split");
 	listing->given_up = flag_of(object, "given_up");
+	listing->skipped = flag_of(object, "skipped");
 	listing->last_value = member_of(object, "last");
 	listing->last_is_number = flag_of(object, "last_is_number");
 	if (listing->last_value != NULL)

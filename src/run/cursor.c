@@ -173,6 +173,28 @@ cursor_look(Cursor *cursor, const ItemBatch *batch, int path, int64 first, const
 }
 
 const char *
+cursor_next(const Cursor *cursor, const char *bound, const char *saved)
+{
+	const JobIncremental *incremental = cursor->incremental;
+
+	if (incremental->step_ms == 0)
+		return incremental->cursor_field != NULL ? cursor_seen(cursor) : bound;
+
+	/* What was asked for, unless the lag has grown. */
+	return saved != NULL && strcmp(saved, bound) > 0 ? saved : bound;
+}
+
+char *
+cursor_saved(const JobIncremental *incremental, const char *cursor, TimestampTz last_sync_time)
+{
+	if (cursor != NULL)
+		return pstrdup(cursor);
+	if (last_sync_time == 0 || (incremental != NULL && incremental->cursor_field != NULL))
+		return NULL;
+	return cursor_time_value(last_sync_time);
+}
+
+const char *
 cursor_seen(const Cursor *cursor)
 {
 	if (!cursor->has_seen)

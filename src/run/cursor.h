@@ -60,6 +60,15 @@ extern char *cursor_time_value(TimestampTz time);
 extern bool cursor_look(Cursor *cursor, const ItemBatch *batch, int path, int64 first, const CursorWindow *window,
 						Bitmapset **drop, int64 *item);
 
+/*
+ * What the next run begins with where all was read up to a bound; saved: what this one began with.  NULL: the
+ * time when this run began.  In the current context or the cursor's.
+ */
+extern const char *cursor_next(const Cursor *cursor, const char *bound, const char *saved);
+
+/* What the last run left: its cursor, or where that says nothing its time (0: none); NULL: nothing.  In the current context. */
+extern char *cursor_saved(const JobIncremental *incremental, const char *cursor, TimestampTz last_sync_time);
+
 /* The greatest value so far, saved included; NULL: none. */
 extern const char *cursor_seen(const Cursor *cursor);
 

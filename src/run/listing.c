@@ -40,6 +40,7 @@ static bool is_first_page(const Listing *listing);
 static void begin_body(Listing *listing);
 static void page_ended(Listing *listing);
 static bool judge_success(Listing *listing, bool readable);
+static ResponseRules *rules_of(const Listing *listing);
 static void judge_error(Listing *listing);
 static void act(Listing *listing, ResponseAction action, const char *message);
 static void begin_smaller_page(Listing *listing);
@@ -62,7 +63,6 @@ static void forget_body(Listing *listing);
 static void go_on(Listing *listing);
 static bool may_be_split(const Listing *listing);
 static void listing_ended(Listing *listing);
-static void pass_on_token(const Listing *listing);
 static bool next_window(Listing *listing);
 static void part_ended(Listing *part);
 static void failed(Listing *listing);
@@ -343,7 +343,7 @@ listing_judge_success(const Listing *listing, bool readable, ResponseVerdict *ve
 	if (!response_rules_for_successes(sr->rules))
 		return;
 	body = items_body(listing, readable, &len);
-	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, verdict);
+	response_rules_judge(rules_of(listing), sr->run, fetch_response(listing->fetch), body, len, verdict);
 }
 
 void
@@ -358,7 +358,18 @@ listing_judge_error(const Listing *listing, ResponseVerdict *verdict)
 	if (!response_rules_for_errors(sr->rules))
 		return;
 	body = fetch_error_body(listing->fetch, &len);
-	response_rules_judge(sr->rules, sr->run, fetch_response(listing->fetch), body, len, verdict);
+	response_rules_judge(rules_of(listing), sr->run, fetch_response(listing->fetch), body, len, verdict);
+}
+
+/* They see the cursor of the listing's parent. */
+static ResponseRules *
+rules_of(const Listing *listing)
+{
+	ResponseRules *rules = listing->sr->rules;
+
+	if (rules != NULL)
+		response_rules_set_run(rules, listing->scopes);
+	return rules;
 }
 
 /* A response that is no success. */
@@ -532,6 +543,7 @@ leave_out(Listing *listing, bool noted)
 {
 	StepRun    *sr = listing->sr;
 
+	whole_of(listing)->skipped |= noted;
 	if (noted && ++sr->left_out <= MAX_NOTED)
 	{
 		const HttpResponse *response = fetch_response(listing->fetch);
@@ -655,7 +667,7 @@ advance(Listing *listing)
 	if (problem != NULL)
 		raise_page_error(listing, ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, problem, hint);
 	result.envelope = item_reader_envelope(listing->reader, &result.envelope_len);
-	result.stop = response_rules_stop(sr->rules, sr->run, result.response, result.envelope, result.envelope_len);
+	result.stop = response_rules_stop(rules_of(listing), sr->run, result.response, result.envelope, result.envelope_len);
 	status = pager_advance(listing->pager, &result);
 	if (status == PAGER_FAILED)
 	{
@@ -753,31 +765,14 @@ listing_ended(Listing *listing)
 		part_ended(listing);
 	else if (!next_window(listing))
 	{
-		if (listing->new_token != NULL)
-			pass_on_token(listing);
+		StepRun    *sr = listing->sr;
+
+		if (listing->parent != NULL)
+			parent_state_ended(listing);
+		else if (listing->new_token != NULL)
+			sr->sync_token = MemoryContextStrdup(sr->memory, listing->new_token);
 		listing_close(listing);
 	}
-}
-
-/* The sync token of a listing that is complete; it is written with its last items. */
-static void
-pass_on_token(const Listing *listing)
-{
-	StepRun    *sr = listing->sr;
-	MemoryContext old;
-	ParentToken *token;
-
-	if (listing->parent == NULL)
-	{
-		sr->sync_token = MemoryContextStrdup(sr->memory, listing->new_token);
-		return;
-	}
-	old = MemoryContextSwitchTo(sr->token_memory);
-	token = palloc(sizeof(ParentToken));
-	token->number = listing->parent->number;
-	token->sync_token = pstrdup(listing->new_token);
-	sr->parent_tokens = lappend(sr->parent_tokens, token);
-	MemoryContextSwitchTo(old);
 }
 
 /* The windows of a parent's listing come one after another. */
@@ -787,7 +782,7 @@ next_window(Listing *listing)
 	StepRun    *sr = listing->sr;
 	CursorWindow next;
 
-	if (listing->parent == NULL || listing->window.to == NULL || !cursor_window(sr->cursor, listing->window.to, &next))
+	if (listing->parent == NULL || listing->window.to == NULL || !cursor_window(listing->cursor, listing->window.to, &next))
 		return false;
 	close_page(listing);
 	listing_set_window(listing, &next);

@@ -31,7 +31,9 @@ typedef struct ItemCheck
 
 static Wanted wanted_of(const Job *job, const JobStep *step);
 static void want_fields(const JobStep *later, const JobValue *value, void *arg);
+static List *delivered_to(const Job *job, const JobStep *step, const JobStep **parent);
 static List *add_name(List *names, const char *name);
+static bool has_name(const List *names, const char *name);
 static void problem_two_steps(const JobStep *step, const TemplateParentField *first, const TemplateParentField *second,
 							  ProblemList *problems);
 static void check_value(const JobStep *step, const JobValue *value, void *arg);
@@ -126,6 +128,59 @@ parents_of_request(const JobStep *step, const List *fields, ProblemList *problem
 }
 
 void
+parents_check_state(const JobStep *step, const JobStep *parent, ProblemList *problems)
+{
+	const JobIncremental *incremental = step->source.incremental;
+
+	if (parent == NULL && incremental != NULL && incremental->per_parent_state)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s/source/incremental/perParentState", step->pointer),
+					"Name a column of a step that this one depends on in the request, as {{customers.id}}, or leave it out.",
+					"\"perParentState\" needs requests that are made of the rows of another step");
+}
+
+bool
+parents_are_same(const Job *old, const Job *job, const JobStep *step)
+{
+	const JobStep *old_step = job_step_find(old->steps, step->id);
+	const JobStep *parent = NULL;
+	const JobStep *old_parent = NULL;
+	List	   *names = delivered_to(job, step, &parent);
+	List	   *old_names = old_step != NULL ? delivered_to(old, old_step, &old_parent) : NIL;
+	ListCell   *lc;
+
+	if (parent == NULL || old_parent == NULL)
+		return parent == old_parent;
+	foreach(lc, names)
+	{
+		if (!has_name(old_names, lfirst(lc)))
+			return false;
+	}
+	return list_length(names) == list_length(old_names) && strcmp(parent->id, old_parent->id) == 0;
+}
+
+/* The columns of the rows that the requests of the step are made of, and whose they are. */
+static List *
+delivered_to(const Job *job, const JobStep *step, const JobStep **parent)
+{
+	ListCell   *lc;
+	ListCell   *each;
+
+	foreach(lc, step->parents)
+	{
+		foreach(each, parents_deliveries(job, lfirst(lc)))
+		{
+			const ParentDelivery *delivery = lfirst(each);
+
+			if (delivery->to != step)
+				continue;
+			*parent = lfirst(lc);
+			return delivery->names;
+		}
+	}
+	return NIL;
+}
+
+void
 parents_check_items(const JobStep *step, const JobStep *parent, ProblemList *problems)
 {
 	ItemCheck	check = {parent, problems};
@@ -189,14 +244,20 @@ want_fields(const JobStep *later, const JobValue *value, void *arg)
 static List *
 add_name(List *names, const char *name)
 {
+	return has_name(names, name) ? names : lappend(names, pstrdup(name));
+}
+
+static bool
+has_name(const List *names, const char *name)
+{
 	ListCell   *lc;
 
 	foreach(lc, names)
 	{
 		if (strcmp(lfirst(lc), name) == 0)
-			return names;
+			return true;
 	}
-	return lappend(names, pstrdup(name));
+	return false;
 }
 
 /* Where one of them comes before the other, that can take what is wanted along. */

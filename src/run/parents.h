@@ -8,6 +8,7 @@
 #include "base/problem.h"
 #include "catalog/parent_catalog.h"
 #include "job/definition.h"
+#include "run/context.h"
 
 /* What a step delivers to a later one, whose requests are made of it. */
 typedef struct ParentDelivery
@@ -46,5 +47,19 @@ extern bool parents_check_query(const JobStep *step, ProblemList *problems);
  * requests are made of, or NULL.
  */
 extern void parents_check_items(const JobStep *step, const JobStep *parent, ProblemList *problems);
+/* Adds a problem where the step is to keep a state of each row of such a step (or NULL), and there is none. */
+extern void parents_check_state(const JobStep *step, const JobStep *parent, ProblemList *problems);
+
+/* Are the step's requests made of the same columns of the same step's rows as in the old definition?  Needs a transaction. */
+extern bool parents_are_same(const Job *old, const Job *job, const JobStep *step);
+
+/*
+ * parents_clear.c: forgets the rows that the step (NULL: any step of the job) makes its requests of, in transactions of
+ * its own.
+ */
+extern void parents_clear(RunContext *run, const char *step_id);
+
+/* As many rows of all steps as a transaction should delete, in the current one.  False where that was all. */
+extern bool parents_clear_some(RunContext *run);
 
 #endif

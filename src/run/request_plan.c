@@ -117,6 +117,8 @@ request_plan_create(const JobStep *step, ProblemList *problems, MemoryContext co
 	plan->parent = parents_of_request(step, compiler->inputs->parent_fields, problems);
 	foreach(lc, compiler->inputs->parent_fields)
 		plan->parent_columns = lappend(plan->parent_columns, ((TemplateParentField *) lfirst(lc))->name);
+	if (list_length(problems->problems) == before)
+		parents_check_state(step, plan->parent, problems);
 	if (list_length(problems->problems) > before)
 		plan = NULL;
 	else

@@ -31,6 +31,7 @@
 #include "pgstat.h"
 #include "run/context.h"
 #include "run/job_lock.h"
+#include "run/parents.h"
 #include "run/replay.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
@@ -282,6 +283,12 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		HOLD_CANCEL_INTERRUPTS();
 		run_in_transaction(run, record_failure, caught);
 		RESUME_CANCEL_INTERRUPTS();
+	}
+	else if (run->failure == NULL && list_length(run->job->steps) > 1)
+	{
+		run->more_to_come = true;	/* nothing of the run is lost with it */
+		parents_clear(run, NULL);
+		run->more_to_come = false;
 	}
 	MemoryContextSwitchTo(old);
 	*error = caught ? caught : run->failure;

@@ -38,6 +38,7 @@ static void link_parents(RunContext *run);
 static void prepare_source(StepRun *sr, ProblemList *problems);
 static void begin_pass(RunContext *run, void *arg);
 static bool goes_on(const StepRun *sr);
+static void clear_deliveries(StepRun *sr);
 static void read_source(StepRun *sr);
 static void await_orphans(RunContext *run, void *arg);
 static void read_listings(StepRun *sr);
@@ -61,7 +62,7 @@ step_run(RunContext *run, const JobStep *step)
 	sr->memory = memory;
 	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
 	sr->loop_memory = AllocSetContextCreate(memory, "databite loop", ALLOCSET_DEFAULT_SIZES);
-	sr->token_memory = AllocSetContextCreate(memory, "databite sync tokens", ALLOCSET_SMALL_SIZES);
+	sr->ended_memory = AllocSetContextCreate(memory, "databite ended parents", ALLOCSET_SMALL_SIZES);
 	sr->context_memory = AllocSetContextCreate(memory, "databite item contexts", ALLOCSET_SMALL_SIZES);
 	run->step = step;
 	run->page = 0;
@@ -85,6 +86,8 @@ step_run(RunContext *run, const JobStep *step)
 		/* Requests may be made of what the token's answer says, so it comes before they are rendered. */
 		if (sr->auth != NULL)
 			(void) auth_session_refresh(sr->auth, run, sr->scopes);
+		if (!goes_on(sr))
+			clear_deliveries(sr);
 		run_in_transaction(run, begin_pass, sr);
 		sr->last_flush = GetCurrentTimestamp();
 		read_source(sr);
@@ -93,6 +96,16 @@ step_run(RunContext *run, const JobStep *step)
 	run->step = NULL;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(memory);
+}
+
+/* What an earlier pass has delivered to later steps. */
+static void
+clear_deliveries(StepRun *sr)
+{
+	ListCell   *lc;
+
+	foreach(lc, sr->wanted)
+		parents_clear(sr->run, ((const ParentDelivery *) lfirst(lc))->to->id);
 }
 
 /* From the first item to the last row.  Parallel writers end with it, however it ends. */
@@ -280,8 +293,6 @@ step_make_policy(StepRun *sr, ProblemList *problems)
 	const JobSource *source = &sr->step->source;
 
 	sr->rules = response_rules_create(source, problems, sr->memory);
-	if (sr->rules != NULL)
-		response_rules_set_run(sr->rules, sr->scopes);
 	sr->policy.retry = &source->retry;
 	sr->policy.limiter = rate_limiter_create(source->rate_limit, sr->run->record->owner, sr->memory);
 	sr->policy.judged = true;
@@ -294,7 +305,6 @@ begin_pass(RunContext *run, void *arg)
 	StepRun    *sr = arg;
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	CursorWindow bounds;
-	ListCell   *lc;
 
 	if (sr->windowed)
 	{
@@ -306,11 +316,6 @@ begin_pass(RunContext *run, void *arg)
 	{
 		checkpoint_read(sr);
 		run->shortfall.earlier |= sr->incomplete;
-	}
-	else
-	{
-		foreach(lc, sr->wanted)
-			parent_catalog_clear(run->record->id, ((const ParentDelivery *) lfirst(lc))->to->id);
 	}
 	if (sr->has_origins && goes_on(sr))
 		rounds_take_up(sr);

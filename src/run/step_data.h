@@ -11,6 +11,7 @@
  *
  *	step.c			prepare, the loop, the end
  *	supply.c		which listings are opened, and when
+ *	parent_state.c	what is kept of each row of a parent step
  *	listing.c		one listing: its pages, what responses lead to
  *	parent_rows.c	what requests are made of
  *	step_request.c	scopes and requests
@@ -75,6 +76,9 @@ typedef struct Listing
 
 	CursorWindow window;		/* from NULL: none */
 	ParentRow  *parent;			/* NULL: none */
+	Cursor	   *cursor;			/* the step's, or its parent's */
+	Jsonb	   *scopes;			/* what rules over its responses see beside them: step_transform_scopes */
+	bool		skipped;		/* a page of it was left out by a rule that says so */
 	const char *sent_token;		/* the sync token that it asks with, or NULL */
 	char	   *new_token;		/* that its last page gave, or NULL */
 
@@ -151,8 +155,10 @@ struct StepRun
 	char	   *first_reason;	/* of an item of this run that was rejected, or NULL */
 	char	   *sync_token;		/* that the last page of the step's one listing gave, or NULL */
 	bool		sync_token_expired;	/* the saved one is of no use any more */
-	List	   *parent_tokens;	/* of ParentToken *: of listings that have ended, not written yet */
-	MemoryContext token_memory; /* of them */
+	List	   *ended_parents;	/* of ParentState *: of listings that have ended, not written yet */
+	MemoryContext ended_memory; /* of them */
+	bool		parents_go_on;	/* a listing of the pass has asked with what an earlier one had left for its parent */
+	int64		new_parents;	/* rows for which none has left anything, of this run */
 	char	   *etag;			/* of the first page, or NULL */
 	char	   *last_modified;
 	char	   *validators_for; /* the request that they belong to */
@@ -246,7 +252,7 @@ extern Listing *step_sketch(RunContext *run, const JobStep *step, const List *de
 extern void step_make_cursor(StepRun *sr);
 
 /* $1 of the transform's templates, in the current transaction and context. */
-extern Jsonb *step_transform_scopes(StepRun *sr);
+extern Jsonb *step_transform_scopes(const StepRun *sr, const Cursor *cursor);
 
 /* Renders the listing's base request, in the current transaction; its page is the pager's. */
 extern void step_render(Listing *listing);
@@ -270,8 +276,9 @@ extern ParentRow *parent_rows_first(const StepRun *sr, const List *rows);
 /* Opens listings while there may be more requests in flight. */
 extern void supply_open(StepRun *sr);
 
-/* Takes up the listings of a checkpoint again. */
-extern Listing *supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, Listing *whole, const char *page);
+/* Takes up the listings of a checkpoint again; seen: of the parent's own cursor, or NULL. */
+extern Listing *supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, const char *seen, Listing *whole,
+							  const char *page);
 
 /* The lower bound behind which every window is complete; NULL where there are no windows. */
 extern const char *supply_finished_windows(const StepRun *sr);
@@ -281,6 +288,27 @@ extern Listing *listing_create(StepRun *sr);
 
 /* Which of the windows it reads; a copy. */
 extern void listing_set_window(Listing *listing, const CursorWindow *window);
+
+/* parent_state.c */
+
+/* Has each row of the parent step a cursor of its own? */
+extern bool parent_state_is_own(const StepRun *sr);
+
+/* Has a listing of such a row ask from where that stands; seen: what an earlier run of the pass has seen, or NULL. */
+extern void parent_state_begin(Listing *listing, const ParentRow *row, const char *seen);
+
+/* The listing is complete: what it has come to is written with its last items. */
+extern void parent_state_ended(Listing *listing);
+
+/* What has ended since the last flush, in the current context. */
+extern List *parent_state_copy_ended(const StepRun *sr);
+
+/* It is written, in the current transaction; then it is done with. */
+extern void parent_state_write(StepRun *sr, const List *ended);
+extern void parent_state_forget_ended(StepRun *sr);
+
+/* The step is complete: has the history of the run tell which rows had no state. */
+extern void parent_state_note_new(StepRun *sr);
 
 /* listing.c */
 
@@ -391,6 +419,9 @@ extern void changing_look_at_clock(const Listing *listing);
  */
 extern TimestampTz changing_pass_started(const StepRun *sr);
 extern const char *changing_bound(const StepRun *sr, const char *bound);
+
+/* cursor_next, with that. */
+extern const char *changing_next_cursor(const StepRun *sr, const Cursor *cursor, const char *saved);
 extern void changing_note_clock(const StepRun *sr);
 
 /* step_memory.c */
@@ -414,7 +445,7 @@ extern void step_lower_work_mem(const StepRun *sr);
 typedef struct StepPlace
 {
 	int64		pages;			/* complete since the last one */
-	List	   *parent_tokens;	/* of ParentToken *: of listings that have ended since the last one */
+	List	   *ended_parents;	/* of ParentState *: of listings that have ended since the last one */
 	char	   *checkpoint;		/* checkpoint_place; NULL: none is needed */
 	const char *finished_window;	/* supply_finished_windows, or NULL */
 } StepPlace;

@@ -355,8 +355,8 @@ look_at_cursor(Listing *listing, int first)
 	int64		item;
 
 	if (window.from == NULL)
-		cursor_bounds(sr->cursor, &window);
-	if (!cursor_look(sr->cursor, sr->batch, sr->cursor_path, first, &window, &sr->batch->dropped, &item))
+		cursor_bounds(listing->cursor, &window);
+	if (!cursor_look(listing->cursor, sr->batch, sr->cursor_path, first, &window, &sr->batch->dropped, &item))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_DATETIME_FORMAT),
 				 errmsg("item " INT64_FORMAT " has no usable value at \"%s\"", sr->position + item + 1,
@@ -390,7 +390,7 @@ set_context(Listing *listing)
 	StepRun    *sr = listing->sr;
 	MemoryContext old;
 
-	if ((sr->scopes_used & (TEMPLATE_SCOPES_OF_CONTEXT | TEMPLATE_USES_PARENT)) == 0)
+	if ((sr->scopes_used & template_context_scopes(sr->step)) == 0)
 		return;
 	if (listing->context == NULL)
 	{

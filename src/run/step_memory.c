@@ -19,8 +19,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-/* Sync tokens of parents that wait to be written, where nothing else is. */
-#define MAX_TOKEN_BYTES (1024 * 1024)
+/* Cursors and sync tokens of parents that wait to be written, where nothing else is. */
+#define MAX_ENDED_BYTES (1024 * 1024)
 
 static size_t held(const Listing *listing);
 
@@ -76,7 +76,7 @@ bool
 step_memory_wants_flush(const StepRun *sr)
 {
 	return MemoryContextMemAllocated(sr->context_memory, false) > sr->budget.batch_bytes ||
-		MemoryContextMemAllocated(sr->token_memory, false) > MAX_TOKEN_BYTES;
+		MemoryContextMemAllocated(sr->ended_memory, false) > MAX_ENDED_BYTES;
 }
 
 void

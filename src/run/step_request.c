@@ -4,7 +4,8 @@
  *
  * Requests see one object ($1): the run, the cursor, and of their listing its
  * page, window and parent row.  A transform sees what is the same for the
- * whole step in $1 and the rest in the context of the item.
+ * whole step in $1 and the rest in the context of the item; the cursor is there too
+ * where each parent row has its own.
  */
 #include "postgres.h"
 
@@ -17,9 +18,10 @@
 #include "utils/timestamp.h"
 
 static List *delivered_by(const JobStep *step, const List *delivered);
-static void append_run(StringInfo json, const StepRun *sr);
+static void append_run(StringInfo json, const StepRun *sr, const Cursor *cursor);
+static void append_cursor(StringInfo json, const Listing *listing);
 static void append_page(StringInfo json, const Listing *listing);
-static void append_window(StringInfo json, const StepRun *sr, const CursorWindow *window);
+static void append_window(StringInfo json, const Cursor *cursor, const CursorWindow *window);
 static void append_parent(StringInfo json, const Listing *listing);
 static void append_text(StringInfo json, const char *text, bool is_number);
 static Jsonb *scopes_jsonb(StringInfo json);
@@ -51,13 +53,14 @@ step_sketch(RunContext *run, const JobStep *step, const List *delivered, bool ma
 		problem_raise_first(problems);
 		if (request_plan_parent(sr->request_plan) != NULL)
 		{
-			listing->parent = parent_rows_first(sr, delivered_by(request_plan_parent(sr->request_plan), delivered));
-			if (listing->parent == NULL)
+			ParentRow  *row = parent_rows_first(sr, delivered_by(request_plan_parent(sr->request_plan), delivered));
+
+			if (row == NULL)
 			{
 				MemoryContextSwitchTo(old);
 				return NULL;
 			}
-			listing->sent_token = NULL;
+			parent_state_begin(listing, row, NULL);
 		}
 		if (!masked)
 			(void) auth_session_refresh(sr->auth, run, sr->scopes);
@@ -65,8 +68,8 @@ step_sketch(RunContext *run, const JobStep *step, const List *delivered, bool ma
 		{
 			CursorWindow bounds;
 
-			cursor_bounds(sr->cursor, &bounds);
-			(void) cursor_window(sr->cursor, bounds.from, &listing->window);
+			cursor_bounds(listing->cursor, &bounds);
+			(void) cursor_window(listing->cursor, bounds.from, &listing->window);
 		}
 		step_render(listing);
 		listing->pager = pager_create(&step->source.pagination, listing->base, NULL, listing->memory);
@@ -94,28 +97,23 @@ void
 step_make_cursor(StepRun *sr)
 {
 	const JobIncremental *incremental = sr->step->source.incremental;
-	char	   *saved = NULL;
+	char	   *saved = cursor_saved(incremental, sr->state.cursor, sr->state.last_sync_time);
 
-	/* What the last run left: a value of cursorField, the end of what was asked for, or when it began. */
-	if (sr->state.cursor != NULL || (incremental != NULL && incremental->cursor_field != NULL))
-		saved = sr->state.cursor;
-	else if (sr->state.has_last_sync_time)
-		saved = cursor_time_value(sr->state.last_sync_time);
 	sr->cursor = cursor_create(incremental, saved, sr->pass_started, sr->memory);
 	sr->windowed = incremental != NULL && incremental->step_ms > 0;
-	sr->scopes = step_transform_scopes(sr);
+	sr->scopes = step_transform_scopes(sr, sr->cursor);
 }
 
 Jsonb *
-step_transform_scopes(StepRun *sr)
+step_transform_scopes(const StepRun *sr, const Cursor *cursor)
 {
 	StringInfoData json;
 	CursorWindow bounds;
 
-	cursor_bounds(sr->cursor, &bounds);
+	cursor_bounds(cursor, &bounds);
 	initStringInfo(&json);
-	append_run(&json, sr);
-	appendStringInfo(&json, ", \"cursor\": %s}", cursor_format(sr->cursor, bounds.from));
+	append_run(&json, sr, cursor);
+	appendStringInfo(&json, ", \"cursor\": %s}", cursor_format(cursor, bounds.from));
 	return scopes_jsonb(&json);
 }
 
@@ -127,15 +125,15 @@ step_render(Listing *listing)
 	StringInfoData json;
 	MemoryContext old;
 
-	cursor_bounds(sr->cursor, &bounds);
+	cursor_bounds(listing->cursor, &bounds);
 	if (listing->window.from != NULL)
 		bounds = listing->window;
 	initStringInfo(&json);
-	append_run(&json, sr);
-	appendStringInfo(&json, ", \"cursor\": %s, ", cursor_format(sr->cursor, bounds.from));
+	append_run(&json, sr, listing->cursor);
+	appendStringInfo(&json, ", \"cursor\": %s, ", cursor_format(listing->cursor, bounds.from));
 	append_page(&json, listing);
 	appendStringInfoString(&json, ", ");
-	append_window(&json, sr, &bounds);
+	append_window(&json, listing->cursor, &bounds);
 	append_parent(&json, listing);
 	appendStringInfo(&json, ", \"auth\": %s}", auth_session_scope(sr->auth));
 
@@ -149,17 +147,18 @@ step_render(Listing *listing)
 char *
 step_context_json(const Listing *listing, const char *response)
 {
-	const StepRun *sr = listing->sr;
 	CursorWindow bounds = listing->window;
 	StringInfoData json;
 
 	if (bounds.from == NULL)
-		cursor_bounds(sr->cursor, &bounds);
+		cursor_bounds(listing->cursor, &bounds);
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
+	if (parent_state_is_own(listing->sr))
+		append_cursor(&json, listing);
 	append_page(&json, listing);
 	appendStringInfoString(&json, ", ");
-	append_window(&json, sr, &bounds);
+	append_window(&json, listing->cursor, &bounds);
 	append_parent(&json, listing);
 	if (response != NULL)		/* {"response": ..., "http": ...} */
 		appendStringInfo(&json, ", %.*s", (int) strlen(response) - 2, response + 1);
@@ -169,15 +168,27 @@ step_context_json(const Listing *listing, const char *response)
 
 /* {"last_sync_time": ..., "run": ..., "payload": ... */
 static void
-append_run(StringInfo json, const StepRun *sr)
+append_run(StringInfo json, const StepRun *sr, const Cursor *cursor)
 {
 	const RunContext *run = sr->run;
 
 	appendStringInfoString(json, "{\"last_sync_time\": ");
-	escape_json(json, cursor_last_sync_time(sr->cursor));
+	escape_json(json, cursor_last_sync_time(cursor));
 	appendStringInfo(json, ", \"run\": {\"id\": " INT64_FORMAT ", \"started_at\": ", run->run_id);
 	escape_json(json, run_time_text(run->started_at));
 	appendStringInfo(json, "}, \"payload\": %s", run->payload ? run->payload : "null");
+}
+
+/* "last_sync_time": ..., "cursor": ..., of the parent row. */
+static void
+append_cursor(StringInfo json, const Listing *listing)
+{
+	CursorWindow bounds;
+
+	cursor_bounds(listing->cursor, &bounds);
+	appendStringInfoString(json, "\"last_sync_time\": ");
+	escape_json(json, cursor_last_sync_time(listing->cursor));
+	appendStringInfo(json, ", \"cursor\": %s, ", cursor_format(listing->cursor, bounds.from));
 }
 
 /* "page": {"number", "offset", "limit", "cursor", "after"} */
@@ -200,11 +211,11 @@ append_page(StringInfo json, const Listing *listing)
 
 /* "window": {"from", "to"} */
 static void
-append_window(StringInfo json, const StepRun *sr, const CursorWindow *window)
+append_window(StringInfo json, const Cursor *cursor, const CursorWindow *window)
 {
 	appendStringInfo(json, "\"window\": {\"from\": %s, \"to\": %s}",
-					 cursor_format(sr->cursor, window->from),
-					 window->to != NULL ? cursor_format(sr->cursor, window->to) : "null");
+					 cursor_format(cursor, window->from),
+					 window->to != NULL ? cursor_format(cursor, window->to) : "null");
 }
 
 /* , "sync_customers": {"id": 1} */

@@ -177,6 +177,8 @@ is_bounded(const StepRun *sr)
 		used |= request_plan_uses(sr->request_plan);
 	if (sr->sql != NULL)
 		used |= sql_source_uses(sr->sql);
+	if (sr->parents_go_on)
+		return true;
 	if (incremental == NULL && (used & TEMPLATE_USES_BOUNDS) == 0)
 		return false;
 	if (incremental != NULL && incremental->sync_token_param != NULL && sr->sync_token_expired)

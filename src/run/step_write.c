@@ -15,6 +15,7 @@
 #include "catalog/stage_catalog.h"
 #include "destination/stage.h"
 #include "item/batch_part.h"
+#include "miscadmin.h"
 #include "run/run_error.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
@@ -79,8 +80,7 @@ void
 step_batch_done(StepRun *sr)
 {
 	sr->pages_done = 0;
-	sr->parent_tokens = NIL;
-	MemoryContextReset(sr->token_memory);
+	parent_state_forget_ended(sr);
 	if (sr->batch)
 	{
 		sr->position += sr->batch->nitems;
@@ -143,19 +143,10 @@ void
 step_take_place(StepRun *sr, StepPlace *place)
 {
 	const char *finished = sr->windowed ? supply_finished_windows(sr) : NULL;
-	ListCell   *lc;
 
 	memset(place, 0, sizeof(StepPlace));
 	place->pages = sr->pages_done;
-	foreach(lc, sr->parent_tokens)
-	{
-		const ParentToken *token = lfirst(lc);
-		ParentToken *copy = palloc(sizeof(ParentToken));
-
-		copy->number = token->number;
-		copy->sync_token = token->sync_token != NULL ? pstrdup(token->sync_token) : NULL;
-		place->parent_tokens = lappend(place->parent_tokens, copy);
-	}
+	place->ended_parents = parent_state_copy_ended(sr);
 	if (sr->finished || sr->run->mode == RUN_IN_FUNCTION)	/* where nothing of it would outlive the transaction */
 		return;
 	place->checkpoint = checkpoint_place(sr);
@@ -185,8 +176,8 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 		run_note(run, psprintf("step \"%s\": %d pages were left out", sr->step->id, sr->left_out));
 	if (last && sr->parents_left_out > 0)
 		note_left_out_parents(sr);
-	if (place->parent_tokens != NIL)
-		parent_catalog_put_tokens(run->record->id, run->record->state_epoch, sr->step->id, sr->step->id, place->parent_tokens);
+	if (run->failure == NULL)
+		parent_state_write(sr, place->ended_parents);
 	put_state(sr, place, last);
 	run_write_notices(run);
 	if (run->run_id != 0 && run->mode != RUN_IN_FUNCTION)
@@ -414,6 +405,7 @@ finish_state(StepRun *sr)
 	const JobRecord *job = sr->run->record;
 	bool		partial = step_is_part(sr) != NULL;
 
+	parent_state_note_new(sr);
 	if (sr->incomplete || (sr->shorter && write_plan_is_upsert(sr->plan)))
 	{
 		/* What was not read is asked for again. */
@@ -431,7 +423,10 @@ finish_state(StepRun *sr)
 	if (is_last_step(sr))
 	{
 		state_catalog_forget_checkpoints(job->id);
-		parent_catalog_clear(job->id, NULL);
+
+		/* The rest when that is committed (run.c); the transaction of execute_job is all that there is. */
+		while (parents_clear_some(sr->run) && sr->run->mode == RUN_IN_FUNCTION)
+			CHECK_FOR_INTERRUPTS();
 	}
 	else if (sr->run->mode != RUN_IN_FUNCTION)
 		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_done(partial, sr->incomplete));
@@ -443,16 +438,9 @@ move_state(StepRun *sr)
 {
 	const JobRecord *job = sr->run->record;
 	StepOutcome state = {.last_sync_time = changing_pass_started(sr)};
-	const JobIncremental *incremental = sr->step->source.incremental;
-	CursorWindow bounds;
 
-	cursor_bounds(sr->cursor, &bounds);
-	if (incremental != NULL && incremental->cursor_field != NULL && !sr->windowed)
-		state.cursor = cursor_seen(sr->cursor);
-	else
-		state.cursor = changing_bound(sr, bounds.to);	/* NULL: it was asked for all that there was when the pass began */
-	if (sr->windowed && sr->state.cursor != NULL && strcmp(sr->state.cursor, state.cursor) > 0)
-		state.cursor = sr->state.cursor;	/* the lag has grown */
+	if (!parent_state_is_own(sr))
+		state.cursor = changing_next_cursor(sr, sr->cursor, sr->state.cursor);
 	state.sync_token = sr->sync_token == NULL && !sr->sync_token_expired ? sr->state.sync_token : sr->sync_token;
 	state.etag = sr->unchanged ? sr->state.etag : sr->etag;
 	state.last_modified = sr->unchanged ? sr->state.last_modified : sr->last_modified;

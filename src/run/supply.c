@@ -27,9 +27,9 @@ static void check_pager(Listing *listing);
 static bool open_window(StepRun *sr);
 static bool open_parent(StepRun *sr);
 static bool has_window(const StepRun *sr);
+static bool set_first_window(Listing *listing);
 static bool open_only(StepRun *sr);
 static void prepare_parents(RunContext *run, void *arg);
-static void set_parent(Listing *listing, const ParentRow *row);
 static void prepare_listing(RunContext *run, void *arg);
 static void make_pager(Listing *listing, const char *page);
 static void begin(Listing *listing);
@@ -54,19 +54,27 @@ listing_create(StepRun *sr)
 	listing->memory = memory;
 	listing->page_memory = AllocSetContextCreate(memory, "databite page", ALLOCSET_SMALL_SIZES);
 	listing->base_memory = AllocSetContextCreate(memory, "databite request", ALLOCSET_SMALL_SIZES);
+	listing->cursor = sr->cursor;
+	listing->scopes = sr->scopes;
 	listing->sent_token = sr->sync_token_expired ? NULL : sr->state.sync_token;
 	listing->pager_memory = AllocSetContextCreate(memory, "databite pager", ALLOCSET_SMALL_SIZES);
 	return listing;
 }
 
 Listing *
-supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, Listing *whole, const char *page)
+supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, const char *seen, Listing *whole,
+			  const char *page)
 {
 	Listing    *listing = listing_create(sr);
 
 	listing_set_window(listing, window);
 	if (parent != NULL)
-		set_parent(listing, parent);
+		parent_state_begin(listing, parent, seen);
+	if (whole != NULL)
+	{
+		listing->cursor = whole->cursor;
+		listing->scopes = whole->scopes;
+	}
 	listing->whole = whole;
 	if (sr->step->source.type == SOURCE_API)
 	{
@@ -197,6 +205,8 @@ open_part_of(Listing *whole)
 	part->whole = whole;
 	part->window = whole->window;
 	part->parent = whole->parent;
+	part->cursor = whole->cursor;
+	part->scopes = whole->scopes;
 	part->sent_token = whole->sent_token;
 	part->base = whole->base;
 	part->rendered = whole->rendered;
@@ -247,9 +257,9 @@ open_parent(StepRun *sr)
 	if (request_plan_parent(sr->request_plan) == NULL)
 		return false;
 	sr->opened_first = true;
-	if (sr->windowed && !has_window(sr))
+	if (sr->windowed && !parent_state_is_own(sr) && !has_window(sr))
 		return false;
-	if (sr->prepared == NIL && !sr->parents_done)
+	while (sr->prepared == NIL && !sr->parents_done)
 		run_in_transaction(sr->run, prepare_parents, sr);
 	if (sr->prepared == NIL)
 		return false;
@@ -297,11 +307,18 @@ prepare_parents(RunContext *run, void *arg)
 		const ParentRow *row = lfirst(lc);
 		Listing    *listing = listing_create(sr);
 		MemoryContext old;
-		CursorWindow window;
 
-		set_parent(listing, row);
-		if (sr->next_window != NULL && cursor_window(sr->cursor, sr->next_window, &window))
-			listing_set_window(listing, &window);
+		parent_state_begin(listing, row, NULL);
+		if (sr->windowed && !set_first_window(listing))
+		{
+			MemoryContextDelete(listing->memory);
+			if (sr->prepared == NIL)
+			{
+				sr->next_parent = row->number;
+				sr->parents_left_out += row->left_out;
+			}
+			continue;
+		}
 		prepare_listing(run, listing);
 
 		old = MemoryContextSwitchTo(sr->memory);
@@ -310,18 +327,18 @@ prepare_parents(RunContext *run, void *arg)
 	}
 }
 
-/* A copy of the row; each has a sync token of its own. */
-static void
-set_parent(Listing *listing, const ParentRow *row)
+/* The oldest window of a parent; false where there is nothing to ask for. */
+static bool
+set_first_window(Listing *listing)
 {
-	MemoryContext old = MemoryContextSwitchTo(listing->memory);
+	CursorWindow bounds;
+	CursorWindow window;
 
-	listing->parent = palloc(sizeof(ParentRow));
-	*listing->parent = *row;
-	listing->parent->json = pstrdup(row->json);
-	listing->parent->sync_token = row->sync_token != NULL ? pstrdup(row->sync_token) : NULL;
-	listing->sent_token = listing->parent->sync_token;
-	MemoryContextSwitchTo(old);
+	cursor_bounds(listing->cursor, &bounds);
+	if (!cursor_window(listing->cursor, bounds.from, &window))
+		return false;
+	listing_set_window(listing, &window);
+	return true;
 }
 
 static void

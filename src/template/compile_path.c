@@ -223,7 +223,7 @@ append_parameter_object(TemplateCompile *compile, const AstNode *node)
 	};
 	TemplateInput *input;
 
-	if (!compile->compiler->in_batch || (node->scope->mask & (TEMPLATE_SCOPES_OF_CONTEXT | TEMPLATE_USES_PARENT)) == 0)
+	if ((node->scope->mask & compile->compiler->batch_scopes) == 0)
 	{
 		appendStringInfoString(compile->out, "CAST($1 AS pg_catalog.jsonb)");
 		return;

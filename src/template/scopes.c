@@ -68,6 +68,15 @@ template_scope_resolve(AstNode *node, const TemplateCompiler *compiler)
 		node->type = scope_type(node);
 }
 
+int
+template_context_scopes(const JobStep *step)
+{
+	const JobIncremental *incremental = step->source.incremental;
+	bool		own_cursors = incremental != NULL && incremental->per_parent_state;
+
+	return TEMPLATE_SCOPES_OF_CONTEXT | TEMPLATE_USES_PARENT | (own_cursors ? TEMPLATE_USES_BOUNDS : 0);
+}
+
 AstNode *
 template_scope_run_start(const AstNode *node, const TemplateCompiler *compiler)
 {

@@ -150,7 +150,7 @@ write_root(TemplateCompile *compile, Oid want, TemplateExpr *expr)
 		return;
 	}
 
-	if (!decided && compile->compiler->in_batch)
+	if (!decided && compile->compiler->batch_scopes != 0)
 		expr->context_path = template_context_path(compile, root);
 	if (cast)
 		appendStringInfoString(compile->out, "CAST(");

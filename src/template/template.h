@@ -28,7 +28,7 @@
 #define TEMPLATE_SCOPE_RESPONSE (1 << 8)	/* response (the body), http (status, headers, url) */
 #define TEMPLATE_SCOPE_AUTH		(1 << 9)	/* auth: what the answer that gave the token said beside it */
 
-/* The scopes that a transform finds in the context of an item (ItemContext) rather than in $1. */
+/* Scopes that every transform finds in the context of an item (ItemContext) rather than in $1: see template_context_scopes. */
 #define TEMPLATE_SCOPES_OF_CONTEXT	(TEMPLATE_SCOPE_PAGE | TEMPLATE_SCOPE_RESPONSE)
 
 /* The bare names by which templates have used scopes; a mask of TEMPLATE_SCOPE_, and of the parents. */
@@ -78,7 +78,7 @@ typedef struct TemplateCompiler
 	ProblemList *problems;
 	bool		validated;		/* a value that a filter finds wrong or missing rejects its item */
 	const char *column;			/* that the template fills, or NULL */
-	bool		in_batch;		/* statements read the batch: page, response and parents are in b, not in $1 */
+	int			batch_scopes;	/* template_context_scopes, where statements read the batch: they are in b, not in $1 */
 	const List *parents;		/* of JobStep *: names of scopes, by id or table */
 } TemplateCompiler;
 
@@ -115,6 +115,12 @@ extern TemplateExpr *template_compile_url(TemplateCompiler *compiler, const JobV
  * to an expression of type json; a lone template keeps its JSON type.
  */
 extern TemplateExpr *template_compile_json(TemplateCompiler *compiler, const JobValue *value);
+
+/*
+ * Scopes (TEMPLATE_SCOPE_, TEMPLATE_USES_) that differ from item to item of the step, so that its transform finds them in
+ * the context of an item.
+ */
+extern int	template_context_scopes(const JobStep *step);
 
 /* Does a compiled expression read the input? */
 extern bool template_uses_input(const char *sql, const TemplateInput *input);
