@@ -16,19 +16,21 @@
 # the filters and operators of the document's product_catalog_sync, "plain" fills
 # the same columns from paths alone.  "./dev bench --parallel" has the reference
 # workload written by the run itself, and by one and two parallel writers.
-# bench_http.sh has --pages, --fanout and --stream.
+# bench_http.sh has --pages, --fanout and --stream, bench_parents.sh --fanout --parents.
 
 BENCH_LIMIT=900
 
 bench_command()
 {
-	local items="" repeats=3 profile="" workload=reference delay="" megabytes=2000
+	local items="" repeats=3 profile="" workload=reference delay="" megabytes=2000 parents="" seconds=600
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--items) items=$2; shift 2 ;;
 			--repeats) repeats=$2; shift 2 ;;
 			--delay) delay=$2; shift 2 ;;
 			--megabytes) megabytes=$2; shift 2 ;;
+			--parents) parents=$2; shift 2 ;;
+			--seconds) seconds=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
 			--transform | --parallel | --pages | --fanout | --stream) workload=${1#--}; shift ;;
 			*) die "bench: unknown option $1" ;;
@@ -39,8 +41,9 @@ bench_command()
 		fanout) items=${items:-10000} delay=${delay:-5} ;;
 		*) items=${items:-1000000} ;;
 	esac
-	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ && $megabytes =~ ^[1-9][0-9]*$ && ${delay:-0} =~ ^[0-9]+$ ]] ||
-		die "bench: --items, --repeats, --delay and --megabytes take a number"
+	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ && $megabytes =~ ^[1-9][0-9]*$ && ${delay:-0} =~ ^[0-9]+$ &&
+		${parents:-1} =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] ||
+		die "bench: --items, --repeats, --delay, --megabytes, --parents and --seconds take a number"
 	need_build
 	need python3
 	[ -z "$profile" ] || need perf
@@ -53,6 +56,10 @@ bench_command()
 	sql "CREATE EXTENSION databite"
 	if [ "$workload" = stream ]; then
 		bench_stream "$megabytes" "$repeats"
+		return
+	fi
+	if [ "$workload" = fanout ] && [ -n "$parents" ]; then
+		bench_parents "$parents" "$seconds"
 		return
 	fi
 	"bench_prepare_$workload" "$items" "$delay"
