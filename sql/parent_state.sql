@@ -31,6 +31,8 @@ SELECT * FROM pg_temp.problems(pg_temp.job('{"incremental": {"perParentState": "
 SELECT * FROM pg_temp.problems(pg_temp.job('{"incremental": {"perParentsState": true}}'));
 -- a name that is wrong is one problem, not two
 SELECT * FROM pg_temp.problems(pg_temp.job('{"url": "http://127.0.0.1:1/{{custommers.id}}", "incremental": {"perParentState": true}}'));
+-- one request of many rows has no cursor of each
+SELECT * FROM pg_temp.problems(pg_temp.job('{"url": "http://127.0.0.1:1/{{ customers.id | join(\",\") }}", "batchParents": 5, "incremental": {"perParentState": true}}'));
 -- a table is not replaced by what is new
 SELECT * FROM pg_temp.problems(pg_temp.job('{"incremental": {"perParentState": true}}', '{"mode": "replace"}'));
 SELECT databite.schedule_job(pg_temp.job('{"url": "http://127.0.0.1:1/", "incremental": {"perParentState": true}}'));
