@@ -2,7 +2,7 @@
  * shared.c
  *	  The shared memory as a whole, and its section that says who runs where.
  *
- * One lightweight lock guards that section.  It is held for a walk over the slots
+ * One lightweight lock guards that section (shared_turns.c works on it too).  It is held for a walk over the slots
  * at most, never while waiting, and no ERROR can be raised under it.
  */
 #include "postgres.h"
@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -17,6 +18,7 @@
 #include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "base/shared_state.h"
+#include "base/shared_turns.h"
 
 static void request_memory(void);
 static void attach_memory(void);
@@ -25,16 +27,15 @@ static bool enter(Oid database, int first, int end);
 static void leave_launcher(int code, Datum arg);
 static void leave_scheduler(int code, Datum arg);
 static void leave_runner(int code, Datum arg);
-static SharedDatabase *find_database(Oid database);
 static SharedDatabase *find_or_add_database(Oid database);
 static bool is_blocked(const SharedDatabase *slot);
 static bool has_runner(const SharedDatabase *slot);
 static void wake_launcher(void);
 
 SharedState *shared_state = NULL;
+LWLock	   *shared_workers_lock = NULL;
 
 static SharedWorkers *state = NULL;
-static LWLock *lock = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
@@ -57,9 +58,9 @@ void
 shared_enter_launcher(void)
 {
 	before_shmem_exit(leave_launcher, (Datum) 0);
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	state->launcher = MyProcPid;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 bool
@@ -69,7 +70,7 @@ shared_enter_scheduler(Oid database)
 	bool		entered = false;
 
 	before_shmem_exit(leave_scheduler, ObjectIdGetDatum(database));
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot && slot->scheduler == 0)
 	{
@@ -82,7 +83,7 @@ shared_enter_scheduler(Oid database)
 		slot->ready = false;
 		slot->end = ENDED_BY_ERROR;
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return entered;
 }
 
@@ -106,7 +107,7 @@ enter(Oid database, int first, int end)
 	bool		entered = false;
 
 	before_shmem_exit(leave_runner, ObjectIdGetDatum(database));
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot && !is_blocked(slot))
 	{
@@ -119,7 +120,7 @@ enter(Oid database, int first, int end)
 			}
 		}
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return entered;
 }
 
@@ -130,11 +131,11 @@ shared_scheduler_looks(Oid database)
 
 	if (state == NULL)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(database);
 	if (slot)
 		slot->requested = false;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 void
@@ -144,12 +145,12 @@ shared_scheduler_is_ready(Oid database)
 
 	if (state == NULL)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(database);
 	if (slot)
 		slot->ready = true;
 	wake_launcher();
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 void
@@ -159,11 +160,11 @@ shared_scheduler_ends(Oid database, SchedulerEnd end)
 
 	if (state == NULL)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(database);
 	if (slot)
 		slot->end = end;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 int
@@ -171,7 +172,7 @@ shared_read(SharedDatabase *databases, bool *scan_requested)
 {
 	int			count = 0;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
 	{
 		if (OidIsValid(state->databases[i].oid))
@@ -179,7 +180,7 @@ shared_read(SharedDatabase *databases, bool *scan_requested)
 	}
 	*scan_requested = state->scan_requested;
 	state->scan_requested = false;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return count;
 }
 
@@ -188,7 +189,7 @@ shared_prepare_start(Oid database)
 {
 	SharedDatabase *slot;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot)
 	{
@@ -196,7 +197,7 @@ shared_prepare_start(Oid database)
 		slot->requested = false;
 		slot->end = ENDED_BY_ERROR;
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return slot != NULL;
 }
 
@@ -205,32 +206,36 @@ shared_release(Oid database, bool exists)
 {
 	SharedDatabase *slot;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(database);
 	if (slot && slot->scheduler == 0 && !is_blocked(slot) && !has_runner(slot) &&
-		(!exists || (!slot->requested && !slot->stopped)))
+		(!exists || (!slot->requested && !slot->stopped && slot->hungry_since == 0)))
 		slot->oid = InvalidOid;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 void
 shared_request_scheduler(Oid database)
 {
 	SharedDatabase *slot;
-	int			scheduler = 0;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot)
-	{
-		slot->requested = true;
-		scheduler = slot->scheduler;
-	}
-	if (scheduler != 0)
-		shared_wake_process(scheduler);
+		shared_ask_for_scheduler(slot);
 	else
 		wake_launcher();
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
+}
+
+void
+shared_ask_for_scheduler(SharedDatabase *slot)
+{
+	slot->requested = true;
+	if (slot->scheduler != 0)
+		shared_wake_process(slot->scheduler);
+	else
+		wake_launcher();
 }
 
 bool
@@ -239,7 +244,7 @@ shared_set_stopped(Oid database, bool stopped)
 	SharedDatabase *slot;
 	bool		changed = false;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot && slot->stopped != stopped)
 	{
@@ -248,7 +253,7 @@ shared_set_stopped(Oid database, bool stopped)
 		if (stopped && slot->scheduler != 0)
 			kill(slot->scheduler, SIGTERM);
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return changed;
 }
 
@@ -258,10 +263,10 @@ shared_is_stopped(Oid database)
 	SharedDatabase *slot;
 	bool		stopped;
 
-	LWLockAcquire(lock, LW_SHARED);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
 	stopped = slot && slot->stopped;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return stopped;
 }
 
@@ -271,10 +276,10 @@ shared_scheduler_pid(Oid database)
 	SharedDatabase *slot;
 	int			pid;
 
-	LWLockAcquire(lock, LW_SHARED);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
 	pid = slot ? slot->scheduler : 0;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return pid;
 }
 
@@ -283,14 +288,14 @@ shared_terminate_runners(Oid database)
 {
 	SharedDatabase *slot;
 
-	LWLockAcquire(lock, LW_SHARED);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
 	for (int i = 0; slot && i < lengthof(slot->runners); i++)
 	{
 		if (slot->runners[i] != 0)
 			kill(slot->runners[i], SIGTERM);
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 void
@@ -298,7 +303,7 @@ shared_block(Oid database)
 {
 	SharedDatabase *slot;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = find_or_add_database(database);
 	if (slot)
 	{
@@ -311,7 +316,7 @@ shared_block(Oid database)
 				kill(slot->runners[i], SIGTERM);
 		}
 	}
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 bool
@@ -320,17 +325,17 @@ shared_is_empty(Oid database)
 	SharedDatabase *slot;
 	bool		empty;
 
-	LWLockAcquire(lock, LW_SHARED);
-	slot = find_database(database);
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
 	empty = slot == NULL || (slot->scheduler == 0 && !has_runner(slot));
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 	return empty;
 }
 
 void
 shared_unblock(void)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
 	{
 		if (OidIsValid(state->databases[i].oid) && state->databases[i].blocked_by == MyProcPid)
@@ -338,7 +343,7 @@ shared_unblock(void)
 	}
 	state->scan_requested = true;
 	wake_launcher();
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 void
@@ -375,7 +380,7 @@ attach_memory(void)
 	if (!found)
 		memset(shared_state, 0, memory_size());
 	state = &shared_state->workers;
-	lock = &GetNamedLWLockTranche("databite")->lock;
+	shared_workers_lock = &GetNamedLWLockTranche("databite")->lock;
 	shared_rate_attach(&shared_state->rates);
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -390,10 +395,10 @@ memory_size(void)
 static void
 leave_launcher(int code, Datum arg)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	if (state->launcher == MyProcPid)
 		state->launcher = 0;
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
 /* At exit of a scheduler; also of one that was not let in, so that only "if it is me". */
@@ -402,8 +407,8 @@ leave_scheduler(int code, Datum arg)
 {
 	SharedDatabase *slot;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(DatumGetObjectId(arg));
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(DatumGetObjectId(arg));
 	if (slot && slot->scheduler == MyProcPid)
 	{
 		slot->scheduler = 0;
@@ -414,30 +419,41 @@ leave_scheduler(int code, Datum arg)
 			shared_wake_process(slot->blocked_by);
 	}
 	wake_launcher();
-	LWLockRelease(lock);
+	LWLockRelease(shared_workers_lock);
 }
 
-/* At exit of a runner or writer. */
+/*
+ * At exit of a runner or writer.  Who has started a runner is told by the
+ * postmaster; another scheduler, or none, has to hear of it here.
+ */
 static void
 leave_runner(int code, Datum arg)
 {
 	SharedDatabase *slot;
+	bool		left = false;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	slot = find_database(DatumGetObjectId(arg));
+	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
+	slot = shared_find_database(DatumGetObjectId(arg));
 	for (int i = 0; slot && i < lengthof(slot->runners); i++)
 	{
 		if (slot->runners[i] == MyProcPid)
+		{
 			slot->runners[i] = 0;
+			left = true;
+			if (i < SHARED_MAX_RUNNERS && slot->scheduler != MyBgworkerEntry->bgw_notify_pid)
+				shared_ask_for_scheduler(slot);
+		}
 	}
 	if (slot && slot->blocked_by != 0)
 		shared_wake_process(slot->blocked_by);
-	LWLockRelease(lock);
+	if (left)
+		shared_feed_hungry();
+	LWLockRelease(shared_workers_lock);
 }
 
 /* The slot of a database, or NULL.  The lock is held. */
-static SharedDatabase *
-find_database(Oid database)
+SharedDatabase *
+shared_find_database(Oid database)
 {
 	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
 	{
@@ -451,11 +467,11 @@ find_database(Oid database)
 static SharedDatabase *
 find_or_add_database(Oid database)
 {
-	SharedDatabase *slot = find_database(database);
+	SharedDatabase *slot = shared_find_database(database);
 
 	if (slot == NULL)
 	{
-		slot = find_database(InvalidOid);
+		slot = shared_find_database(InvalidOid);
 		if (slot)
 		{
 			memset(slot, 0, sizeof(SharedDatabase));

@@ -16,7 +16,9 @@
 
 #include "postgres.h"
 
-/* Databases with a scheduler, a request or a block.  One costs 600 bytes; a scheduler holds a worker slot for good. */
+#include "datatype/timestamp.h"
+
+/* Databases with a scheduler, a run, a request or a block.  One costs 600 bytes. */
 #define SHARED_MAX_DATABASES 256
 
 /* The upper bound of databite.max_workers, which limits the runs of a database. */
@@ -30,6 +32,7 @@ typedef enum SchedulerEnd
 {
 	ENDED_BY_ERROR,				/* or pg_terminate_backend: start it again, after a while */
 	ENDED_IDLE,					/* nothing to do there until somebody asks: no extension, or read-only */
+	ENDED_RESTING,				/* others need its worker slot; look_at says when it is needed again */
 	ENDED_AS_TOLD				/* the database is blocked or its scheduler was stopped */
 } SchedulerEnd;
 
@@ -39,9 +42,13 @@ typedef struct SharedDatabase
 	int			scheduler;		/* pid, or 0 */
 	bool		ready;			/* the scheduler has seen that the extension is there */
 	SchedulerEnd end;			/* of the last scheduler */
+	TimestampTz look_at;		/* where that was ENDED_RESTING; */
+	TimestampTz expire_at;		/* and when old rows are to be deleted */
 	bool		requested;		/* somebody has work for a scheduler since it last looked */
 	bool		stopped;		/* databite.stop(): none until databite.start() or the server restarts */
 	int			blocked_by;		/* pid of the session that needs the database free, or 0 */
+	TimestampTz hungry_since;	/* it has runs that cannot start for want of a worker slot; 0: none (shared_turns.c) */
+	TimestampTz hungry_seen;	/* when its scheduler last said so */
 	int			runners[SHARED_MAX_RUNNERS + SHARED_MAX_WRITERS];	/* pids, 0: unused; behind the runners their writers */
 } SharedDatabase;
 

@@ -16,12 +16,16 @@
 #include "base/shared.h"
 #include "base/shared_progress.h"
 #include "base/shared_rate.h"
+#include "storage/lwlock.h"
 
-/* shared.c: who runs where.  Guarded by the lock "databite". */
+/* shared.c, and shared_turns.c: who runs where, and whose turn it is.  Guarded by the lock "databite". */
 typedef struct SharedWorkers
 {
 	int			launcher;		/* pid, or 0 */
 	bool		scan_requested; /* the set of databases may have changed */
+	int			members;		/* databases that have the extension, as far as the launcher knows */
+	bool		crowded;		/* more than can keep a scheduler */
+	int			waiting;		/* of them wait for one */
 	SharedDatabase databases[SHARED_MAX_DATABASES];
 } SharedWorkers;
 
@@ -42,6 +46,11 @@ typedef struct SharedState
 
 /* NULL where databite is not preloaded.  In shared.c. */
 extern SharedState *shared_state;
+
+/* For shared_turns.c, in shared.c: the lock; under it, the slot of a database or NULL; sees to it that a scheduler looks there. */
+extern LWLock *shared_workers_lock;
+extern SharedDatabase *shared_find_database(Oid database);
+extern void shared_ask_for_scheduler(SharedDatabase *slot);
 
 /* How many backends the server can have; from shmem_request_hook on.  In shared_progress.c. */
 extern int	progress_slot_count(void);

@@ -383,34 +383,6 @@ run_catalog_crashes_in_a_row(const char *job_id)
 	return crashes;
 }
 
-int
-run_catalog_expire(int minutes, int max, int max_items)
-{
-	CatalogScope scope;
-	CatalogArgs args = {0};
-	int			count = 0;
-
-	catalog_enter(&scope);
-	arg_int4(&args, minutes);
-	arg_int4(&args, max);
-	arg_int4(&args, max_items);
-	if (catalog_run("WITH expired AS MATERIALIZED (SELECT job_id, run_id FROM databite.run"
-					" WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
-					" ORDER BY finished_at LIMIT $2),"
-					" item AS (DELETE FROM databite.rejected_item WHERE id IN (SELECT i.id FROM expired AS e"
-					" JOIN databite.rejected_item AS i ON i.job_id = e.job_id AND i.run_id = e.run_id LIMIT $3)"
-					" RETURNING 1),"
-					" items AS (SELECT pg_catalog.count(*) AS deleted FROM item),"
-					" run AS (DELETE FROM databite.run WHERE (SELECT deleted FROM items) < $3"
-					" AND run_id IN (SELECT run_id FROM expired) RETURNING 1)"
-					" SELECT CASE WHEN (SELECT deleted FROM items) < $3"
-					" THEN (SELECT pg_catalog.count(*) FROM run)::pg_catalog.int4 ELSE $2 END",
-					&args, SPI_OK_SELECT) > 0)
-		count = row_int4(0, 1, 0);
-	catalog_leave(&scope);
-	return count;
-}
-
 static void
 arg_counters(CatalogArgs *args, const RunCounters *counters)
 {

@@ -113,11 +113,4 @@ extern List *run_catalog_running(void);
 /* How many of the last runs of the job crashed in a row (at most 20 are looked at). */
 extern int	run_catalog_crashes_in_a_row(const char *job_id);
 
-/*
- * Deletes up to max runs that ended more than "minutes" ago, and before them up
- * to max_items of the items that they rejected.  max where there may be more to
- * delete.
- */
-extern int	run_catalog_expire(int minutes, int max, int max_items);
-
 #endif

@@ -8,6 +8,7 @@
  *
  * Cases:
  * - No worker slot is free: the run stays queued, the log says so once an hour.
+ * - Another database comes first (base/shared_turns.h): likewise, but it is not logged.
  * - The owner is gone, may not log in or may not connect: the run fails, with
  *   the reason, before a worker is spent on it.
  * - The runner ends before it took the run: it is tried again, three times.
@@ -18,6 +19,7 @@
 #include "access/htup_details.h"
 #include "base/compat.h"
 #include "base/settings.h"
+#include "base/shared_turns.h"
 #include "catalog/pg_authid.h"
 #include "catalog/run_catalog.h"
 #include "commands/dbcommands.h"
@@ -31,9 +33,15 @@
 #include "worker/runner.h"
 #include "worker/scheduler.h"
 
-#define NO_SLOT_RETRY_MS 5000
+/* Tried again after 250 ms, 500 ms ... 20 s, and when one of databite's workers has ended. */
+#define NO_SLOT_MIN_MS 250
+#define NO_SLOT_MAX_MS 20000
 #define NO_SLOT_LOG_MS (60 * 60 * 1000)
 #define JOB_BUSY_RETRY_MS 5000
+
+/* A runner takes its run as soon as it has connected. */
+#define UNSETTLED_LOOK_MS 100
+#define UNSETTLED_MAX_MS 5000
 
 /* How often a run's worker may end before it has taken the run, and how long it waits in between. */
 #define REFUSALS_MAX 3
@@ -46,6 +54,8 @@ typedef struct Child
 {
 	int64		run_id;
 	BackgroundWorkerHandle *handle;
+	TimestampTz started_at;
+	bool		settled;		/* it has taken the run, as far as we have looked */
 } Child;
 
 typedef struct Refusal
@@ -62,6 +72,7 @@ static void forget_refusal(Scheduler *scheduler, Refusal *refusal);
 static bool must_wait(Scheduler *scheduler, const RunRecord *run);
 static bool start_runner(Scheduler *scheduler, const RunRecord *run);
 static void wait_for_slot(Scheduler *scheduler);
+static void log_no_slot(Scheduler *scheduler);
 static char *why_owner_cannot_run(Oid owner, char **hint);
 
 void
@@ -99,13 +110,18 @@ children_reap(Scheduler *scheduler)
 void
 children_start(Scheduler *scheduler)
 {
-	int			room = databite_max_workers - list_length(scheduler->children) - scheduler->strangers;
+	int			going = list_length(scheduler->children) + scheduler->strangers;
+	int			room = databite_max_workers - going;
+	bool		hungry = false;
 	List	   *runs;
 	ListCell   *cell;
 
 	/* When one ends, there is another round. */
 	if (room <= 0)
+	{
+		(void) shared_set_hungry(scheduler->database, false);
 		return;
+	}
 
 	/* Some of the queued runs have a runner that has not taken them yet, or wait for another try. */
 	runs = run_catalog_startable(room + list_length(scheduler->children) + list_length(scheduler->refusals));
@@ -127,11 +143,52 @@ children_start(Scheduler *scheduler)
 			/* Another run of the job may be behind it. */
 			scheduler_wake_by(scheduler, GetCurrentTimestamp());
 		}
-		else if (start_runner(scheduler, run))
+		else if (shared_may_run(scheduler->database, databite_max_workers - room) && start_runner(scheduler, run))
 			room--;
 		else
+		{
+			hungry = true;
 			break;
+		}
 	}
+	if (hungry)
+		wait_for_slot(scheduler);
+	else
+	{
+		scheduler->no_slot_tries = 0;
+		(void) shared_set_hungry(scheduler->database, false);
+	}
+}
+
+bool
+children_are_settled(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ListCell   *cell;
+	bool		settled = true;
+
+	scheduler_begin_part(scheduler);
+	foreach(cell, scheduler->children)
+	{
+		Child	   *child = lfirst(cell);
+
+		if (!child->settled)
+		{
+			RunRecord  *run = run_catalog_get(child->run_id);
+
+			child->settled = run == NULL || run->status != RUN_QUEUED ||
+				TimestampDifferenceExceeds(child->started_at, now, UNSETTLED_MAX_MS);
+		}
+		settled = settled && child->settled;
+	}
+	scheduler_end_part();
+
+	/* How often a run's worker has failed is known to this process only. */
+	foreach(cell, scheduler->refusals)
+		settled = settled && TimestampDifferenceExceeds(((Refusal *) lfirst(cell))->not_before, now, UNSETTLED_MAX_MS);
+	if (!settled)
+		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, UNSETTLED_LOOK_MS));
+	return settled;
 }
 
 bool
@@ -237,7 +294,7 @@ must_wait(Scheduler *scheduler, const RunRecord *run)
 	return false;
 }
 
-/* False where no worker slot is free; then there is another round soon. */
+/* False where no worker slot is free. */
 static bool
 start_runner(Scheduler *scheduler, const RunRecord *run)
 {
@@ -250,22 +307,40 @@ start_runner(Scheduler *scheduler, const RunRecord *run)
 
 		child->run_id = run->id;
 		child->handle = handle;
+		child->started_at = GetCurrentTimestamp();
 		scheduler->children = lappend(scheduler->children, child);
 	}
 	MemoryContextSwitchTo(old);
 
 	if (handle == NULL)
-		wait_for_slot(scheduler);
+		log_no_slot(scheduler);
 	return handle != NULL;
 }
 
-/* Sees to it that there is another round soon, and says why nothing runs. */
+/*
+ * Sees to it that there is another round in time.  When a runner ends, in whatever database,
+ * the one of the hungry databases is woken whose turn it is; that it has ended may be seen
+ * a moment before its slot is free.  Who rests meanwhile does not count its tries, but knows for how long.
+ */
 static void
 wait_for_slot(Scheduler *scheduler)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz since = shared_set_hungry(scheduler->database, true);
+	int64		wait = (int64) NO_SLOT_MIN_MS << Min(scheduler->no_slot_tries, 10);
 
-	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, NO_SLOT_RETRY_MS));
+	scheduler->no_slot_tries++;
+	if (!scheduler->has_waited && since != 0)
+		wait = Max(wait, (now - since) / 1000);
+	scheduler->has_waited = true;
+	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, Min(wait, NO_SLOT_MAX_MS)));
+}
+
+static void
+log_no_slot(Scheduler *scheduler)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
 	if (scheduler->no_slot_logged_at != 0 &&
 		!TimestampDifferenceExceeds(scheduler->no_slot_logged_at, now, NO_SLOT_LOG_MS))
 		return;

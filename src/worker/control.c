@@ -90,7 +90,7 @@ start_unlaunched(void)
 	if (scheduler_pid_by_lock() != 0)
 		return false;
 
-	handle = scheduler_register(MyDatabaseId, false);
+	handle = scheduler_register(MyDatabaseId, false, false, 0);
 	if (handle == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

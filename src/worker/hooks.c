@@ -15,7 +15,7 @@
  *
  * DROP EXTENSION needs no help to get its locks, because nobody holds any for
  * long.  When it commits, runners are told to go, and the scheduler finds out by
- * itself.
+ * itself.  CREATE EXTENSION has the launcher look there when it commits.
  *
  * ALTER EXTENSION UPDATE takes no lock on the extension by itself, but one table
  * after the other.  Here it gets the lock first that all who use those tables hold
@@ -66,6 +66,7 @@ static object_access_hook_type previous_object_access = NULL;
 
 /* Of the current transaction. */
 static bool databases_changed = false;
+static bool extension_created = false;
 static bool extension_dropped = false;
 static bool extension_updated = false;
 
@@ -209,6 +210,12 @@ object_access(ObjectAccessType access, Oid class_oid, Oid object_oid, int sub_id
 {
 	if (previous_object_access)
 		previous_object_access(access, class_oid, object_oid, sub_id, arg);
+	/* Which extension it is cannot be looked up yet. */
+	if (access == OAT_POST_CREATE && class_oid == ExtensionRelationId)
+	{
+		listen_for_end();
+		extension_created = true;
+	}
 	if (access == OAT_DROP && class_oid == ExtensionRelationId && object_oid == catalog_extension_oid())
 	{
 		listen_for_end();
@@ -232,18 +239,17 @@ at_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			/* A subtransaction that dropped the extension may have been rolled back. */
+			/* A subtransaction that made or dropped the extension may have been rolled back. */
+			if (extension_created && !OidIsValid(catalog_extension_oid()))
+				extension_created = false;
 			if (extension_dropped && OidIsValid(catalog_extension_oid()))
 				extension_dropped = false;
 			return;
 
 		case XACT_EVENT_COMMIT:
 			if (extension_dropped)
-			{
 				shared_terminate_runners(MyDatabaseId);
-				shared_request_scheduler(MyDatabaseId);
-			}
-			else if (extension_updated)
+			if (extension_created || extension_dropped || extension_updated)
 				shared_request_scheduler(MyDatabaseId);
 			break;
 
@@ -257,6 +263,7 @@ at_end(XactEvent event, void *arg)
 	if (databases_changed)
 		shared_unblock();
 	databases_changed = false;
+	extension_created = false;
 	extension_dropped = false;
 	extension_updated = false;
 }

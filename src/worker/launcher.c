@@ -6,10 +6,16 @@
  * catalogs only, so it cannot tell by itself where the extension is.  It starts
  * a scheduler, which looks, and goes away at once where there is nothing to
  * do.  Such a database is looked at again when somebody asks (a transaction that
- * scheduled a job has committed there) and every databite.launcher_interval.
+ * scheduled a job has committed there) and after databite.launcher_interval, then
+ * after twice as long and so on: to look is to start a process.
+ *
+ * Where more databases have the extension than worker slots allow schedulers
+ * (base/shared_turns.h), they take turns.  A scheduler that has nothing to do soon, or
+ * while others wait, ends and has said when it is needed again; who has been
+ * waiting for longest is started next.
  *
  * Cases:
- * - CREATE EXTENSION, schedule_job: the commit requests a scheduler (wake.c).
+ * - CREATE EXTENSION, schedule_job: the commit requests a scheduler (hooks.c, wake.c).
  * - DROP EXTENSION: the commit wakes the scheduler, which ends by itself.
  * - CREATE DATABASE, ALTER DATABASE: hooks.c requests a scan of pg_database.
  * - DROP DATABASE, or it becomes a template or refuses connections: hooks.c has
@@ -47,6 +53,7 @@
 #include "worker/launcher.h"
 #include "worker/scheduler.h"
 #include "base/shared.h"
+#include "base/shared_turns.h"
 
 /* Seconds until the postmaster starts a launcher that has died again. */
 #define LAUNCHER_RESTART 2
@@ -59,12 +66,11 @@
 #define NO_SLOT_RETRY_MS 5000
 #define NO_SLOT_LOG_MS (60 * 60 * 1000)
 
-/*
- * Worker slots that schedulers leave to others: PostgreSQL's launcher of logical
- * replication, ours, and one for runs.  Schedulers that take the last slot
- * would wait for ever for runs that cannot start.
- */
-#define SLOTS_FOR_OTHERS 3
+/* Longer than any look is put off: a day of launcher_interval, doubled. */
+#define LOOK_MAX_MS (INT64CONST(24) * 60 * 60 * 1000 << IDLE_DOUBLINGS_MAX)
+
+/* How often launcher_interval is doubled where looks find nothing. */
+#define IDLE_DOUBLINGS_MAX 4
 
 /*
  * How many schedulers may be on the way to their first look at once.  They
@@ -81,6 +87,12 @@ typedef struct Database
 	bool		exists;			/* in pg_database */
 	bool		eligible;		/* ... and can be connected to and is no template */
 	bool		wanted;			/* needs a scheduler or at least a look */
+	TimestampTz wanted_since;
+	TimestampTz look_at;		/* it will be wanted then; 0: not by itself */
+	bool		member;			/* has the extension, as its last scheduler found */
+	bool		rested;			/* its last scheduler made room for others */
+	TimestampTz expire_at;		/* then: when old rows are to be deleted there */
+	int			idle_looks;		/* in a row that found nothing there */
 	bool		alive;			/* its scheduler has been seen in shared memory */
 	BackgroundWorkerHandle *handle; /* of the scheduler, unless another launcher started it */
 	TimestampTz started_at;		/* or seen first */
@@ -88,14 +100,22 @@ typedef struct Database
 	int			failures;		/* in a row */
 } Database;
 
-static void scan_databases(bool look_everywhere);
+static void scan_databases(void);
 static Database *remember_database(Oid oid);
+static void want(Database *database, TimestampTz since);
 static void update_database(Database *database, const SharedDatabase *slot);
+static void await_look(Database *database);
+static void look_sooner(TimestampTz now);
+static void expire_sooner(void);
 static bool scheduler_has_ended(Database *database, const SharedDatabase *slot);
-static void note_end(Database *database, SchedulerEnd end);
+static void note_end(Database *database, const SharedDatabase *slot);
 static bool is_starting(const Database *database, const SharedDatabase *slot, TimestampTz now);
 static void start_schedulers(const SharedDatabase *slots, int nslots);
-static bool start_scheduler(Database *database, int running);
+static List *queue_of_databases(const SharedDatabase *slots, int nslots);
+static int	compare_waiting(const ListCell *a, const ListCell *b);
+static bool start_scheduler(Database *database);
+static void wake_residents(const SharedDatabase *slots, int nslots, int count);
+static int	compare_started(const ListCell *a, const ListCell *b);
 static void log_no_slot(void);
 static const SharedDatabase *find_slot(const SharedDatabase *slots, int nslots, Oid oid);
 static void wake_by(TimestampTz when);
@@ -127,6 +147,7 @@ databite_launcher_main(Datum arg)
 	SharedDatabase *slots;
 	TimestampTz next_interval = 0;
 	uint32		wait_event;
+	int			retention = databite_history_retention;
 
 	/* SIGUSR1 stays with PostgreSQL's handler: DROP DATABASE waits for every process to answer its barrier. */
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -154,6 +175,10 @@ databite_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 			next_interval = Min(next_interval, TimestampTzPlusMilliseconds(now, databite_launcher_interval * INT64CONST(1000)));
+			look_sooner(now);
+			if (retention != databite_history_retention)
+				expire_sooner();
+			retention = databite_history_retention;
 		}
 
 		next_look = TimestampTzPlusMilliseconds(now, databite_launcher_interval * INT64CONST(1000));
@@ -167,11 +192,11 @@ databite_launcher_main(Datum arg)
 		/* A clock that was set back must not put the next look off. */
 		if (now >= next_interval || next_interval > next_look)
 		{
-			scan_databases(true);
+			scan_databases();
 			next_interval = next_look;
 		}
 		else if (scan_requested)
-			scan_databases(false);
+			scan_databases();
 		wake_by(next_interval);
 
 		for (int i = 0; i < nslots; i++)
@@ -188,12 +213,9 @@ databite_launcher_main(Datum arg)
 	}
 }
 
-/*
- * Reads pg_database.  A database that was not known is wanted, so that a
- * scheduler looks at it; look_everywhere: so is every other one.
- */
+/* Reads pg_database.  A database that was not known is wanted, so that a scheduler looks at it. */
 static void
-scan_databases(bool look_everywhere)
+scan_databases(void)
 {
 	Relation	relation;
 	TableScanDesc scan;
@@ -225,8 +247,6 @@ scan_databases(bool look_everywhere)
 			continue;
 		database->exists = true;
 		database->eligible = eligible;
-		if (look_everywhere)
-			database->wanted = true;
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
@@ -245,9 +265,18 @@ remember_database(Oid oid)
 	{
 		memset(database, 0, sizeof(Database));
 		database->oid = oid;
-		database->wanted = true;
+		want(database, GetCurrentTimestamp());
 	}
 	return database;
+}
+
+static void
+want(Database *database, TimestampTz since)
+{
+	if (!database->wanted)
+		database->wanted_since = since;
+	database->wanted = true;
+	database->look_at = 0;
 }
 
 /* Brings what is known up to what shared memory (slot; NULL: nothing) says, and forgets databases that are gone. */
@@ -259,20 +288,68 @@ update_database(Database *database, const SharedDatabase *slot)
 		if (!database->alive && database->handle == NULL)
 			database->started_at = GetCurrentTimestamp();
 		database->alive = true;
+		if (slot->ready)
+		{
+			database->member = true;
+			database->idle_looks = 0;
+		}
 		if (!database->eligible)
 			kill(slot->scheduler, SIGTERM);
 	}
 	else if (scheduler_has_ended(database, slot))
-		note_end(database, slot ? slot->end : ENDED_BY_ERROR);
+		note_end(database, slot);
 
 	if (slot && slot->requested)
-		database->wanted = true;
+		want(database, GetCurrentTimestamp());
 	if (database->alive || database->handle != NULL)
 		return;
+	if (database->look_at != 0 && !database->wanted)
+		await_look(database);
 	if (slot && (!database->wanted || !database->eligible))
 		shared_release(database->oid, database->exists);
 	if (slot == NULL && !database->eligible)
 		(void) hash_search(databases, &database->oid, HASH_REMOVE, NULL);
+}
+
+/* A database that nobody asks for is wanted again at look_at; a clock that was set back must not put that off. */
+static void
+await_look(Database *database)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (database->look_at <= now || database->look_at > TimestampTzPlusMilliseconds(now, LOOK_MAX_MS))
+		want(database, Min(database->look_at, now));
+	else
+		wake_by(database->look_at);
+}
+
+/* The interval has been changed, perhaps: databases where nothing was found are looked at after it. */
+static void
+look_sooner(TimestampTz now)
+{
+	HASH_SEQ_STATUS scan;
+	Database   *database;
+
+	hash_seq_init(&scan, databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+	{
+		if (database->idle_looks == 0 || database->look_at == 0)
+			continue;
+		database->idle_looks = 1;
+		database->look_at = Min(database->look_at, TimestampTzPlusMilliseconds(now, databite_launcher_interval * INT64CONST(1000)));
+	}
+}
+
+/* The retention has been changed: schedulers that are there see that for themselves, those that rest when they come back. */
+static void
+expire_sooner(void)
+{
+	HASH_SEQ_STATUS scan;
+	Database   *database;
+
+	hash_seq_init(&scan, databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+		database->expire_at = 0;
 }
 
 /* Called where no scheduler is in the slot: was there one until now? */
@@ -289,16 +366,33 @@ scheduler_has_ended(Database *database, const SharedDatabase *slot)
 
 /* Decides whether and when the database gets another scheduler. */
 static void
-note_end(Database *database, SchedulerEnd end)
+note_end(Database *database, const SharedDatabase *slot)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	SchedulerEnd end = slot ? slot->end : ENDED_BY_ERROR;
 
 	if (database->handle)
 		pfree(database->handle);
 	database->handle = NULL;
 	database->alive = false;
-	database->wanted = end != ENDED_IDLE;
+	database->wanted = false;
 	database->not_before = 0;
+	database->rested = end == ENDED_RESTING;
+	if (end == ENDED_RESTING)
+	{
+		database->look_at = slot->look_at;
+		database->expire_at = slot->expire_at;
+	}
+	else if (end == ENDED_IDLE)
+	{
+		int64		wait = databite_launcher_interval * INT64CONST(1000);
+
+		database->look_at = TimestampTzPlusMilliseconds(now, wait << Min(database->idle_looks, IDLE_DOUBLINGS_MAX));
+		database->idle_looks++;
+		database->member = false;
+	}
+	else
+		want(database, now);
 
 	if (end != ENDED_BY_ERROR || TimestampDifferenceExceeds(database->started_at, now, HEALTHY_MS))
 		database->failures = 0;
@@ -311,24 +405,71 @@ note_end(Database *database, SchedulerEnd end)
 	}
 }
 
-/* Starts what is wanted and may be started, and sees to it that the launcher wakes for the rest. */
+/*
+ * Starts what is wanted and may be started, the longest-waiting first, and sees
+ * to it that the launcher wakes for the rest.  Where databases are left without a worker slot,
+ * schedulers that have had their turn are asked to make room.
+ */
 static void
 start_schedulers(const SharedDatabase *slots, int nslots)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	HASH_SEQ_STATUS scan;
 	Database   *database;
+	List	   *queue = queue_of_databases(slots, nslots);
+	ListCell   *cell;
 	int			starting = 0;
 	int			running = 0;
+	int			members = 0;
+	int			waiting = 0;
 
 	hash_seq_init(&scan, databases);
 	while ((database = hash_seq_search(&scan)) != NULL)
 	{
 		if (database->alive || database->handle != NULL)
 			running++;
+		if (database->member && database->eligible)
+			members++;
 		if (is_starting(database, find_slot(slots, nslots, database->oid), now))
 			starting++;
 	}
+
+	foreach(cell, queue)
+	{
+		database = lfirst(cell);
+		/* Those on the way to their first look may be gone in a moment; when one is, the launcher is woken. */
+		if (running - starting >= shared_scheduler_places())
+			waiting++;
+		else if (running >= shared_scheduler_places())
+			continue;
+		else if (starting >= MAX_STARTING)
+			wake_by(TimestampTzPlusMilliseconds(now, STARTING_MS));
+		else if (start_scheduler(database))
+		{
+			starting++;
+			running++;
+		}
+		else
+		{
+			waiting++;
+			wake_by(database->not_before);
+		}
+	}
+	list_free(queue);
+
+	shared_set_crowd(members, members > shared_scheduler_places() || waiting > 0, waiting);
+	if (waiting > 0)
+		wake_residents(slots, nslots, waiting);
+}
+
+/* The databases that want a scheduler and may have one now, in order.  Sees to it that the launcher wakes for the others. */
+static List *
+queue_of_databases(const SharedDatabase *slots, int nslots)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	HASH_SEQ_STATUS scan;
+	Database   *database;
+	List	   *queue = NIL;
 
 	hash_seq_init(&scan, databases);
 	while ((database = hash_seq_search(&scan)) != NULL)
@@ -344,16 +485,17 @@ start_schedulers(const SharedDatabase *slots, int nslots)
 		if (database->not_before > now &&
 			database->not_before <= TimestampTzPlusMilliseconds(now, BACKOFF_MAX_MS))
 			wake_by(database->not_before);
-		else if (starting >= MAX_STARTING)
-			wake_by(TimestampTzPlusMilliseconds(now, STARTING_MS));
-		else if (start_scheduler(database, running))
-		{
-			starting++;
-			running++;
-		}
 		else
-			wake_by(database->not_before);
+			queue = lappend(queue, database);
 	}
+	list_sort(queue, compare_waiting);
+	return queue;
+}
+
+static int
+compare_waiting(const ListCell *a, const ListCell *b)
+{
+	return timestamptz_cmp_internal(((const Database *) lfirst(a))->wanted_since, ((const Database *) lfirst(b))->wanted_since);
 }
 
 /* Is the database's scheduler on its way to its first look? */
@@ -364,12 +506,9 @@ is_starting(const Database *database, const SharedDatabase *slot, TimestampTz no
 		!TimestampDifferenceExceeds(database->started_at, now, STARTING_MS);
 }
 
-/*
- * Registers a scheduler, beside those that are running; where that is not
- * possible, sets when to try again and logs why.
- */
+/* Registers a scheduler; where that is not possible, sets when to try again and logs why. */
 static bool
-start_scheduler(Database *database, int running)
+start_scheduler(Database *database)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old;
@@ -386,12 +525,9 @@ start_scheduler(Database *database, int running)
 	}
 	no_room_logged = false;
 
-	if (running == 0 || running < max_worker_processes - SLOTS_FOR_OTHERS)
-	{
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		database->handle = scheduler_register(database->oid, true);
-		MemoryContextSwitchTo(old);
-	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	database->handle = scheduler_register(database->oid, true, database->rested, database->expire_at);
+	MemoryContextSwitchTo(old);
 	if (database->handle == NULL)
 	{
 		log_no_slot();
@@ -399,6 +535,39 @@ start_scheduler(Database *database, int running)
 	}
 	database->started_at = now;
 	return true;
+}
+
+/* Has so many schedulers end that wait for something, those first that have been there for longest. */
+static void
+wake_residents(const SharedDatabase *slots, int nslots, int count)
+{
+	HASH_SEQ_STATUS scan;
+	Database   *database;
+	List	   *residents = NIL;
+	ListCell   *cell;
+
+	hash_seq_init(&scan, databases);
+	while ((database = hash_seq_search(&scan)) != NULL)
+	{
+		const SharedDatabase *slot = find_slot(slots, nslots, database->oid);
+
+		if (slot && slot->scheduler != 0 && slot->ready)
+			residents = lappend(residents, database);
+	}
+	list_sort(residents, compare_started);
+	foreach(cell, residents)
+	{
+		if (foreach_current_index(cell) == count)
+			break;
+		shared_wake_process(find_slot(slots, nslots, ((const Database *) lfirst(cell))->oid)->scheduler);
+	}
+	list_free(residents);
+}
+
+static int
+compare_started(const ListCell *a, const ListCell *b)
+{
+	return timestamptz_cmp_internal(((const Database *) lfirst(a))->started_at, ((const Database *) lfirst(b))->started_at);
 }
 
 /* Slots come and go, as databases are looked at; the log has enough of it once an hour. */

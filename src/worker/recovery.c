@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "base/shared.h"
 #include "base/subtransaction.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
@@ -29,7 +30,10 @@
 #define CRASH_WAIT_MIN_MS 10000
 #define CRASH_WAIT_MAX_MS 600000
 
-/* Nobody tells this scheduler when a runner ends that an earlier scheduler started. */
+/*
+ * Where databite is not preloaded, nobody tells this scheduler when a runner ends
+ * that an earlier scheduler started.
+ */
 #define STRANGER_LOOK_MS 10000
 
 static void drop_leftover(void *arg);
@@ -61,7 +65,7 @@ recovery_find_crashed(Scheduler *scheduler)
 		if (run && run->status == RUN_RUNNING)
 			recover(run);
 	}
-	if (scheduler->strangers > 0)
+	if (scheduler->strangers > 0 && !shared_available())
 		scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STRANGER_LOOK_MS));
 }
 

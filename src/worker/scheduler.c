@@ -4,7 +4,7 @@
  *
  * A round finds runs whose process is gone (recovery.c), turns due jobs into
  * queued runs (due.c), starts a runner for each queued run (children.c), and
- * now and then deletes old history.  Then the process sleeps until the next job
+ * now and then deletes what is old (expiry.c).  Then the process sleeps until the next job
  * is due or somebody sets its latch: a transaction that changed a job or queued
  * a run has committed (wake.c), a runner has ended, the configuration was
  * reloaded.
@@ -23,6 +23,8 @@
  *   databite is not preloaded, a new process may find a newer library.
  * - databite.stop() where databite is not preloaded: SIGUSR2, exits with code 0.
  *   SIGTERM, as from pg_terminate_backend, means that it shall come back.
+ * - Other databases wait for a worker slot: exits after the round, and the
+ *   launcher starts it again when it is needed (base/shared_turns.h).
  * - The database is gone when a scheduler that is not preloaded comes back: it
  *   unregisters itself rather than fail for ever.
  * - The database is read-only (default_transaction_read_only): exits as well, for
@@ -54,6 +56,7 @@
 #include "utils/timestamp.h"
 #include "worker/scheduler.h"
 #include "base/shared.h"
+#include "base/shared_turns.h"
 
 /* Seconds after which the postmaster brings back a scheduler without a launcher that has died. */
 #define RESTART_SECONDS 5
@@ -71,16 +74,13 @@
 #define ERROR_PAUSE_MIN_MS 1000
 #define ERROR_PAUSE_MAX_MS 60000
 
-#define EXPIRE_INTERVAL_MS (60 * 60 * 1000)
-#define EXPIRE_BATCH 1000
-#define EXPIRE_ITEMS 10000		/* rejected ones, in a transaction */
-#define EXPIRE_BATCHES 10		/* in one round, so that due jobs do not wait for a large clean-up */
-
 /* What a scheduler is told, in bgw_extra. */
 typedef struct SchedulerOrder
 {
 	Oid			database;
 	bool		launched;		/* by the launcher */
+	bool		rested;			/* its predecessor made room for others */
+	TimestampTz expire_at;
 	int			starter_pid;	/* the session that called databite.start() in a transaction that has written, or 0 */
 	VirtualTransactionId starter;	/* and that transaction, which may be creating the extension */
 } SchedulerOrder;
@@ -96,10 +96,8 @@ static void do_rounds(Scheduler *scheduler);
 static bool try_round(Scheduler *scheduler);
 static void do_round(Scheduler *scheduler);
 static bool extension_fits(Scheduler *scheduler);
-static void begin_part(Scheduler *scheduler);
-static void end_part(void);
-static void expire_history(Scheduler *scheduler);
-static void sleep_until(TimestampTz when);
+static void rest_if_asked(Scheduler *scheduler);
+static bool sleep_until(TimestampTz when);
 static void leave_read_only(Scheduler *scheduler);
 static void finish(Scheduler *scheduler, SchedulerEnd end);
 
@@ -107,11 +105,11 @@ static volatile sig_atomic_t stop_requested = false;
 static bool connected = false;
 
 BackgroundWorkerHandle *
-scheduler_register(Oid database, bool launched)
+scheduler_register(Oid database, bool launched, bool rested, TimestampTz expire_at)
 {
 	BackgroundWorker worker = {0};
 	BackgroundWorkerHandle *handle;
-	SchedulerOrder order = {.database = database, .launched = launched};
+	SchedulerOrder order = {.database = database, .launched = launched, .rested = rested, .expire_at = expire_at};
 
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 	{
@@ -157,7 +155,10 @@ databite_scheduler_main(Datum arg)
 
 	scheduler.database = order.database;
 	scheduler.launched = order.launched;
+	scheduler.rested = order.rested;
 	scheduler.memory = TopMemoryContext;
+	if (order.rested)
+		expiry_begin_at(&scheduler, order.expire_at);
 	connect_to_database(&order);
 	become_the_only_one();
 	wait_for_starter(&order);
@@ -265,7 +266,9 @@ do_rounds(Scheduler *scheduler)
 			errors++;
 			scheduler->wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 		}
-		sleep_until(scheduler->wake_at);
+		rest_if_asked(scheduler);
+		if (sleep_until(scheduler->wake_at))
+			scheduler->no_slot_tries = 0;	/* a worker has ended, perhaps */
 	}
 }
 
@@ -306,42 +309,42 @@ do_round(Scheduler *scheduler)
 	shared_scheduler_looks(scheduler->database);
 	scheduler->wake_at = TimestampTzPlusMilliseconds(now, MAX_SLEEP_MS);
 
-	begin_part(scheduler);
+	scheduler_begin_part(scheduler);
 	if (!extension_fits(scheduler))
 	{
-		end_part();
+		scheduler_end_part();
 		return;
 	}
 	children_reap(scheduler);
 	if (databite_max_workers == 0)
 	{
 		/* Nothing is queued either: it would all begin at once later.  A change of the setting sets the latch. */
-		end_part();
+		scheduler_end_part();
 		pgstat_report_activity(STATE_IDLE, NULL);
 		return;
 	}
 	recovery_find_crashed(scheduler);
 	recovery_drop_stages();
-	end_part();
+	scheduler_end_part();
 
 	while (more)
 	{
-		begin_part(scheduler);
+		scheduler_begin_part(scheduler);
 		more = due_jobs_queue(scheduler);
-		end_part();
+		scheduler_end_part();
 		CHECK_FOR_INTERRUPTS();
 	}
 
-	begin_part(scheduler);
+	scheduler_begin_part(scheduler);
 	children_start(scheduler);
-	end_part();
+	scheduler_end_part();
 
-	expire_history(scheduler);
+	expiry_do(scheduler);
 
-	begin_part(scheduler);
+	scheduler_begin_part(scheduler);
 	due = job_catalog_next_due();
 	delayed = run_catalog_next_delayed();
-	end_part();
+	scheduler_end_part();
 	now = GetCurrentTimestamp();
 	if (due != 0)
 		scheduler_wake_by(scheduler, Max(due, TimestampTzPlusMilliseconds(now, due <= now ? MIN_SLEEP_MS : 0)));
@@ -385,7 +388,7 @@ extension_fits(Scheduler *scheduler)
 	if (misfit.newer && !scheduler->launched && now >= restart_at)
 	{
 		/* Exit code 1: the postmaster starts another one, with the library that is installed now. */
-		end_part();
+		scheduler_end_part();
 		proc_exit(1);
 	}
 	scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(now, MISFIT_LOOK_MS));
@@ -394,8 +397,8 @@ extension_fits(Scheduler *scheduler)
 }
 
 /* Begins the transaction of a part.  Ends the process where there is nothing to do for it. */
-static void
-begin_part(Scheduler *scheduler)
+void
+scheduler_begin_part(Scheduler *scheduler)
 {
 	static bool ready = false;
 
@@ -410,63 +413,57 @@ begin_part(Scheduler *scheduler)
 	pgstat_report_activity(STATE_RUNNING, "looking for jobs that are due");
 	if (!OidIsValid(catalog_lock_extension()))
 	{
-		end_part();
+		scheduler_end_part();
 		finish(scheduler, ENDED_IDLE);
 	}
 
 	if (!ready)
 	{
-		ereport(LOG,
+		ereport(scheduler->rested ? DEBUG1 : LOG,
 				(errmsg("databite scheduler of database \"%s\" started", get_database_name(MyDatabaseId))));
 		shared_scheduler_is_ready(scheduler->database);
 		ready = true;
 	}
 }
 
-static void
-end_part(void)
+void
+scheduler_end_part(void)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	(void) pgstat_report_stat(true);
 }
 
-/* Once an hour: deletes runs that ended longer ago than databite.history_retention, in small transactions. */
+/*
+ * Ends the process for now where other databases need its worker slot.  Its
+ * runs go on; the next scheduler is started when one of them ends.
+ */
 static void
-expire_history(Scheduler *scheduler)
+rest_if_asked(Scheduler *scheduler)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	int			deleted = EXPIRE_BATCH;
+	bool		busy = scheduler->children != NIL || scheduler->strangers > 0;
+	TimestampTz expire_at;
 
-	/* Due, never done, or the clock was set back. */
-	if (databite_history_retention > 0 &&
-		(now >= scheduler->expire_at ||
-		 scheduler->expire_at > TimestampTzPlusMilliseconds(now, EXPIRE_INTERVAL_MS)))
-	{
-		for (int i = 0; i < EXPIRE_BATCHES && deleted == EXPIRE_BATCH; i++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			begin_part(scheduler);
-			deleted = run_catalog_expire(databite_history_retention, EXPIRE_BATCH, EXPIRE_ITEMS);
-			end_part();
-		}
-		scheduler->expire_at = TimestampTzPlusMilliseconds(now, deleted == EXPIRE_BATCH ? MIN_SLEEP_MS : EXPIRE_INTERVAL_MS);
-	}
-	if (databite_history_retention > 0)
-		scheduler_wake_by(scheduler, scheduler->expire_at);
+	if (!scheduler->launched || !shared_must_rest(scheduler->database, scheduler->wake_at, busy) ||
+		!expiry_can_rest(scheduler, &expire_at) || !children_are_settled(scheduler))
+		return;
+	shared_scheduler_rests(scheduler->database, scheduler->wake_at, expire_at);
+	finish(scheduler, ENDED_RESTING);
 }
 
-/* Sleeps until then or until somebody sets the latch. */
-static void
+/* Sleeps until then or until somebody sets the latch: true. */
+static bool
 sleep_until(TimestampTz when)
 {
 	static uint32 wait_event = 0;
+	int			events;
 
 	if (wait_event == 0)
 		wait_event = compat_wait_event("DatabiteScheduler");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event);
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event);
 	ResetLatch(MyLatch);
+	return (events & WL_LATCH_SET) != 0;
 }
 
 /* Ends the process, but not for good. */
@@ -475,7 +472,7 @@ leave_read_only(Scheduler *scheduler)
 {
 	if (scheduler->launched)
 		finish(scheduler, ENDED_IDLE);
-	sleep_until(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_SLEEP_MS));
+	(void) sleep_until(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MAX_SLEEP_MS));
 	proc_exit(stop_requested ? 0 : 1);
 }
 

@@ -7,9 +7,26 @@
 
 #include "postgres.h"
 
+#include "catalog/expiry_catalog.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "postmaster/bgworker.h"
+
+/* What of databite's tables gets old: expiry.c has the table. */
+typedef enum ExpiryKind
+{
+	EXPIRY_HISTORY,
+	EXPIRY_LEFTOVERS,
+	EXPIRY_KINDS
+} ExpiryKind;
+
+typedef struct Expiry
+{
+	TimestampTz due_at[EXPIRY_KINDS];	/* 0: at once */
+	TimestampTz began_at[EXPIRY_KINDS];	/* the pass that is going on; 0: none */
+	int			minutes[EXPIRY_KINDS];	/* the retention by which that was set */
+	ExpiryPosition position[EXPIRY_KINDS];
+} Expiry;
 
 typedef struct Scheduler
 {
@@ -20,15 +37,20 @@ typedef struct Scheduler
 	List	   *refusals;		/* of Refusal *: runs whose runner could not take them (children.c) */
 	int			strangers;		/* runs in workers that an earlier scheduler started (recovery.c) */
 	TimestampTz no_slot_logged_at;
-	TimestampTz expire_at;		/* history is looked through then */
+	int			no_slot_tries;	/* in a row for which there was no worker slot (children.c) */
+	bool		has_waited;		/* for one, ever */
+	bool		rested;			/* it is back from a rest */
+	Expiry		expiry;			/* how far old rows have been deleted (expiry.c) */
 	TimestampTz wake_at;		/* the next round, at the latest; every part of a round lowers it */
 } Scheduler;
 
 /*
  * Registers a scheduler as a dynamic worker.  launched: by the launcher, which
- * keeps it alive; else the postmaster does.  NULL where no worker slot is free.
+ * keeps it alive; else the postmaster does.  rested: its predecessor only made
+ * room for others, and old rows are to be deleted from expire_at on.  NULL where no
+ * worker slot is free.
  */
-extern BackgroundWorkerHandle *scheduler_register(Oid database, bool launched);
+extern BackgroundWorkerHandle *scheduler_register(Oid database, bool launched, bool rested, TimestampTz expire_at);
 
 /* The scheduler of this database, found by its lock; 0: none. */
 extern int	scheduler_pid_by_lock(void);
@@ -54,5 +76,19 @@ extern void recovery_drop_stages(void);
 extern void children_reap(Scheduler *scheduler);
 extern void children_start(Scheduler *scheduler);
 extern bool children_have(const Scheduler *scheduler, int64 run_id);
+
+/* The same: has each runner taken its run, so that the next scheduler knows what became of it?  Else there is another round soon. */
+extern bool children_are_settled(Scheduler *scheduler);
+
+/* expiry.c: deletes what has got old, a little of it; needs no transaction around it. */
+extern void expiry_do(Scheduler *scheduler);
+
+/* The same, for schedulers that rest: the first pass begins then; is no pass going on that should end first, and when is the next? */
+extern void expiry_begin_at(Scheduler *scheduler, TimestampTz due_at);
+extern bool expiry_can_rest(const Scheduler *scheduler, TimestampTz *due_at);
+
+/* scheduler.c: a transaction for a part of a round; it ends the process where there is nothing to do for it. */
+extern void scheduler_begin_part(Scheduler *scheduler);
+extern void scheduler_end_part(void);
 
 #endif

@@ -126,6 +126,7 @@ $node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 # History goes away, and with it what its runs rejected.
 $node->safe_psql('postgres', q(INSERT INTO databite.rejected_item (job_id, owner, run_id, step, error_code, message)
 	SELECT job_id, owner, run_id, 'main', '23514', 'x' FROM databite.run WHERE job_id IN ('free', 'of_worker')));
+$node->safe_psql('postgres', "SELECT databite.unschedule_job('free')");
 $node->safe_psql('postgres', "UPDATE databite.run SET finished_at = now() - interval '40 days' WHERE job_id = 'free'");
 my $scheduler = worker_pid($node, 'scheduler', 'postgres');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($scheduler)");
@@ -136,7 +137,8 @@ is($node->safe_psql('postgres', 'SELECT DISTINCT job_id FROM databite.rejected_i
 
 # A read-only database is left alone.
 $node->safe_psql('postgres', 'CREATE DATABASE frozen');
-$node->safe_psql('frozen', 'CREATE EXTENSION databite; ALTER DATABASE frozen SET default_transaction_read_only = on');
+$node->safe_psql('postgres', 'ALTER DATABASE frozen SET default_transaction_read_only = on');
+$node->safe_psql('frozen', 'SET default_transaction_read_only = off; CREATE EXTENSION databite');
 $node->safe_psql('frozen', 'SET default_transaction_read_only = off; SELECT databite.schedule_job('
 	  . quick_job('a', '{"type": "interval", "seconds": 1}') . ')');
 ok(wait_for_no_worker($node, 'scheduler', 'frozen'), 'a scheduler leaves a read-only database');
