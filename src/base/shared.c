@@ -447,7 +447,7 @@ leave_runner(int code, Datum arg)
 	if (slot && slot->blocked_by != 0)
 		shared_wake_process(slot->blocked_by);
 	if (left)
-		shared_feed_hungry();
+		shared_feed_hungry(slot);
 	LWLockRelease(shared_workers_lock);
 }
 

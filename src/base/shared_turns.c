@@ -17,7 +17,7 @@
 #define STATIC_WORKERS 2
 
 /* In a crowd a scheduler stays for what comes that soon: to start a process costs more than to keep it. */
-#define LINGER_MS 10000
+#define LINGER_MS 5000
 
 /* A database that has not said for so long that it is hungry does not keep others waiting (its scheduler may fail). */
 #define HUNGRY_FOR_MS 45000
@@ -138,13 +138,16 @@ shared_set_hungry(Oid database, bool hungry)
 }
 
 void
-shared_feed_hungry(void)
+shared_feed_hungry(SharedDatabase *ended)
 {
 	SharedWorkers *workers = &shared_state->workers;
 	TimestampTz now = GetCurrentTimestamp();
 	SharedDatabase *next = NULL;
 	int			next_has = 0;
 
+	/* It has had its turn. */
+	if (ended->hungry_since != 0)
+		ended->hungry_since = now;
 	for (int i = 0; i < SHARED_MAX_DATABASES; i++)
 	{
 		SharedDatabase *slot = &workers->databases[i];

@@ -11,7 +11,7 @@
  *
  * Runs: a database that wants to start one and cannot is hungry.  One that has more
  * runs going than a hungry one does not start another, and of two alike the
- * one that has been hungry for longer comes first.  Where there are several
+ * one comes first that has been hungry for longer, or whose last run ended longer ago.  Where there are several
  * databases, one that has a run already leaves the last slot to the others.
  */
 #ifndef DATABITE_SHARED_TURNS_H
@@ -19,6 +19,7 @@
 
 #include "postgres.h"
 
+#include "base/shared.h"
 #include "datatype/timestamp.h"
 
 /* How many schedulers there may be for good. */
@@ -39,7 +40,7 @@ extern bool shared_may_run(Oid database, int runs);
 /* Notes whether it would start a run and cannot.  Returns since when; 0: it is not hungry. */
 extern TimestampTz shared_set_hungry(Oid database, bool hungry);
 
-/* A runner has ended: wakes the database that comes next.  The lock of the workers is held. */
-extern void shared_feed_hungry(void);
+/* A run there has ended: wakes the database that comes next.  The lock of the workers is held. */
+extern void shared_feed_hungry(SharedDatabase *ended);
 
 #endif

@@ -37,6 +37,7 @@
 #define NO_SLOT_MIN_MS 250
 #define NO_SLOT_MAX_MS 20000
 #define NO_SLOT_LOG_MS (60 * 60 * 1000)
+#define NO_SLOT_LOG_AFTER_MS 5000	/* a slot may be free a moment after its process has gone */
 #define JOB_BUSY_RETRY_MS 5000
 
 /* A runner takes its run as soon as it has connected. */
@@ -122,6 +123,7 @@ children_start(Scheduler *scheduler)
 		(void) shared_set_hungry(scheduler->database, false);
 		return;
 	}
+	scheduler->no_slot = false;
 
 	/* Some of the queued runs have a runner that has not taken them yet, or wait for another try. */
 	runs = run_catalog_startable(room + list_length(scheduler->children) + list_length(scheduler->refusals));
@@ -312,8 +314,7 @@ start_runner(Scheduler *scheduler, const RunRecord *run)
 	}
 	MemoryContextSwitchTo(old);
 
-	if (handle == NULL)
-		log_no_slot(scheduler);
+	scheduler->no_slot = handle == NULL;
 	return handle != NULL;
 }
 
@@ -330,6 +331,8 @@ wait_for_slot(Scheduler *scheduler)
 	int64		wait = (int64) NO_SLOT_MIN_MS << Min(scheduler->no_slot_tries, 10);
 
 	scheduler->no_slot_tries++;
+	if (scheduler->no_slot && since != 0 && TimestampDifferenceExceeds(since, now, NO_SLOT_LOG_AFTER_MS))
+		log_no_slot(scheduler);
 	if (!scheduler->has_waited && since != 0)
 		wait = Max(wait, (now - since) / 1000);
 	scheduler->has_waited = true;

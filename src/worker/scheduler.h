@@ -39,6 +39,7 @@ typedef struct Scheduler
 	TimestampTz no_slot_logged_at;
 	int			no_slot_tries;	/* in a row for which there was no worker slot (children.c) */
 	bool		has_waited;		/* for one, ever */
+	bool		no_slot;		/* PostgreSQL had none, as the last one was asked for */
 	bool		rested;			/* it is back from a rest */
 	Expiry		expiry;			/* how far old rows have been deleted (expiry.c) */
 	TimestampTz wake_at;		/* the next round, at the latest; every part of a round lowers it */
