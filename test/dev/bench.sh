@@ -16,13 +16,14 @@
 # the filters and operators of the document's product_catalog_sync, "plain" fills
 # the same columns from paths alone.  "./dev bench --parallel" has the reference
 # workload written by the run itself, and by one and two parallel writers.
-# bench_http.sh has --pages, --fanout and --stream, bench_parents.sh --fanout --parents.
+# bench_http.sh has --pages, --fanout and --stream, bench_parents.sh --fanout --parents, bench_many.sh --catalog and --idle.
 
 BENCH_LIMIT=900
 
 bench_command()
 {
-	local items="" repeats=3 profile="" workload=reference delay="" megabytes=2000 parents="" seconds=600
+	local items="" repeats=3 profile="" workload=reference delay="" megabytes=2000 parents="" seconds=""
+	local jobs=10000 runs=1000000
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--items) items=$2; shift 2 ;;
@@ -30,9 +31,11 @@ bench_command()
 			--delay) delay=$2; shift 2 ;;
 			--megabytes) megabytes=$2; shift 2 ;;
 			--parents) parents=$2; shift 2 ;;
+			--jobs) jobs=$2; shift 2 ;;
+			--runs) runs=$2; shift 2 ;;
 			--seconds) seconds=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
-			--transform | --parallel | --pages | --fanout | --stream) workload=${1#--}; shift ;;
+			--transform | --parallel | --pages | --fanout | --stream | --catalog | --idle) workload=${1#--}; shift ;;
 			*) die "bench: unknown option $1" ;;
 		esac
 	done
@@ -41,9 +44,11 @@ bench_command()
 		fanout) items=${items:-10000} delay=${delay:-5} ;;
 		*) items=${items:-1000000} ;;
 	esac
-	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ && $megabytes =~ ^[1-9][0-9]*$ && ${delay:-0} =~ ^[0-9]+$ &&
-		${parents:-1} =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ ]] ||
-		die "bench: --items, --repeats, --delay, --megabytes, --parents and --seconds take a number"
+	[ "$workload" = idle ] && seconds=${seconds:-60} || seconds=${seconds:-600}
+	[[ $items =~ ^[1-9][0-9]*$ && $repeats =~ ^[1-9][0-9]*$ && $megabytes =~ ^[1-9][0-9]*$ && ${delay:-0} =~ ^[0-9]+$ ]] ||
+		die "bench: --items, --repeats, --delay and --megabytes take a number"
+	[[ $jobs =~ ^[1-9][0-9]*$ && $runs =~ ^[1-9][0-9]*$ && $seconds =~ ^[1-9][0-9]*$ && ${parents:-1} =~ ^[1-9][0-9]*$ ]] ||
+		die "bench: --jobs, --runs, --parents and --seconds take a number"
 	need_build
 	need python3
 	[ -z "$profile" ] || need perf
@@ -54,14 +59,12 @@ bench_command()
 	DB=bench
 	DB=postgres sql "CREATE DATABASE bench"
 	sql "CREATE EXTENSION databite"
-	if [ "$workload" = stream ]; then
-		bench_stream "$megabytes" "$repeats"
-		return
-	fi
-	if [ "$workload" = fanout ] && [ -n "$parents" ]; then
-		bench_parents "$parents" "$seconds"
-		return
-	fi
+	case $workload in
+		stream) bench_stream "$megabytes" "$repeats"; return ;;
+		catalog) bench_catalog "$jobs" "$runs"; return ;;
+		idle) bench_idle "$seconds"; return ;;
+		fanout) [ -z "$parents" ] || { bench_parents "$parents" "$seconds"; return; } ;;
+	esac
 	"bench_prepare_$workload" "$items" "$delay"
 	bench_run "$items" "$repeats"
 	[ -z "$profile" ] || bench_profile "${BENCH_CONTESTANTS[0]}"
@@ -76,8 +79,12 @@ bench_servers()
 	# Pages of shared buffers count as a process's resident memory once it has touched them: few where that is measured.
 	local buffers=512MB
 	[ "$1" != stream ] || buffers=16MB
-	start_server "shared_buffers = $buffers" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off"
+	local more=()
+	[ "$1" != catalog ] || more=("shared_preload_libraries = 'databite, pg_stat_statements'" "pg_stat_statements.track = all")
+	[ "$1" != idle ] || more=("max_worker_processes = 8")
+	start_server "shared_buffers = $buffers" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off" "${more[@]}"
 	case $1 in
+		catalog | idle) ;;
 		pages | fanout | stream) start_bench_server ;;
 		*) start_api ;;
 	esac
