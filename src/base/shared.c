@@ -163,7 +163,11 @@ shared_scheduler_ends(Oid database, SchedulerEnd end)
 	LWLockAcquire(shared_workers_lock, LW_EXCLUSIVE);
 	slot = shared_find_database(database);
 	if (slot)
+	{
 		slot->end = end;
+		if (end != ENDED_RESTING)
+			slot->hungry_since = 0;
+	}
 	LWLockRelease(shared_workers_lock);
 }
 

@@ -85,13 +85,14 @@ shared_scheduler_rests(Oid database, TimestampTz look_at, TimestampTz expire_at)
 bool
 shared_may_run(Oid database, int runs)
 {
-	SharedWorkers *workers = &shared_state->workers;
+	SharedWorkers *workers;
 	TimestampTz now = GetCurrentTimestamp();
 	SharedDatabase *mine;
 	bool		may = true;
 
 	if (shared_state == NULL)
 		return true;
+	workers = &shared_state->workers;
 	LWLockAcquire(shared_workers_lock, LW_SHARED);
 	mine = shared_find_database(database);
 	for (int i = 0; i < SHARED_MAX_DATABASES && may; i++)

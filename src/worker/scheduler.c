@@ -327,17 +327,19 @@ do_round(Scheduler *scheduler)
 	recovery_drop_stages();
 	scheduler_end_part();
 
+	/* Where thousands are due at once, the first of them do not wait until the last ones are queued. */
 	while (more)
 	{
 		scheduler_begin_part(scheduler);
 		more = due_jobs_queue(scheduler);
 		scheduler_end_part();
+
+		scheduler_begin_part(scheduler);
+		children_reap(scheduler);
+		children_start(scheduler);
+		scheduler_end_part();
 		CHECK_FOR_INTERRUPTS();
 	}
-
-	scheduler_begin_part(scheduler);
-	children_start(scheduler);
-	scheduler_end_part();
 
 	expiry_do(scheduler);
 

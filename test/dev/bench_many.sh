@@ -99,7 +99,7 @@ bench_idle_watch()
 	before=$(bench_idle_count)
 	sleep "$2"
 	after=$(bench_idle_count)
-	echo "$before $after" | awk -v what="$1" '{ printf "%-28s %3d processes, %4d wake-ups, %5d ms of processor time, %5.1f MiB of its own a scheduler\n",
+	echo "$before $after" | awk -v what="$1" '{ printf "%-28s %3d processes, %4d wake-ups, %6.1f ms of processor time, %5.1f MiB of its own a scheduler\n",
 		what, $7, $6 - $1, ($8 - $3) / 1e6 + ($9 - $4) * 10, $10 / 1024 }'
 }
 
