@@ -1,6 +1,6 @@
--- What the rows of a run cost: queued, running, a batch, completed, each committed; microseconds a run.
+-- What the rows of a run cost: queued, running, a batch, completed, each committed: microseconds and bytes of WAL a run.
 SET synchronous_commit = off;
-CREATE TEMP TABLE began AS SELECT clock_timestamp() AS at;
+CREATE TEMP TABLE began AS SELECT clock_timestamp() AS at, pg_current_wal_insert_lsn() AS lsn;
 DO $$
 DECLARE
 	id bigint;
@@ -18,4 +18,5 @@ BEGIN
 	END LOOP;
 END;
 $$;
-SELECT round(extract(epoch FROM clock_timestamp() - at) * 1000000 / 5000) FROM began;
+SELECT format('%s us and %s bytes of WAL', round(extract(epoch FROM clock_timestamp() - at) * 1000000 / 5000),
+	round((pg_current_wal_insert_lsn() - lsn) / 5000)) FROM began;
