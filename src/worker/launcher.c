@@ -440,9 +440,7 @@ start_schedulers(const SharedDatabase *slots, int nslots)
 		/* Those on the way to their first look may be gone in a moment; when one is, the launcher is woken. */
 		if (running - starting >= shared_scheduler_places())
 			waiting++;
-		else if (running >= shared_scheduler_places())
-			continue;
-		else if (starting >= MAX_STARTING)
+		else if (running >= shared_scheduler_places() || starting >= MAX_STARTING)
 			wake_by(TimestampTzPlusMilliseconds(now, STARTING_MS));
 		else if (start_scheduler(database))
 		{
