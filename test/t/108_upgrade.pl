@@ -32,9 +32,10 @@ my $replay = without(qr/^(CREATE FUNCTION databite\.replay_rejected.*?;\nCOMMENT
 my $column = without(qr/,\n\t(resumed pg_catalog\.int4[^\n]*)(?=\n\))/);
 my ($view) = $script =~ /^(CREATE VIEW databite\.runs .*?;\n)/sm;
 without(qr/,\n\tr\.resumed/);
+without(qr/, resumed(?=\) ON databite\.run TO PUBLIC)/);
 $view =~ s/^CREATE VIEW/CREATE OR REPLACE VIEW/;
 install_script('0.9', $script . "CREATE FUNCTION databite.gone() RETURNS pg_catalog.int4 LANGUAGE sql RETURN 1;\n");
-install_script('0.9--1.0', "ALTER TABLE databite.run ADD COLUMN $column;\n$view$index$setting$secure$dumped$replay"
+install_script('0.9--1.0', "ALTER TABLE databite.run ADD COLUMN $column;\nGRANT SELECT (resumed) ON databite.run TO PUBLIC;\n$view$index$setting$secure$dumped$replay"
 	  . "DROP FUNCTION databite.gone();\nREVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;\n"
 	  . "GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;\n");
 install_script('1.0--1.1', "COMMENT ON SCHEMA databite IS 'one dot one';\n");
