@@ -17,16 +17,16 @@
 
 #include "datatype/timestamp.h"
 
-/* Bytes with the terminating NUL; what is longer is cut.  An id has 63 letters at most. */
+/* Bytes with the terminating NUL; what is longer is cut.  An id has 63 letters at most; several steps are under way at once. */
 #define PROGRESS_JOB_LEN	64
-#define PROGRESS_STEP_LEN	64
+#define PROGRESS_STEP_LEN	256
 #define PROGRESS_WAIT_LEN	32
 
 /* What changes while a run goes on. */
 typedef struct RunProgress
 {
 	int64		run_id;			/* 0: a dry run, which is not in history */
-	char		step[PROGRESS_STEP_LEN];
+	char		step[PROGRESS_STEP_LEN];	/* "customers, orders" */
 	int64		page;			/* pages that are complete, plus the one that is read */
 	int64		items;			/* items read, written or not yet */
 	int64		total_items;	/* where the source has told, else -1 */

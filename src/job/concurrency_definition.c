@@ -9,7 +9,6 @@
 #include "job/definition_parts.h"
 
 #define MAX_CONCURRENCY		100
-#define MIN_MEMORY			(INT64CONST(8) << 20)
 #define MAX_MEMORY			(INT64CONST(1) << 40)
 
 static const KeyRule parallel_rules[] = {
@@ -27,7 +26,7 @@ static const KeyRule performance_rules[] = {
 	{.name = "timeout", .types = VALUE_TIME, .parse = read_duration,
 	FIELD(Job, timeout_ms), .min = 1, .max = 7 * MAX_TIME_MS},
 	{.name = "memoryLimit", .types = VALUE_NUMBER | VALUE_STRING, .parse = read_size,
-	FIELD(Job, memory_limit), .min = MIN_MEMORY, .max = MAX_MEMORY},
+	FIELD(Job, memory_limit), .min = MIN_MEMORY_LIMIT, .max = MAX_MEMORY},
 	{NULL}
 };
 

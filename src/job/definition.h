@@ -460,6 +460,9 @@ typedef struct JobStep
 	List	   *delivers;		/* of char *, without a destination: the columns that later steps name; by parents_link */
 } JobStep;
 
+/* The least memoryLimit, and the least share of it that a step needs. */
+#define MIN_MEMORY_LIMIT	(INT64CONST(8) << 20)
+
 typedef enum ErrorStrategy
 {
 	STRATEGY_FAIL_FAST,
@@ -511,6 +514,9 @@ extern Job *job_parse(const char *json, size_t len, ProblemList *problems);
 
 /* The first step of that id in a list of JobStep *, or NULL. */
 extern JobStep *job_step_find(const List *steps, const char *id);
+
+/* How many steps of a run may be under way at once. */
+extern int	job_steps_at_once(const Job *job);
 
 /* The word of the definition: "insert", ...; "default" for WRITE_DEFAULT. */
 extern const char *write_mode_name(WriteMode mode);

@@ -4,7 +4,7 @@
  *
  * {"started_at": text, "position": n, "rejected": n, "taken": n, "left_out": n, "seen": text, "parents_go_on": true,
  *  "sync_token", "etag", "last_modified", "validators_for": text,
- *  "next_window": text, "next_parent": n, "columns": [text], "incomplete": true, "failed_window": text,
+ *  "next_window": text, "next_parent": n, "columns": [text], "incomplete": true, "failed_window": text, "kept": true,
  *  "shorter": true, "pages_changed": n, "clock_lead": n,
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
  *				  "items_print": text, "repeats": true, "bound": n,
@@ -15,7 +15,8 @@
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
  * place of the listing that this one is a part of.  "columns" are those that the
  * rows in a stage have values for.  {"done": true, "partial": false} stands for a
- * step that is complete while the run that it belongs to is not.
+ * step that is complete while the run that it belongs to is not.  What a failure must not take
+ * away is "kept", whichever step it is that fails.
  */
 #include "postgres.h"
 
@@ -43,9 +44,10 @@ static List *names_of(struct json_object *object, const char *name);
 static char *print(struct json_object *value);
 
 const char *
-checkpoint_done(bool partial, bool incomplete)
+checkpoint_done(bool partial, bool incomplete, bool kept)
 {
-	return psprintf("{\"done\": true%s%s}", partial ? ", \"partial\": true" : "", incomplete ? ", \"incomplete\": true" : "");
+	return psprintf("{\"done\": true%s%s%s}", partial ? ", \"partial\": true" : "", incomplete ? ", \"incomplete\": true" : "",
+					kept ? ", \"kept\": true" : "");
 }
 
 bool
@@ -62,6 +64,17 @@ checkpoint_is_done(const char *checkpoint, bool *partial, bool *incomplete)
 	*partial = flag_of(root, "partial");
 	*incomplete = flag_of(root, "incomplete");
 	return true;
+}
+
+bool
+checkpoint_is_kept(const char *checkpoint)
+{
+	struct json_object *root;
+	char	   *error;
+
+	return checkpoint != NULL &&
+		jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) &&
+		flag_of(root, "kept");
 }
 
 TimestampTz
@@ -140,6 +153,8 @@ checkpoint_place(StepRun *sr)
 	append_member(&json, "next_window", sr->next_window);
 	if (sr->incomplete)
 		appendStringInfoString(&json, ", \"incomplete\": true");
+	if (write_plan_goes_on(sr->plan))
+		appendStringInfoString(&json, ", \"kept\": true");
 	append_text(&json, "failed_window", sr->failed_window);
 	if (sr->shorter)
 		appendStringInfoString(&json, ", \"shorter\": true");

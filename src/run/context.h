@@ -38,8 +38,14 @@ typedef struct RunContext
 	SourceClient *client;
 
 	/* Where the run is, for errcontext and history. */
-	const JobStep *step;
+	const JobStep *step;		/* NULL: in none, or in several at once */
 	int64		page;			/* from 1; 0 before the first */
+
+	/* See step_loop.c. */
+	List	   *active;			/* of StepRun *: the steps that are under way */
+	int			steps_left;		/* that have not ended */
+	int			steps_at_once;	/* so many may be under way; 0: not known */
+	List	   *limiters;		/* of RateLimiter *: those of all its steps */
 
 	List	   *notices;		/* of char *, not yet in history */
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */

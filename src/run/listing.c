@@ -735,7 +735,7 @@ forget_body(Listing *listing)
 		item_reader_forget(listing->reader);
 }
 
-/* To the page that the pager stands at, or to all that are known by now. */
+/* To the page that the pager stands at, or to all that are known by now; supply.c begins it where other steps come first. */
 static void
 go_on(Listing *listing)
 {
@@ -743,7 +743,7 @@ go_on(Listing *listing)
 
 	if (may_be_split(listing) && listing->skip == 0 && pager_can_fork(listing->pager, sr->step->source.parallel))
 		listing->split = true;	/* supply.c opens its parts */
-	else
+	else if (!supply_gives_way(sr))
 		listing_begin_page(listing);
 }
 
@@ -792,7 +792,8 @@ next_window(Listing *listing)
 	MemoryContextReset(listing->pager_memory);
 	run_in_transaction(sr->run, render, listing);
 	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->pager_memory);
-	listing_begin_page(listing);
+	if (!supply_gives_way(sr))
+		listing_begin_page(listing);
 	return true;
 }
 

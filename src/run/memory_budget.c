@@ -2,7 +2,7 @@
  * memory_budget.c
  *	  performance.memoryLimit: how much of it each part of a run may hold.
  *
- * In parts of the limit:
+ * It is divided among the steps that may be under way at once (step_memory.c).  In parts of what a step has of it:
  *
  *	8/32	requests in flight: the bytes between the network and the reader,
  *			decoders, what libcurl needs, the reader's own bytes

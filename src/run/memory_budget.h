@@ -26,7 +26,7 @@ typedef struct MemoryBudget
 	int			parents;		/* that are rendered beforehand */
 } MemoryBudget;
 
-/* limit: 0 for none.  concurrency: requests in flight that are wanted. */
+/* limit: that of a step, 0 for none.  concurrency: requests in flight that are wanted. */
 extern void memory_budget_make(int64 limit, int concurrency, MemoryBudget *budget);
 
 #endif

@@ -37,7 +37,7 @@
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/shortfall.h"
-#include "run/step.h"
+#include "run/step_loop.h"
 #include "run/time_limit.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -362,7 +362,7 @@ run_in_function(RunContext *run, RunResult *result)
 	fill_result(run, error ? failure_status(error) : shortfall_status(run, &run->counters), error, result);
 }
 
-/* All steps in order.  Raises an error at the first that fails, or leaves it in run->failure. */
+/* All steps.  Raises an error at the first that fails, or leaves it in run->failure. */
 static void
 run_steps(RunContext *run)
 {
@@ -384,11 +384,8 @@ run_steps(RunContext *run)
 	time_limit_begin(run);
 	if (run->replays)
 		replay_steps(run);
-	for (int i = 0; !run->replays && i < list_length(run->job->steps) && run->failure == NULL; i++)
-	{
-		time_limit_check(run, NULL);
-		step_run(run, list_nth(run->job->steps, i));
-	}
+	else
+		steps_run(run);
 
 	/* What is deferred to the end of the transaction must be heard before a dry run is undone. */
 	if (run->dry_run)

@@ -172,7 +172,7 @@ shortfall_failure(StepRun *sr)
 	if (!is_partial(run))
 		return sr->rejected > 0 && sr->taken == 0 ? shortfall_all_rejected(run, sr->first_reason) : NULL;
 	run->shortfall.taken |= sr->taken > 0 && !sr->step->destination.none;
-	if (run->shortfall.taken || sr->step != llast(run->job->steps))
+	if (run->shortfall.taken || !step_is_last(sr))
 		return NULL;
 	if (run->shortfall.first_error != NULL && (rejected || sr->counters.pages == run->shortfall.delivered_pages))
 		return run->shortfall.first_error;

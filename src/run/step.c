@@ -2,12 +2,12 @@
  * step.c
  *	  One step of a run: from its definition to its last row.
  *
- * prepare (one transaction) reads the step's state, makes its table where that
+ * step_begin: prepare (one transaction) reads the step's state, makes its table where that
  * is missing, compiles and renders.  Then listings are read without a
- * transaction (step_data.h has the parts); a full batch is written with one
+ * transaction, among those of other steps (step_loop.c; step_data.h has the parts); a full batch is written with one
  * statement, and in the same transaction go the counters and the checkpoint: for
  * each listing that is open its page, and how many of that page's items are in the
- * table.  Requests are under way while a batch is written.  The last flush
+ * table.  Requests are under way while a batch is written.  step_end: the last flush
  * writes the rest and moves last_sync_time and the cursor.
  *
  * A pass that was killed goes on at its checkpoint: the pages are read once more
@@ -19,61 +19,39 @@
  */
 #include "postgres.h"
 
-#include "base/errors.h"
 #include "catalog/part_catalog.h"
 #include "destination/stage.h"
 #include "item/reread.h"
-#include "miscadmin.h"
-#include "run/job_lock.h"
 #include "run/run_error.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
-#include "run/time_limit.h"
 #include "template/template.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Of a source that is no API so many bytes are read at a time, so that other steps have their turn. */
+#define PIECE_BYTES (64 * 1024)
+
+static StepRun *create(RunContext *run, const JobStep *step);
 static void prepare(RunContext *run, void *arg);
 static void link_parents(RunContext *run);
 static void prepare_source(StepRun *sr, ProblemList *problems);
+static RateLimiter *make_limiter(StepRun *sr);
 static void begin_pass(RunContext *run, void *arg);
 static bool goes_on(const StepRun *sr);
 static void clear_deliveries(StepRun *sr);
-static void read_source(StepRun *sr);
-static void await_orphans(RunContext *run, void *arg);
-static void read_listings(StepRun *sr);
-static void end_in_time(StepRun *sr);
-static int	next_fetches(StepRun *sr, Listing **listings, Fetch **fetches);
-static void read_inline(StepRun *sr);
-static void read_sql(StepRun *sr);
+static void read_inline(StepRun *sr, Listing *listing);
+static void read_sql(StepRun *sr, Listing *listing);
 static Listing *only_listing(StepRun *sr);
 static void finish_items(Listing *listing);
 
-void
-step_run(RunContext *run, const JobStep *step)
+StepRun *
+step_begin(RunContext *run, const JobStep *step)
 {
-	StepRun    *sr;
-	MemoryContext memory = AllocSetContextCreate(run->memory, "databite step", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(memory);
-
-	sr = palloc0(sizeof(StepRun));
-	sr->run = run;
-	sr->step = step;
-	sr->memory = memory;
-	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
-	sr->loop_memory = AllocSetContextCreate(memory, "databite loop", ALLOCSET_DEFAULT_SIZES);
-	sr->ended_memory = AllocSetContextCreate(memory, "databite ended parents", ALLOCSET_SMALL_SIZES);
-	sr->context_memory = AllocSetContextCreate(memory, "databite item contexts", ALLOCSET_SMALL_SIZES);
-	run->step = step;
-	run->page = 0;
-
-	sr->origin_memory = AllocSetContextCreate(memory, "databite origins", ALLOCSET_SMALL_SIZES);
-	sr->has_origins = step->destination.mode == WRITE_PARALLEL;
-	sr->clock_lead = -1;
+	StepRun    *sr = create(run, step);
+	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 
 	step_watch(sr, "database");
-	if (sr->has_origins)
-		run_in_transaction(run, await_orphans, NULL);
 	run_in_transaction(run, prepare, sr);
 	if (sr->done)
 	{
@@ -90,12 +68,10 @@ step_run(RunContext *run, const JobStep *step)
 			clear_deliveries(sr);
 		run_in_transaction(run, begin_pass, sr);
 		sr->last_flush = GetCurrentTimestamp();
-		read_source(sr);
+		sr->begun = true;
 	}
-
-	run->step = NULL;
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(memory);
+	return sr;
 }
 
 /* What an earlier pass has delivered to later steps. */
@@ -108,63 +84,63 @@ clear_deliveries(StepRun *sr)
 		parents_clear(sr->run, ((const ParentDelivery *) lfirst(lc))->to->id);
 }
 
-/* From the first item to the last row.  Parallel writers end with it, however it ends. */
-static void
-read_source(StepRun *sr)
+static StepRun *
+create(RunContext *run, const JobStep *step)
 {
-	ErrorData  *volatile error = NULL;
+	MemoryContext memory = AllocSetContextCreate(run->memory, "databite step", ALLOCSET_DEFAULT_SIZES);
+	StepRun    *sr = MemoryContextAllocZero(memory, sizeof(StepRun));
+	MemoryContext old;
 
-	PG_TRY();
-	{
-		switch (sr->step->source.type)
-		{
-			case SOURCE_API:
-				read_listings(sr);
-				break;
-			case SOURCE_INLINE:
-				read_inline(sr);
-				break;
-			case SOURCE_SQL:
-				read_sql(sr);
-				break;
-		}
-		sr->finished = true;
-		step_flush(sr);
-	}
-	PG_CATCH();
-	{
-		if (sr->rounds == NULL)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(sr->run->memory);
-		error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	if (error == NULL)
-		rounds_end(sr);
+	sr->run = run;
+	sr->step = step;
+	sr->memory = memory;
+	sr->write_memory = AllocSetContextCreate(memory, "databite write", ALLOCSET_DEFAULT_SIZES);
+	sr->loop_memory = AllocSetContextCreate(memory, "databite loop", ALLOCSET_DEFAULT_SIZES);
+	sr->ended_memory = AllocSetContextCreate(memory, "databite ended parents", ALLOCSET_SMALL_SIZES);
+	sr->context_memory = AllocSetContextCreate(memory, "databite item contexts", ALLOCSET_SMALL_SIZES);
+	sr->origin_memory = AllocSetContextCreate(memory, "databite origins", ALLOCSET_SMALL_SIZES);
+	sr->has_origins = step->destination.mode == WRITE_PARALLEL;
+	sr->clock_lead = -1;
+	sr->fair_share = MAX_REQUESTS;
+
+	old = MemoryContextSwitchTo(run->memory);
+	run->active = lappend(run->active, sr);
+	MemoryContextSwitchTo(old);
+	return sr;
+}
+
+void
+step_read_piece(StepRun *sr)
+{
+	Listing    *listing = sr->listings != NIL ? linitial(sr->listings) : NULL;
+
+	if (listing == NULL || !listing->reading)
+		listing = only_listing(sr);
+	if (sr->step->source.type == SOURCE_INLINE)
+		read_inline(sr, listing);
 	else
-	{
-		rounds_abandon(sr, error);
-		error_rethrow(error);
-	}
+		read_sql(sr, listing);
 }
 
-/* What writers of a run that is gone are still writing must be there when this one looks what is. */
-static void
-await_orphans(RunContext *run, void *arg)
+void
+step_end(StepRun *sr)
 {
-	job_writers_await(run->record->id);
+	sr->finished = true;
+	step_flush(sr);
+	rounds_end(sr);
 }
 
-int64
-step_total_items(const StepRun *sr)
+void
+step_free(StepRun *sr)
 {
-	const Listing *first = sr->listings != NIL ? linitial(sr->listings) : NULL;
+	sr->run->active = list_delete_ptr(sr->run->active, sr);
+	MemoryContextDelete(sr->memory);
+}
 
-	/* The total of a listing is that of the step where it is the only one. */
-	return first != NULL && first->pager != NULL && first->window.from == NULL && first->parent == NULL
-		? pager_total_items(first->pager)
-		: -1;
+bool
+step_is_last(const StepRun *sr)
+{
+	return sr->run->steps_left == 1;
 }
 
 ItemReader *
@@ -260,7 +236,7 @@ prepare_source(StepRun *sr, ProblemList *problems)
 	const JobSource *source = &sr->step->source;
 
 	step_make_cursor(sr);
-	sr->concurrency = 1;
+	sr->wish = sr->concurrency = 1;
 	if (source->type != SOURCE_API)
 		step_make_budget(sr);
 	if (source->type == SOURCE_SQL)
@@ -281,9 +257,10 @@ prepare_source(StepRun *sr, ProblemList *problems)
 		run_note(sr->run, "the rate limit is not shared with other processes: databite is not preloaded");
 
 	/* A page is in the batch by itself where its items are completed by what follows them. */
-	sr->concurrency = (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ? 1
+	sr->wish = (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ? 1
 		: source->max_concurrency > 0 ? source->max_concurrency
 									  : run->job->concurrency;
+	sr->concurrency = sr->wish;
 	step_make_budget(sr);
 }
 
@@ -294,8 +271,27 @@ step_make_policy(StepRun *sr, ProblemList *problems)
 
 	sr->rules = response_rules_create(source, problems, sr->memory);
 	sr->policy.retry = &source->retry;
-	sr->policy.limiter = rate_limiter_create(source->rate_limit, sr->run->record->owner, sr->memory);
+	sr->policy.limiter = make_limiter(sr);
 	sr->policy.judged = true;
+}
+
+/* Steps of the run that name the same key share a bucket also where there is no shared memory. */
+static RateLimiter *
+make_limiter(StepRun *sr)
+{
+	RunContext *run = sr->run;
+	MemoryContext old = MemoryContextSwitchTo(run->memory);
+	RateLimiter *limiter = rate_limiter_create(sr->step->source.rate_limit, run->record->owner, run->memory);
+	ListCell   *lc;
+
+	foreach(lc, run->limiters)
+	{
+		if (rate_limiter_join(limiter, lfirst(lc)))
+			break;
+	}
+	run->limiters = lappend(run->limiters, limiter);
+	MemoryContextSwitchTo(old);
+	return limiter;
 }
 
 /* One transaction: from the beginning, or from the checkpoint of a pass that has not ended. */
@@ -336,96 +332,43 @@ goes_on(const StepRun *sr)
 		 (!write_plan_is_upsert(sr->plan) && stage_content(sr->plan) != STAGE_ROWS));
 }
 
+/* The next piece of the items. */
 static void
-read_listings(StepRun *sr)
+read_inline(StepRun *sr, Listing *listing)
 {
-	/* There are never more requests in flight than that. */
-	Listing   **listings = palloc(sizeof(Listing *) * MAX_REQUESTS);
-	Fetch	  **fetches = palloc(sizeof(Fetch *) * MAX_REQUESTS);
-	MemoryContext old = MemoryContextSwitchTo(sr->loop_memory);
-	int			n;
+	const char *items = sr->step->source.inline_items + sr->inline_read;
+	size_t		len = strnlen(items, PIECE_BYTES);
 
-	supply_open(sr);
-	while ((n = next_fetches(sr, listings, fetches)) > 0)
+	items_push(listing, items, len);
+	sr->inline_read += len;
+	if (items[len] == '\0')
+		finish_items(listing);
+}
+
+/* The next rows of the query, as members of an array. */
+static void
+read_sql(StepRun *sr, Listing *listing)
+{
+	size_t		read = 0;
+
+	while (read < PIECE_BYTES)
 	{
-		int			ready;
+		size_t		len;
+		char	   *row = sql_source_next(sr->sql, &len);
 
-		step_watch(sr, NULL);
-		ready = fetch_select(sr->run->client, fetches, n, items_longest_pause(sr));
-		if (ready >= 0)
-			shortfall_try(listings[ready], listing_read);
-		else if (time_limit_is_over(sr->run))
-			end_in_time(sr);
-		if (ready < 0 || (items_flush_is_due(sr) && sr->pages_done > 0))
-			step_flush(sr);
-		MemoryContextReset(sr->loop_memory);
-		supply_open(sr);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* The time of the run is over: what has come is written, and where it came from is in the checkpoint. */
-static void
-end_in_time(StepRun *sr)
-{
-	if (items_may_be_written(sr))
-		step_flush(sr);
-	time_limit_check(sr->run, NULL);
-}
-
-/* The requests in flight for whose bytes there is memory, beginning behind the one that was served last. */
-static int
-next_fetches(StepRun *sr, Listing **listings, Fetch **fetches)
-{
-	int			n = 0;
-	int			total = list_length(sr->listings);
-
-	step_look_at_memory(sr);
-	for (int i = 0; i < total; i++)
-	{
-		Listing    *listing = list_nth(sr->listings, (sr->turn + i) % total);
-
-		if (listing->fetch == NULL || listing->held || !step_memory_lets_read(listing))
-			continue;
-		listings[n] = listing;
-		fetches[n++] = listing->fetch;
-	}
-	sr->turn++;
-	return n;
-}
-
-static void
-read_inline(StepRun *sr)
-{
-	Listing    *listing = only_listing(sr);
-	const char *items = sr->step->source.inline_items;
-
-	items_push(listing, items, strlen(items));
-	finish_items(listing);
-}
-
-/* Rows of the query, as an array. */
-static void
-read_sql(StepRun *sr)
-{
-	Listing    *listing = only_listing(sr);
-	MemoryContext old = MemoryContextSwitchTo(sr->loop_memory);
-	const char *before = "[";
-	char	   *row;
-	size_t		len;
-
-	while ((row = sql_source_next(sr->sql, &len)) != NULL)
-	{
-		items_push(listing, before, 1);
+		if (!sr->array_begun || row != NULL)
+			items_push(listing, sr->array_begun ? "," : "[", 1);
+		sr->array_begun = true;
+		if (row == NULL)
+		{
+			items_push(listing, "]", 1);
+			finish_items(listing);
+			return;
+		}
 		items_push(listing, row, len);
-		before = ",";
+		read += len;
 		MemoryContextReset(sr->loop_memory);
 	}
-	if (before[0] == '[')
-		items_push(listing, before, 1);
-	items_push(listing, "]", 1);
-	MemoryContextSwitchTo(old);
-	finish_items(listing);
 }
 
 /* The listing of a source that is no API: one page, whose items are at hand. */
@@ -438,8 +381,11 @@ only_listing(StepRun *sr)
 		listing = linitial(sr->listings);	/* of a checkpoint */
 	else
 	{
+		MemoryContext old = MemoryContextSwitchTo(sr->memory);
+
 		listing = listing_create(sr);
 		sr->listings = lappend(sr->listings, listing);
+		MemoryContextSwitchTo(old);
 	}
 	items_begin(listing, NULL);
 	return listing;
@@ -451,4 +397,5 @@ finish_items(Listing *listing)
 	items_check(listing, items_finish(listing));
 	(void) changing_wants_page_again(listing);	/* it cannot be had again */
 	listing->sr->pages_done++;
+	listing->sr->exhausted = true;
 }

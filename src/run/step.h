@@ -16,12 +16,6 @@
 #define STEP_PATIENCE			(INT64CONST(1) << 30)
 #define STEP_BATCH_ITEMS		1000
 
-/*
- * Runs the step to its end.  Raises an error where it fails, with everything
- * that was committed kept; 57014 where the run was cancelled.
- */
-extern void step_run(RunContext *run, const JobStep *step);
-
 /* Where items map to columns by name, one that is no object is a bad one, unless source.where is to tell. */
 extern ItemReader *step_reader(const JobStep *step, const MemoryBudget *budget,
 							   int npaths, const JsonPath *const *paths, MemoryContext context);

@@ -9,7 +9,8 @@
  * so many listings are read at once as there may be requests.  All of them
  * deliver into one batch.
  *
- *	step.c			prepare, the loop, the end
+ *	step_loop.c		which steps are under way, and whose turn it is
+ *	step.c			prepare, sources that are no API, the end
  *	supply.c		which listings are opened, and when
  *	parent_state.c	what is kept of each row of a parent step
  *	listing.c		one listing: its pages, what responses lead to
@@ -133,7 +134,8 @@ struct StepRun
 	ResponseRules *rules;		/* or NULL */
 	FetchPolicy policy;
 	SqlSource  *sql;			/* sql */
-	int			concurrency;
+	int			wish;			/* requests in flight that the definition lets it have */
+	int			concurrency;	/* those for which it has memory */
 	MemoryBudget budget;
 	bool		windowed;		/* incremental.step */
 	bool		done;			/* complete, in an earlier run that this one goes on with */
@@ -168,8 +170,17 @@ struct StepRun
 	bool		shorter;		/* a list has become shorter while it was read */
 	int64		clock_lead;		/* microseconds by which our clock may be ahead of the source's; -1: it has not told */
 
+	/* Beside other steps: see step_loop.c. */
+	bool		begun;			/* it may be read from and written for */
+	bool		exhausted;		/* it has nothing to read any more */
+	int			fair_share;		/* requests in flight that it gives up to none of them */
+	int64		page;			/* RunContext.page, when it is its turn again */
+	int64		items;			/* of the run's that are counted: those of this step */
+
 	/* While items are read. */
 	uint32		turn;			/* whose bytes are looked at first */
+	size_t		inline_read;	/* bytes of source.items */
+	bool		array_begun;	/* of the rows of a query */
 	int			renderings;		/* goes up when requests must be rendered anew */
 	List	   *idle_readers;	/* of ItemReader * */
 	size_t		held;			/* see step_memory.c */
@@ -217,15 +228,31 @@ struct StepRun
 
 /* step.c */
 
+/*
+ * Begins a step: all that comes before its first request.  It is among run->active
+ * then, until step_free.  done: it was complete already, in an earlier run that this one goes on with.
+ */
+extern StepRun *step_begin(RunContext *run, const JobStep *step);
+
+/* Reads some more of a source that is no API. */
+extern void step_read_piece(StepRun *sr);
+
+/* Everything has been read: writes the rest, and what the next run begins with. */
+extern void step_end(StepRun *sr);
+extern void step_free(StepRun *sr);
+
+/* Is it the only one of the run that has not ended? */
+extern bool step_is_last(const StepRun *sr);
+
 /* Compiles the rules over responses, and says how requests are treated, in the step's memory. */
 extern void step_make_policy(StepRun *sr, ProblemList *problems);
 
-/* How many items the source told that there are, or -1. */
-extern int64 step_total_items(const StepRun *sr);
-
 /* step_watch.c */
 
-/* Tells those who watch how things stand before the next wait; waiting_for: NULL is whatever the requests wait for. */
+/* How many items the run will have had when the steps that are under way end, as far as their sources tell; or -1. */
+extern int64 step_total_items(const StepRun *sr);
+
+/* Tells those who watch how things stand before the next wait; waiting_for: NULL is whatever the requests of all steps wait for. */
 extern void step_watch(const StepRun *sr, const char *waiting_for);
 
 /* The same of a wait whose end is known. */
@@ -273,8 +300,17 @@ extern ParentRow *parent_rows_first(const StepRun *sr, const List *rows);
 
 /* supply.c */
 
-/* Opens listings while there may be more requests in flight. */
-extern void supply_open(StepRun *sr);
+/*
+ * Opens listings while there may be more requests in flight, and there are fewer than most
+ * (supply_in_flight).  False where there is nothing left to open (just now).
+ */
+extern bool supply_open(StepRun *sr, int most);
+
+/* Requests that wait for an answer, or whose body comes. */
+extern int	supply_in_flight(const StepRun *sr);
+
+/* Other steps have had less than their share: the next page of a listing waits until supply_open begins it. */
+extern bool supply_gives_way(const StepRun *sr);
 
 /* Takes up the listings of a checkpoint again; seen: of the parent's own cursor, or NULL. */
 extern Listing *supply_reopen(StepRun *sr, const CursorWindow *window, const ParentRow *parent, const char *seen, Listing *whole,
@@ -426,7 +462,10 @@ extern void changing_note_clock(const StepRun *sr);
 
 /* step_memory.c */
 
-/* Lays down what each part of the step may hold: fewer requests may be in flight than are wanted. */
+/*
+ * Lays down what each part of the step may hold, of its share of what the run may: fewer
+ * requests may be in flight than are wanted.
+ */
 extern void step_make_budget(StepRun *sr);
 
 /* How things stand; then, of each listing, whether there is memory for more of its bytes.  It is there for at least one. */
@@ -450,8 +489,17 @@ typedef struct StepPlace
 	const char *finished_window;	/* supply_finished_windows, or NULL */
 } StepPlace;
 
-/* Writes and commits what the batch holds, with counters and checkpoint; or hands it to the parallel writers. */
+/*
+ * Writes and commits what the batch holds, with counters and checkpoint; or hands it to the parallel writers.  Raises an error
+ * where the run's time is over.
+ */
 extern void step_flush(StepRun *sr);
+
+/* The same whatever the time. */
+extern void step_write(StepRun *sr);
+
+/* The counters that have been committed are the run's. */
+extern void step_take_counters(StepRun *sr);
 
 /* As the list of rejected items has it: without secrets. */
 extern RejectedRecord step_rejected_record(const RejectedItem *item);
@@ -488,6 +536,7 @@ extern const char *step_is_part(const StepRun *sr);
 
 /* Has later steps of the run know that. */
 extern void step_note_part(const StepRun *sr);
+
 /*
  * The parts of that, each in a transaction.  step_write_items: rows and
  * rejected items; step_take_place: copies to the current context; step_record: what was
@@ -558,10 +607,13 @@ extern void origins_forget_done(StepRun *sr);
 
 /*
  * Of a step that is complete, in a run that is not; partial: step_is_part; incomplete: all has been read of it that
- * could be.
+ * could be; kept: see checkpoint_is_kept.
  */
-extern const char *checkpoint_done(bool partial, bool incomplete);
+extern const char *checkpoint_done(bool partial, bool incomplete, bool kept);
 extern bool checkpoint_is_done(const char *checkpoint, bool *partial, bool *incomplete);
+
+/* A failure leaves it, of whichever step: what was written cannot be written again. */
+extern bool checkpoint_is_kept(const char *checkpoint);
 
 /* When the pass began that it is of. */
 extern TimestampTz checkpoint_started_at(const char *checkpoint);

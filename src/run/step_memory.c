@@ -22,20 +22,44 @@
 /* Cursors and sync tokens of parents that wait to be written, where nothing else is. */
 #define MAX_ENDED_BYTES (1024 * 1024)
 
+static void bound_transfers(const StepRun *sr);
 static size_t held(const Listing *listing);
 
 void
 step_make_budget(StepRun *sr)
 {
-	memory_budget_make(sr->run->job->memory_limit, sr->concurrency, &sr->budget);
+	const RunContext *run = sr->run;
+	int			steps = run->steps_at_once > 0 ? run->steps_at_once : job_steps_at_once(run->job);
+
+	memory_budget_make(run->job->memory_limit / steps, sr->concurrency, &sr->budget);
 	rounds_bound_memory(sr);
 	if (sr->budget.requests < sr->concurrency)
 		run_note(sr->run,
 				 psprintf("step \"%s\": of %d requests in flight, memoryLimit has memory for %d",
 						  sr->step->id, sr->concurrency, sr->budget.requests));
 	sr->concurrency = sr->budget.requests;
-	if (sr->run->client != NULL)
-		source_client_bound(sr->run->client, &sr->budget.transfers);
+	if (run->client != NULL)
+		bound_transfers(sr);
+}
+
+/* The client is one for all steps: its transfers take no more than any of them can give. */
+static void
+bound_transfers(const StepRun *sr)
+{
+	SourceMemory memory = sr->budget.transfers;
+	ListCell   *lc;
+
+	foreach(lc, sr->run->active)
+	{
+		const StepRun *other = lfirst(lc);
+
+		if (other == sr || !other->begun)
+			continue;
+		memory.ring_bytes = Min(memory.ring_bytes, other->budget.transfers.ring_bytes);
+		memory.brotli_bytes = Min(memory.brotli_bytes, other->budget.transfers.brotli_bytes);
+		memory.connections += other->budget.transfers.connections;
+	}
+	source_client_bound(sr->run->client, &memory);
 }
 
 void

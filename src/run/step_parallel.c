@@ -235,11 +235,11 @@ rounds_take_up(StepRun *sr)
 {
 	const char *job = sr->run->record->id;
 	List	   *parts = part_catalog_get(job, sr->step->id);
-	RunCounters counters = sr->run->counters;
 	ListCell   *lc;
 
 	if (parts == NIL)
 		return;
+	sr->counters = sr->run->counters;
 	foreach(lc, parts)
 	{
 		const PartRecord *part = lfirst(lc);
@@ -248,12 +248,12 @@ rounds_take_up(StepRun *sr)
 		sr->rejected += part->counts.rejected;
 		sr->taken += part->counts.processed - part->counts.rejected - part->counts.skipped;
 		if (!part->counted)
-			add_counts(&counters, &part->counts);
+			add_counts(&sr->counters, &part->counts);
 	}
 	part_catalog_set_counted(job, sr->step->id);
-	sr->run->counters = counters;
+	step_take_counters(sr);
 	if (sr->run->run_id != 0 && sr->run->mode != RUN_IN_FUNCTION)
-		(void) run_catalog_progress(sr->run->run_id, sr->step->id, &counters, -1);
+		(void) run_catalog_progress(sr->run->run_id, sr->step->id, &sr->counters, -1);
 }
 
 void
@@ -513,7 +513,7 @@ record_written(StepRun *sr)
 	sr->run->more_to_come = true;
 	run_in_transaction(sr->run, record_round, sr);
 	sr->run->more_to_come = false;
-	sr->run->counters = sr->counters;
+	step_take_counters(sr);
 	rounds->written = NULL;
 	MemoryContextDelete(round->memory);
 }

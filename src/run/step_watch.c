@@ -16,7 +16,9 @@ static const char *const wait_names[] = {
 };
 
 static void report(const StepRun *sr, const char *waiting_for, TimestampTz until);
-static int	count_requests(const StepRun *sr, FetchWait *wait, TimestampTz *until);
+static void add_step(const StepRun *sr, RunProgress *progress, FetchWait *wait);
+static void look_at_request(const Fetch *fetch, bool first, FetchWait *wait, TimestampTz *until);
+static int64 total_of(const StepRun *sr);
 
 void
 step_watch(const StepRun *sr, const char *waiting_for)
@@ -33,19 +35,19 @@ step_watch_wait(const StepRun *sr, const char *waiting_for, TimestampTz until)
 static void
 report(const StepRun *sr, const char *waiting_for, TimestampTz until)
 {
-	FetchWait	wait;
-	int64		items;
-	int64		pages;
+	const RunContext *run = sr->run;
+	FetchWait	wait = WAIT_NOTHING;
 	RunProgress progress = {
-		.page = sr->run->counters.pages + sr->pages_done,
-		.items = sr->run->counters.processed + (sr->batch ? sr->batch->nitems : 0),
+		.page = run->counters.pages,
+		.items = run->counters.processed,
 		.total_items = step_total_items(sr),
 	};
+	ListCell   *lc;
 
-	rounds_outstanding(sr, &items, &pages);
-	progress.items += items;
-	progress.page += pages;
-	progress.in_flight = count_requests(sr, &wait, &progress.waiting_until);
+	foreach(lc, run->active)
+		add_step(lfirst(lc), &progress, &wait);
+	if (!list_member_ptr(run->active, sr))	/* that of a replay */
+		add_step(sr, &progress, &wait);
 	if (progress.in_flight > 0)
 		progress.page++;
 	if (waiting_for == NULL)
@@ -53,32 +55,71 @@ report(const StepRun *sr, const char *waiting_for, TimestampTz until)
 	if (until != 0)
 		progress.waiting_until = until;
 	strlcpy(progress.waiting_for, waiting_for, sizeof(progress.waiting_for));
-	watch_report(sr->run, &progress);
+	watch_report(run, &progress);
 }
 
-/* How many there are in flight, and what holds all of them up. */
-static int
-count_requests(const StepRun *sr, FetchWait *wait, TimestampTz *until)
+/* What the step has read that is not counted yet, its requests in flight, and what holds all requests up. */
+static void
+add_step(const StepRun *sr, RunProgress *progress, FetchWait *wait)
 {
-	int			n = 0;
+	int64		items;
+	int64		pages;
 	ListCell   *lc;
 
-	*wait = WAIT_NOTHING;
-	*until = 0;
+	if (progress->step[0] != '\0')
+		strlcat(progress->step, ", ", sizeof(progress->step));
+	strlcat(progress->step, sr->step->id, sizeof(progress->step));
+	rounds_outstanding(sr, &items, &pages);
+	progress->items += items + (sr->batch ? sr->batch->nitems : 0);
+	progress->page += pages + sr->pages_done;
 	foreach(lc, sr->listings)
 	{
 		const Listing *listing = lfirst(lc);
-		TimestampTz its_until;
-		FetchWait	its;
 
-		if (listing->fetch == NULL || listing->held)
-			continue;
-		its = fetch_waiting(listing->fetch, &its_until);
-		if (n++ == 0 || its < *wait || (its == *wait && its_until < *until))
-		{
-			*wait = its;
-			*until = its_until;
-		}
+		if (listing->fetch != NULL && !listing->held)
+			look_at_request(listing->fetch, progress->in_flight++ == 0, wait, &progress->waiting_until);
 	}
-	return n;
+}
+
+static void
+look_at_request(const Fetch *fetch, bool first, FetchWait *wait, TimestampTz *until)
+{
+	TimestampTz its_until;
+	FetchWait	its = fetch_waiting(fetch, &its_until);
+
+	if (first || its < *wait || (its == *wait && its_until < *until))
+	{
+		*wait = its;
+		*until = its_until;
+	}
+}
+
+int64
+step_total_items(const StepRun *sr)
+{
+	const RunContext *run = sr->run;
+	int64		total = run->counters.processed;
+	ListCell   *lc;
+
+	foreach(lc, run->active)
+	{
+		const StepRun *active = lfirst(lc);
+		int64		its = total_of(active);
+
+		if (its < 0)
+			return -1;
+		total += its - active->items;
+	}
+	return run->active != NIL ? total : -1;
+}
+
+/* The total of a listing is that of the step where it is the only one. */
+static int64
+total_of(const StepRun *sr)
+{
+	const Listing *first = sr->listings != NIL ? linitial(sr->listings) : NULL;
+
+	return first != NULL && first->pager != NULL && first->window.from == NULL && first->parent == NULL
+		? pager_total_items(first->pager)
+		: -1;
 }

@@ -5,7 +5,7 @@
  * A flush ends with everything that was read so far in the table or undone.  The
  * last one of a step also moves what the next run begins with (last_sync_time, the
  * cursor, what the source gave to be asked with again), and the last one of the
- * last step completes the run.
+ * step that ends last completes the run.
  */
 #include "postgres.h"
 
@@ -34,16 +34,26 @@ static void keep_rejected(StepRun *sr, const List *items);
 static void raise_bad_item(const StepRun *sr, const ItemBatch *batch);
 static void count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *counters);
 static void put_state(StepRun *sr, const StepPlace *place, bool last);
+static void forget_passes(const StepRun *sr);
 static void save_windows(StepRun *sr, const char *finished);
 static void finish_state(StepRun *sr);
 static void move_state(StepRun *sr);
 static void forget_contexts(StepRun *sr);
-static bool is_last_step(const StepRun *sr);
 static void note_left_out_parents(const StepRun *sr);
 static void note_no_table(const StepRun *sr);
 
 void
 step_flush(StepRun *sr)
+{
+	step_write(sr);
+	if (sr->finished)
+		return;
+	time_limit_check(sr->run, NULL);
+	rounds_begin(sr);
+}
+
+void
+step_write(StepRun *sr)
 {
 	MemoryContext old = MemoryContextSwitchTo(sr->write_memory);
 
@@ -53,10 +63,9 @@ step_flush(StepRun *sr)
 	{
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(sr->write_memory);
-		time_limit_check(sr->run, NULL);
 		return;
 	}
-	sr->run->more_to_come = !sr->finished || !is_last_step(sr);
+	sr->run->more_to_come = !sr->finished || !step_is_last(sr);
 	flush_write(sr, write_batch);
 	sr->run->more_to_come = false;
 	sr->run->publishing = false;
@@ -64,16 +73,19 @@ step_flush(StepRun *sr)
 	MemoryContextReset(sr->write_memory);
 
 	/* Only now is it committed: a deferred constraint may have undone it at the last moment. */
-	sr->run->counters = sr->counters;
+	step_take_counters(sr);
 	step_batch_done(sr);
 	if (sr->cancelled && !sr->finished)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the run was cancelled")));
-	if (sr->finished)
-		return;
-	time_limit_check(sr->run, NULL);
-	rounds_begin(sr);
+}
+
+void
+step_take_counters(StepRun *sr)
+{
+	sr->items += sr->counters.processed - sr->run->counters.processed;
+	sr->run->counters = sr->counters;
 }
 
 void
@@ -185,13 +197,13 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 		sr->cancelled = run_catalog_progress(run->run_id, sr->step->id, &sr->counters, step_total_items(sr));
 
 		/* With the rows that complete it: a run that was killed between the two would be done twice. */
-		if (run->failure != NULL)
+		if (last && run->failure != NULL)
 		{
 			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters,
 							   shortfall_failure_json(run, &sr->counters, run->failure, sr->step->id));
 			run_retry_report(run, run->failure, &sr->counters);
 		}
-		else if (last && is_last_step(sr))
+		else if (last && step_is_last(sr))
 			run_catalog_finish(run->run_id, shortfall_status(run, &sr->counters), &sr->counters,
 							   shortfall_json(run, &sr->counters));
 	}
@@ -365,11 +377,8 @@ put_state(StepRun *sr, const StepPlace *place, bool last)
 {
 	const JobRecord *job = sr->run->record;
 
-	if (sr->run->failure != NULL)
-	{
-		state_catalog_forget_checkpoints(job->id);
-		stage_catalog_drop(job->id, NULL);
-	}
+	if (last && sr->run->failure != NULL)
+		forget_passes(sr);
 	else if (last)
 		finish_state(sr);
 	else if (place->checkpoint != NULL)
@@ -380,6 +389,17 @@ put_state(StepRun *sr, const StepPlace *place, bool last)
 		sr->done_forgotten = false;
 		save_windows(sr, place->finished_window);
 	}
+}
+
+/* The run has failed for the items of this step; what others have written that cannot be written again stays counted. */
+static void
+forget_passes(const StepRun *sr)
+{
+	const char *job_id = sr->run->record->id;
+	const char *step_id = sr->run->keep_checkpoint ? sr->step->id : NULL;
+
+	state_catalog_forget_checkpoint(job_id, step_id);
+	stage_catalog_drop(job_id, step_id);
 }
 
 /* A window that is complete is not asked for again, whatever becomes of those behind it. */
@@ -420,7 +440,7 @@ finish_state(StepRun *sr)
 		return;
 
 	/* Where the run is taken up again after this, the step is not done a second time. */
-	if (is_last_step(sr))
+	if (step_is_last(sr))
 	{
 		state_catalog_forget_checkpoints(job->id);
 
@@ -429,7 +449,8 @@ finish_state(StepRun *sr)
 			CHECK_FOR_INTERRUPTS();
 	}
 	else if (sr->run->mode != RUN_IN_FUNCTION)
-		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, checkpoint_done(partial, sr->incomplete));
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, 
+									 checkpoint_done(partial, sr->incomplete, write_plan_goes_on(sr->plan)));
 }
 
 /* What the next pass begins with. */
@@ -464,12 +485,6 @@ forget_contexts(StepRun *sr)
 		listing->fresh = NULL;
 	}
 	MemoryContextReset(sr->context_memory);
-}
-
-static bool
-is_last_step(const StepRun *sr)
-{
-	return sr->step == llast(sr->run->job->steps);
 }
 
 /* The columns of a table are taken from items, and there were none. */

@@ -7,6 +7,9 @@
  * requests are in flight than there may be, first a part of a listing that is
  * open already is taken, then the next window or parent.
  *
+ * Beside other steps a step may have fewer requests in flight than it could.  Then a listing that is between two
+ * pages waits without one; it is the first to go on.
+ *
  * What is not opened yet is two numbers: where the next window begins, and the
  * number of the last parent that was taken.
  */
@@ -36,12 +39,39 @@ static void begin(Listing *listing);
 static void add(Listing *listing);
 static void settle_held(StepRun *sr);
 
-void
-supply_open(StepRun *sr)
+bool
+supply_open(StepRun *sr, int most)
 {
 	settle_held(sr);
-	while (!sr->unchanged && in_flight(sr) < most_in_flight(sr) && open_one(sr))
-		;
+	while (!sr->unchanged)
+	{
+		if (in_flight(sr) >= most_in_flight(sr) || supply_in_flight(sr) >= most)
+			return true;
+		if (!open_one(sr))
+			break;
+	}
+	return false;
+}
+
+int
+supply_in_flight(const StepRun *sr)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, sr->listings)
+	{
+		const Listing *listing = lfirst(lc);
+
+		n += listing->fetch != NULL && !listing->held;
+	}
+	return n;
+}
+
+bool
+supply_gives_way(const StepRun *sr)
+{
+	return supply_in_flight(sr) >= sr->fair_share;
 }
 
 Listing *
@@ -129,7 +159,7 @@ most_in_flight(const StepRun *sr)
 	return learning ? 1 : sr->concurrency;
 }
 
-/* Requests that are under way, of listings that were taken up again and have not begun yet too. */
+/* Listings that have a request, answered or not. */
 static int
 in_flight(const StepRun *sr)
 {
@@ -156,7 +186,7 @@ open_one(StepRun *sr)
 
 		if (listing->fetch == NULL && !listing->split)
 		{
-			listing_begin_page(listing);	/* of a checkpoint */
+			listing_begin_page(listing);	/* of a checkpoint, or that gave way */
 			return true;
 		}
 	}

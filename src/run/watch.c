@@ -10,8 +10,6 @@ void
 watch_report(const RunContext *run, RunProgress *progress)
 {
 	progress->run_id = run->run_id;
-	if (run->step)
-		strlcpy(progress->step, run->step->id, sizeof(progress->step));
 	if (run->client)
 	{
 		const SourceCounters *source = source_client_counters(run->client);

@@ -9,7 +9,7 @@
 #include "run/context.h"
 
 /*
- * The caller gives page, items, total_items, in_flight, waiting_for and
+ * The caller gives step, page, items, total_items, in_flight, waiting_for and
  * waiting_until; the rest is filled in here.  Needs no transaction, raises no
  * error.
  */

@@ -27,7 +27,8 @@ struct RateLimiter
 	bool		has_key;
 	Oid			owner;
 	uint64		key;
-	RateBucket	own;			/* where there is no shared one */
+	RateBucket *bucket;			/* where there is no shared one */
+	RateBucket	own;
 };
 
 static RateBucket *lock_bucket(RateLimiter *limiter, int64 now);
@@ -41,6 +42,7 @@ rate_limiter_create(const JobRateLimit *limit, Oid owner, MemoryContext context)
 	char	   *error;
 
 	limiter->limit = limit;
+	limiter->bucket = &limiter->own;
 	limiter->pace.burst = 1;
 	limiter->owner = owner;
 	if (limit == NULL)
@@ -61,6 +63,15 @@ rate_limiter_create(const JobRateLimit *limit, Oid owner, MemoryContext context)
 	if (limit->wait_pattern != NULL)
 		limiter->wait_pattern = pattern_create(limit->wait_pattern, context, &error);
 	return limiter;
+}
+
+bool
+rate_limiter_join(RateLimiter *limiter, RateLimiter *other)
+{
+	if (!limiter->has_key || !other->has_key || limiter->key != other->key || limiter->owner != other->owner)
+		return false;
+	limiter->bucket = other->bucket;
+	return true;
 }
 
 bool
@@ -114,13 +125,13 @@ lock_bucket(RateLimiter *limiter, int64 now)
 
 	if (limiter->has_key)
 		bucket = shared_rate_lock(MyDatabaseId, limiter->owner, limiter->key, now);
-	return bucket != NULL ? bucket : &limiter->own;
+	return bucket != NULL ? bucket : limiter->bucket;
 }
 
 static void
 unlock_bucket(RateLimiter *limiter, RateBucket *bucket)
 {
-	if (bucket != &limiter->own)
+	if (bucket != limiter->bucket)
 		shared_rate_unlock();
 }
 

@@ -4,7 +4,7 @@
  *
  * A limiter that has a key shares its bucket with all jobs of the same owner
  * that name the key, in whatever process, through shared memory; where databite
- * is not preloaded there is none, and the bucket is the process's own
+ * is not preloaded there is none, and the bucket is the run's own
  * (rate_limiter_is_shared tells).  Nothing here waits.
  *
  * Every request takes a token, retries and redirects too, and every response is
@@ -24,6 +24,9 @@ extern RateLimiter *rate_limiter_create(const JobRateLimit *limit, Oid owner, Me
 
 /* False where the key asks for sharing and there is no shared memory. */
 extern bool rate_limiter_is_shared(const RateLimiter *limiter);
+
+/* Has it share the bucket of the other, which must outlive it, where both have the same key; false where they have not. */
+extern bool rate_limiter_join(RateLimiter *limiter, RateLimiter *other);
 
 /* Does rate_limiter_observe look at bodies of errors? */
 extern bool rate_limiter_wants_body(const RateLimiter *limiter);
