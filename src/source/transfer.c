@@ -265,12 +265,13 @@ set_options(Transfer *transfer, const HttpRequest *request)
 
 	/*
 	 * HTTP/2 where TLS offers it; a request then waits to share a connection
-	 * rather than open one more.  But libcurl reads a connection for all that share it, and holds
+	 * rather than open one more; not without TLS, where libcurl would have it wait for the first answer to find out
+	 * that there is nothing to share.  But libcurl reads a connection for all that share it, and holds
 	 * up to 64 MB of the body of one that is paused.
 	 */
 	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 								  client->memory.bounded ? (long) CURL_HTTP_VERSION_1_1 : (long) CURL_HTTP_VERSION_2TLS));
-	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L));
+	check_option(curl_easy_setopt(easy, CURLOPT_PIPEWAIT, pg_strncasecmp(request->url, "https:", 6) == 0 ? 1L : 0L));
 
 	/* bodies are decoded by us, see content_decoder.c */
 	check_option(curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L));

@@ -60,6 +60,36 @@ class Counters:
         return after < count <= after + int(fault.options.get("times", 10 ** 9))
 
 
+class Gates:
+    """Places where requests wait, by name, for each other or for the test."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.reset()
+
+    def reset(self):
+        with self.changed:
+            self.opened = set()
+            self.waiting = {}
+
+    def open(self, names):
+        with self.changed:
+            self.opened.update(names)
+            self.changed.notify_all()
+
+    def wait(self, name, address, needed):
+        """Waits for the gate to open, which it does for good once requests of so many addresses wait; False in vain."""
+        with self.changed:
+            waiting = self.waiting.setdefault(name, [])
+            waiting.append(address)
+            if needed and len(set(waiting)) >= needed:
+                self.opened.add(name)
+                self.changed.notify_all()
+            opened = self.changed.wait_for(lambda: name in self.opened, MAX_SILENCE)
+            waiting.remove(address)
+            return opened
+
+
 def parse(text):
     """The faults of a directive's text."""
     return [Fault(part) for part in text.split(",") if part]
@@ -105,6 +135,12 @@ def answer_delay(handler, fault, response):
 def answer_jitter(handler, fault, response):
     """Waits for up to so long, each URL for another time and always for the same, so that answers overtake each other."""
     time.sleep(min(zlib.crc32(handler.path.encode()) % max(fault.arg(0, 100), 1) / 1000, MAX_SILENCE))
+
+
+def answer_gate(handler, fault, response):
+    """Waits until the test opens the gate of that name, or requests of so many addresses wait at it."""
+    if not handler.state.gates.wait(fault.options.get("name", ""), handler.route, fault.arg(0, 0)):
+        response.set_json({"error": "nobody came"}, 504)
 
 
 def answer_gzip(handler, fault, response):

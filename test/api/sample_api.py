@@ -93,6 +93,7 @@ class State:
         self.data = Data(seed)
         self.items = ReferenceItems(seed)
         self.counters = faults.Counters()
+        self.gates = faults.Gates()
         self.imitations = imitations.create()
         self.ledgers = Ledgers()
         self.connections = itertools.count(1)
@@ -440,9 +441,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if request.get("reset"):
                 self.state.data.reset()
                 self.state.counters.reset()
+                self.state.gates.reset()
                 for imitation in self.state.imitations.values():
                     imitation.reset()
                 self.state.clear_log()
+            self.state.gates.open(request.get("open", []))
             self.state.data.change(request)
             response.set_json(self.state.data.state())
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -200,6 +200,20 @@ class SampleApi(ApiTest):
         self.get("/users/1")
         self.assertEqual([entry["in_flight"] for entry in self.get("/_requests")], [1, 2, 3, 4, 1])
 
+    def test_gates(self):
+        answers = []
+        threads = [threading.Thread(target=lambda p=path: answers.append(len(self.get(p)))) for path in
+                   ("/users?size=1&fault=gate:2:name=a", "/posts?size=2&fault=gate:2:name=a", "/orders?size=3&fault=gate:name=b")]
+        for thread in threads:
+            thread.start()
+        for thread in threads[:2]:
+            thread.join()
+        self.assertEqual(sorted(answers), [1, 2], "those that wait for each other are answered, the third is not")
+        self.post("/_control", {"open": ["b"]})
+        threads[2].join()
+        self.assertEqual(answers[2], 3)
+        self.assertEqual(len(self.get("/users?size=1&fault=gate:2:name=a")), 1, "it stays open")
+
     def test_control(self):
         before = self.get("/orders")
         self.post("/_control", {"edit": {"orders": {"3": {"status": "edited"}, "1001": {"total": 1}}},
