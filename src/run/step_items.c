@@ -425,5 +425,5 @@ note_list_path(const Listing *listing)
 	ereport(NOTICE,
 			(errmsg_internal("%s", notice),
 			 errhint("Say so with \"dataPath\": \"%s\".", path)));
-	run_note(sr->run, notice);
+	run_note(sr->run, list_length(sr->run->job->steps) > 1 ? psprintf("step \"%s\": %s", sr->step->id, notice) : notice);
 }
