@@ -116,6 +116,18 @@ subtest 'one at a time' => sub
 		performance => { concurrency => 4, memoryLimit => '16MB' });
 	completes('memory for two', 'one');
 	cmp_ok(max(numbers('/orders'), numbers('/data')), '<', min(numbers('/products')), 'memory for two: the third waits');
+
+	# It is divided among those of which none waits for another.
+	my %much = (performance => { concurrency => 100, memoryLimit => '32MB' });
+	my @users = map { step($_, "/users?size=1&step=$_") } 'a' .. 'd';
+	for my $case ([ 'all in a row', 16, [], ['a'], ['b'], ['c'] ], [ 'two at once', 8, [], ['a'], ['a'], [ 'b', 'c' ] ],
+		[ 'two rows', 8, [], ['a'], [], ['c'] ], [ 'three at once', 5, [], ['a'], ['a'], ['a'] ])
+	{
+		my ($name, $requests, @parents) = @$case;
+		job('one', [ map { { %{ $users[$_] }, dependsOn => $parents[$_] } } 0 .. 3 ], %much);
+		my $notices = join ' ', @{ completes($name, 'one')->{notices} };
+		is(join(' ', uniq $notices =~ /memory for (\d+)/g), $requests, "$name: memory for so many requests of each");
+	}
 };
 
 subtest 'those that depend on others' => sub
