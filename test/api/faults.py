@@ -186,6 +186,19 @@ def send_reset(handler, fault, response):
     reset_connection(handler)
 
 
+def send_hangup(handler, fault, response):
+    """RST instead of an answer."""
+    reset_connection(handler)
+
+
+def send_cut(handler, fault, response):
+    """Closes after so many bytes of a body in chunks, within a chunk."""
+    count = fault.arg(0, len(response.body) // 2)
+    handler.close_connection = True
+    handler.send_bytes(response.head(length=None, chunked=True))
+    handler.send_bytes(b"%x\r\n%s" % (len(response.body) + 1, response.body[:count]))
+
+
 def send_truncate(handler, fault, response):
     count = fault.arg(0, len(response.body) // 2)
     handler.close_connection = True

@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.parse
 
+import chaos
 import faults
 import imitations
 from imitations.base import Call
@@ -32,9 +33,11 @@ BASIC = "user:secret"
 API_KEY = "test-key"
 
 # What a path prefix (/paging/cursor/users) or the query (/users?paging=cursor) may say.
-DIRECTIVES = ("auth", "paging", "envelope", "fault", "format", "size", "cap")
+DIRECTIVES = ("auth", "paging", "envelope", "fault", "format", "size", "cap", "chaos", "overlap")
 PAGE_SIZE = 100
 MAX_LOG = 20000
+# A cursor of that length is that of a page which is not given again.
+AGAIN = 30
 MAX_BODY = 64 * 1024 * 1024
 
 
@@ -94,6 +97,7 @@ class State:
         self.items = ReferenceItems(seed)
         self.counters = faults.Counters()
         self.gates = faults.Gates()
+        self.chaos = chaos.Account()
         self.imitations = imitations.create()
         self.ledgers = Ledgers()
         self.connections = itertools.count(1)
@@ -205,6 +209,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.directives[self.segments[0]] = self.segments[1]
             del self.segments[:2]
         self.faults = faults.parse(self.directives.get("fault", ""))
+        if "chaos" in self.directives:
+            self.faults += self.state.chaos.faults_of(self.directives["chaos"], self.path)
         self.body = body
         self.entry = None
         self.counted = False
@@ -340,20 +346,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         extra = {}
         if paging in ("page", "link"):
             page = max(1, self.number(1, "page", "_page"))
-            start = (page - 1) * limit
-            extra["total_pages"] = (total + limit - 1) // limit
+            step = limit - (chaos.overlap(self.directives["overlap"], "", limit) if "overlap" in self.directives else 0)
+            start = (page - 1) * step
+            extra["total_pages"] = (max(0, total - limit) + step - 1) // step + (total > 0)
             if paging == "link" and start + limit < total:
                 next_url, last_url = self.target_with(page=page + 1), self.target_with(page=extra["total_pages"])
                 response.headers["Link"] = '<%s>; rel="last", <%s%s>; rel="next"' % (last_url, self.origin(), next_url)
         elif paging == "cursor":
-            start = self.cursor_start()
+            start, again = self.overlapped(self.cursor_start(), limit)
             extra["has_more"] = start + limit < total
-            extra["next_cursor"] = self.cursor_at(start + limit) if extra["has_more"] else None
+            extra["next_cursor"] = self.cursor_at(start + limit, again) if extra["has_more"] else None
             if extra["has_more"]:
                 response.headers["X-Next-Cursor"] = extra["next_cursor"]
         elif paging == "keyset":
             after = self.number(0, "after", "cursor", "since_id")
             start = sum(1 for record in records if record["id"] <= after)
+            start, _ = self.overlapped(start, limit, whole=False)
             extra["has_more"] = start + limit < total
         elif paging in ("offset", "next_url", "next_path"):
             start = self.number(0, "offset")
@@ -373,10 +381,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return "page"
         return "offset" if self.parameter("offset", "limit") else None
 
+    def overlapped(self, start, limit, whole=True):
+        """Where a page really begins that should begin at start, and whether it is the page before once more."""
+        seed = self.directives.get("overlap")
+        if seed is None or start < limit:
+            return start, False
+        if whole and len(self.parameter("cursor", "starting_after")) < AGAIN and chaos.repeats(seed, start):
+            return start - limit, True
+        return start - chaos.overlap(seed, start, limit), False
+
     @staticmethod
-    def cursor_at(start):
-        """An opaque cursor, with characters that have to be escaped in a URL."""
-        return base64.b64encode(b"after?%d>>" % start).decode()
+    def cursor_at(start, again=False):
+        """An opaque cursor, with characters that have to be escaped in a URL; behind a page that came again a longer one."""
+        return base64.b64encode(b"after?%0*d>>" % (AGAIN if again else 1, start)).decode()
 
     def cursor_start(self):
         cursor = self.parameter("cursor", "starting_after")
@@ -418,6 +435,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             response.set_json({"cleared": True})
         elif name == "_requests":
             response.set_json(self.state.requests(self.parameter("path")))
+        elif name == "_chaos" and self.command == "DELETE":
+            self.state.chaos.reset()
+            response.set_json({"cleared": True})
+        elif name == "_chaos":
+            response.set_json(self.state.chaos.state(self.number(0, "requests"), self.number(0, "timeout")))
         elif name == "_control" and self.command == "POST":
             self.apply_control(response)
         elif name == "_control":
