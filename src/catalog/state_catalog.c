@@ -122,6 +122,26 @@ state_catalog_reset(const char *job_id, const char *step_id)
 	catalog_leave(&scope);
 }
 
+List *
+state_catalog_checkpoints(const char *job_id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *steps = NIL;
+	MemoryContext old;
+	int			n;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	n = catalog_run("SELECT step_id FROM databite.checkpoint WHERE job_id = $1", &args, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(scope.caller);
+	for (int row = 0; row < n; row++)
+		steps = lappend(steps, row_text(row, 1, scope.caller));
+	MemoryContextSwitchTo(old);
+	catalog_leave(&scope);
+	return steps;
+}
+
 void
 state_catalog_forget_checkpoints(const char *job_id)
 {

@@ -50,6 +50,9 @@ extern void state_catalog_save_cursor(const char *job_id, int64 epoch, const cha
 /* Forgets cursors and checkpoints; step_id NULL: of all steps of the job.  The caller begins a new epoch. */
 extern void state_catalog_reset(const char *job_id, const char *step_id);
 
+/* The ids of the steps that have a checkpoint: of char *, in the current context. */
+extern List *state_catalog_checkpoints(const char *job_id);
+
 /* Forgets checkpoints, keeps last_sync_time: what comes next begins anew.  step_id NULL: of all steps of the job. */
 extern void state_catalog_forget_checkpoints(const char *job_id);
 

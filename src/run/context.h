@@ -55,6 +55,7 @@ typedef struct RunContext
 	int64		replay_of;		/* of that run only, or 0 */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */
 	bool		keep_checkpoint;	/* a failure leaves the checkpoint: see step.c */
+	List	   *prepared;		/* of char *: steps of which it is known whether it has to */
 	bool		publishing;		/* what fails now fails for what the pass has gathered: the next one begins anew */
 	List	   *partial_steps;	/* of char *: ids of those that have not read all that their sources have */
 

@@ -383,6 +383,10 @@ judge_error(Listing *listing)
 
 	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
 	{
+		if (!write_plan_is_upsert(sr->plan))
+			raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+							 "the source has forgotten the sync token, and what it would give anew cannot be written twice",
+							 "Write it with a key (mode \"upsert\"), or empty the table and call databite.reset_job.");
 		run_note(sr->run, "the source has forgotten the sync token: everything is read anew");
 		listing->sent_token = NULL;
 		sr->sync_token_expired = listing->parent == NULL;

@@ -64,6 +64,7 @@ static void record_failure(RunContext *run, void *arg);
 static void read_definition(RunContext *run);
 static void note_pools(RunContext *run);
 static void forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone);
+static bool has_strange_checkpoint(const RunContext *run);
 static RunStatus failure_status(const ErrorData *error);
 static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
 static void lock_or_fail(const char *job_id, bool session);
@@ -513,7 +514,7 @@ forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, b
 {
 	const char *job_id = run->record->id;
 	bool		timed_out = error->sqlerrcode == TIME_LIMIT_SQLSTATE && time_limit_is_over(run);
-	bool		goes_on = run->keep_checkpoint || tried_again || timed_out;
+	bool		goes_on = run->keep_checkpoint || tried_again || timed_out || has_strange_checkpoint(run);
 
 	if (!goes_on)
 		state_catalog_forget_checkpoints(job_id);
@@ -523,6 +524,25 @@ forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, b
 		stage_catalog_drop(job_id, NULL);
 	else if (run->publishing)
 		stage_catalog_drop(job_id, run->step->id);
+}
+
+/* Of a step that the run has not come to: whether its items may be written twice nobody knows. */
+static bool
+has_strange_checkpoint(const RunContext *run)
+{
+	ListCell   *lc;
+	ListCell   *prepared;
+
+	foreach(lc, state_catalog_checkpoints(run->record->id))
+	{
+		bool		known = false;
+
+		foreach(prepared, run->prepared)
+			known = known || strcmp(lfirst(prepared), lfirst(lc)) == 0;
+		if (!known)
+			return true;
+	}
+	return false;
 }
 
 static RunStatus

@@ -201,6 +201,9 @@ prepare(RunContext *run, void *arg)
 	problem_raise_first(problems);
 	step_note_changes(sr);
 	run->keep_checkpoint |= write_plan_goes_on(sr->plan);
+	MemoryContextSwitchTo(run->memory);
+	run->prepared = lappend(run->prepared, sr->step->id);
+	MemoryContextSwitchTo(sr->memory);
 	if (!sr->done)
 	{
 		step_stage_find(sr);

@@ -4,13 +4,14 @@
  *
  * Parallel writers commit parts of a batch one by one, so after a crash some of
  * the items that were read behind the checkpoint are in the table and some are
- * not.  Each part is therefore written down with its items: the page that they
+ * not.  Each part is therefore written down with its items: the listing that they
  * are of, and their places in it.  A pass that is taken up again reads
  * those parts first; of the pages that it reads once more it leaves out the
  * items that are there already.
  *
- * A page is told by a hash of its position, window and parent row, which are in the checkpoint too.
- * Of what a checkpoint has there are no parts (any more): they are forgotten
+ * A place is counted from the beginning of the listing, not of a page: pages may be
+ * asked for in another size then.  A listing is told by a hash of its window and parent
+ * row, and of where it has begun anew.  Of what a checkpoint has there are no parts (any more): they are forgotten
  * with the commit that writes it.
  */
 #include "postgres.h"
@@ -23,24 +24,26 @@
 
 #define ORIGINS_DEPTH 8
 
-/* Items of the batch that follow each other in a page. */
+/* Items of the batch that follow each other in a listing. */
 typedef struct OriginStretch
 {
-	uint64		page;
+	uint64		listing;
 	int			first_item;		/* in the batch */
 	int			end_item;
-	int64		first_place;	/* in the page */
+	int64		first_place;	/* in the listing */
 } OriginStretch;
 
-/* Items of a page that are in the table, though the checkpoint says nothing of them. */
+/* Items of a listing that are in the table, though the checkpoint says nothing of them. */
 typedef struct DoneItems
 {
-	uint64		page;
+	uint64		listing;
 	int64		first_place;
+	int64		end_place;
 	Bitmapset  *places;			/* from first_place on */
 } DoneItems;
 
-static uint64 page_of(const Listing *listing);
+static void note_stretch(StepRun *sr, uint64 listing, int first, int end, int64 place);
+static uint64 listing_hash(const Listing *listing, const PagePosition *position, int64 page);
 static void mark_done(StepRun *sr, const OriginStretch *stretch, int first, int64 first_place);
 static const int *append_stretch(StringInfo json, const StepRun *sr, const OriginStretch *stretch, const int *items, const int *end);
 static void append_places(StringInfo json, const Bitmapset *places, int nplaces);
@@ -53,25 +56,21 @@ origins_note(Listing *listing, int first)
 {
 	StepRun    *sr = listing->sr;
 	MemoryContext old = MemoryContextSwitchTo(sr->origin_memory);
-	OriginStretch *last = sr->origins != NIL ? llast(sr->origins) : NULL;
+	PagePosition position = {0};
 	int			end = sr->batch->nitems;
+	int			beyond = end;
 	int64		place = item_reader_count(listing->reader) - (end - first);
-	uint64		page = page_of(listing);
 
-	if (last != NULL && last->end_item == first && last->first_place + first - last->first_item == place &&
-		last->page == page)
-		last->end_item = end;
-	else
-	{
-		last = palloc(sizeof(OriginStretch));
-		last->page = page;
-		last->first_item = first;
-		last->end_item = end;
-		last->first_place = place;
-		sr->origins = lappend(sr->origins, last);
-	}
-	if (sr->done_items != NIL)
-		mark_done(sr, last, first, place);
+	if (listing->pager != NULL)
+		pager_position(listing->pager, &position);
+
+	/* By number, a page begins where those before it would end that are as long as was asked; this one may be longer. */
+	if (sr->step->source.pagination.type == PAGINATION_PAGE)
+		beyond = (int) Min(end, first + Max(position.limit - place, 0));
+	if (first < beyond)
+		note_stretch(sr, listing_hash(listing, &position, 0), first, beyond, position.offset + place);
+	if (beyond < end)
+		note_stretch(sr, listing_hash(listing, &position, position.number), beyond, end, place + (beyond - first));
 	MemoryContextSwitchTo(old);
 }
 
@@ -132,26 +131,48 @@ origins_forget_done(StepRun *sr)
 	sr->done_forgotten = sr->has_origins;
 }
 
-/* A hash of where the page stands, the same whenever it is read. */
+/* Adds items of the batch to those that stand before them in the listing, or to a stretch of their own. */
+static void
+note_stretch(StepRun *sr, uint64 listing, int first, int end, int64 place)
+{
+	OriginStretch *last = sr->origins != NIL ? llast(sr->origins) : NULL;
+
+	if (last != NULL && last->end_item == first && last->first_place + first - last->first_item == place &&
+		last->listing == listing)
+		last->end_item = end;
+	else
+	{
+		last = palloc(sizeof(OriginStretch));
+		last->listing = listing;
+		last->first_item = first;
+		last->end_item = end;
+		last->first_place = place;
+		sr->origins = lappend(sr->origins, last);
+	}
+	if (sr->done_items != NIL)
+		mark_done(sr, last, first, place);
+}
+
+/* The same whenever the listing is read; page: 0, or the number of a page whose items have places of their own. */
 static uint64
-page_of(const Listing *listing)
+listing_hash(const Listing *listing, const PagePosition *position, int64 page)
 {
 	StringInfoData text;
-	PagePosition position = {0};
+	uint64		hash;
 
-	if (listing->pager != NULL)
-		pager_position(listing->pager, &position);
 	initStringInfo(&text);
-	appendStringInfo(&text, INT64_FORMAT " " INT64_FORMAT " " INT64_FORMAT, position.number, position.offset, position.limit);
+	appendStringInfo(&text, "page " INT64_FORMAT, page);
+	if (page != 0)
+		appendStringInfo(&text, " of " INT64_FORMAT, position->limit);
 	if (listing->parent != NULL)
 		appendStringInfo(&text, " parent " INT64_FORMAT, listing->parent->number);
 	if (listing->window.from != NULL)
 		appendStringInfo(&text, " from %s to %s", listing->window.from, listing->window.to != NULL ? listing->window.to : "");
-	if (position.cursor != NULL)
-		appendStringInfo(&text, " cursor %s", position.cursor);
-	if (position.after != NULL)
-		appendStringInfo(&text, " after %s", position.after);
-	return hash_bytes_extended((unsigned char *) text.data, text.len, 0);
+	if (position->after != NULL)
+		appendStringInfo(&text, " after %s", position->after);
+	hash = hash_bytes_extended((unsigned char *) text.data, text.len, 0);
+	pfree(text.data);
+	return hash;
 }
 
 /* Those of the items from first on, which stand at first_place and behind, that are in the table already. */
@@ -164,7 +185,8 @@ mark_done(StepRun *sr, const OriginStretch *stretch, int first, int64 first_plac
 	{
 		const DoneItems *done = lfirst(lc);
 
-		if (done->page != stretch->page)
+		if (done->listing != stretch->listing || done->first_place >= first_place + (stretch->end_item - first) ||
+			done->end_place <= first_place)
 			continue;
 		for (int item = first; item < stretch->end_item; item++)
 		{
@@ -187,7 +209,7 @@ append_stretch(StringInfo json, const StepRun *sr, const OriginStretch *stretch,
 	for (; items < end && *items < stretch->end_item; items++)
 	{
 		if (*items < stretch->first_item || bms_is_member(*items, sr->withdrawn))
-			continue;			/* what is withdrawn is none of the page's */
+			continue;			/* what is withdrawn is none of the listing's */
 		if (first < 0)
 			first = *items;
 		last = *items - first;
@@ -195,8 +217,8 @@ append_stretch(StringInfo json, const StepRun *sr, const OriginStretch *stretch,
 	}
 	if (first < 0)
 		return items;
-	appendStringInfo(json, "%s{\"page\": \"" UINT64_FORMAT "\", \"first\": " INT64_FORMAT ", \"places\": \"",
-					 json->len > 1 ? ", " : "", stretch->page, stretch->first_place + first - stretch->first_item);
+	appendStringInfo(json, "%s{\"listing\": \"" UINT64_FORMAT "\", \"first\": " INT64_FORMAT ", \"places\": \"",
+					 json->len > 1 ? ", " : "", stretch->listing, stretch->first_place + first - stretch->first_item);
 	append_places(json, places, last + 1);
 	appendStringInfoString(json, "\"}");
 	bms_free(places);
@@ -222,18 +244,19 @@ read_done(StepRun *sr, struct json_object *entry)
 {
 	MemoryContext old = MemoryContextSwitchTo(sr->memory);
 	DoneItems  *done = palloc0(sizeof(DoneItems));
-	struct json_object *page;
+	struct json_object *listing;
 	struct json_object *first;
 	struct json_object *places;
 	const char *digits;
 
-	if (!jsonc_get(entry, "page", &page) || !json_object_is_type(page, json_type_string) ||
+	if (!jsonc_get(entry, "listing", &listing) || !json_object_is_type(listing, json_type_string) ||
 		!jsonc_get(entry, "first", &first) || !json_object_is_type(first, json_type_int) ||
 		!jsonc_get(entry, "places", &places) || !json_object_is_type(places, json_type_string))
 		raise_unreadable();
-	done->page = strtou64(json_object_get_string(page), NULL, 10);
+	done->listing = strtou64(json_object_get_string(listing), NULL, 10);
 	done->first_place = json_object_get_int64(first);
 	digits = json_object_get_string(places);
+	done->end_place = done->first_place + 4 * (int64) strlen(digits);
 	for (int i = 0; digits[i] != '\0'; i++)
 	{
 		for (int bit = 0; bit < 4; bit++)

@@ -86,6 +86,7 @@ sub chaos_round
 		$seed, $name, @{$mode}{qw(items page batch concurrency)},
 		join('', map { $mode->{$_} ? ", $_" : '' } qw(retrying error_when halve)),
 		counts($done{killed}), counts($faults), $done{history} // '?', time() - $begun);
+	diag((@problems ? 'not ok: ' : 'ok: ') . $what) if $ENV{CHAOS_SEED};
 	ok(!@problems, $what) or report($seed, $name, $scale, @problems);
 	clear($mode) unless @problems && $ENV{CHAOS_KEEP};
 	return ($done{killed}, $faults);
@@ -361,25 +362,22 @@ sub state_problems
 	return @problems;
 }
 
-# Every item is counted once: the sum over all runs is that of the run in peace.  Where a run that is cancelled has the next one begin
-# anew (what can be written twice), that counts all items again; only what has been inserted, updated and deleted is not done twice.
+# Every item is counted once: the sum over all runs is that of the run in peace.  What can be written twice may begin anew behind a run
+# that was cancelled; then that is so for the runs since then, but what has been inserted, updated and deleted is not done twice.
 sub counter_problems
 {
 	my ($mode) = @_;
-	my $cancelled = sql(q(SELECT coalesce(max(run_id), 0) FROM databite.runs WHERE job_id = 'storm' AND status = 'cancelled'));
-	my $since = $cancelled > 0 && !$mode->{goes_on} ? $cancelled : 0;
+	my @begun = (0);
+	push @begun, split /\n/, sql(q(SELECT run_id FROM databite.runs WHERE job_id = 'storm' AND status = 'cancelled' ORDER BY run_id))
+	  if !$mode->{goes_on} || $mode->{fanout};
 	my @problems;
-	if ($since > 0)
+	for my $since (@begun)
 	{
-		my @once = $mode->{history} || $mode->{keyed} ? qw(records_inserted records_updated records_deleted) : ();
-		push @problems, counters_differ(0, @once) if @once;
-		push @problems, counters_differ($since, qw(records_processed records_rejected records_skipped));
+		my @found = (counters_differ($since, $since ? qw(records_processed records_rejected records_skipped) : @counters), rejected_differ($since));
+		push @found, counters_differ(0, qw(records_inserted records_updated records_deleted)) if $since && !$mode->{whole};
+		return unless @found;
+		@problems = @found unless @problems;
 	}
-	elsif ($cancelled == 0 || !$mode->{fanout})
-	{
-		push @problems, counters_differ(0, @counters);
-	}
-	push @problems, rejected_differ($since) if $cancelled == 0 || !$mode->{fanout};
 	return @problems;
 }
 

@@ -41,7 +41,7 @@ my %modes = (
 	parallel_keyed => { paging => 'cursor', write => { mode => 'parallel_insert' }, keyed => 1, overlap => 1, writers => 1, cursor => 1 },
 	parallel_plain => { paging => 'offset', write => { mode => 'parallel_insert' }, goes_on => 1, writers => 1 },
 	parallel_cursor => { paging => 'cursor', write => { mode => 'parallel_insert' }, goes_on => 1, writers => 1 },
-	history => { paging => 'keyset', write => { mode => 'append_history', key => 'id' }, keyed => 1, history => 1, overlap => 1 },
+	history => { paging => 'keyset', write => { mode => 'append_history', key => 'id' }, goes_on => 1, keyed => 1, history => 1, overlap => 1 },
 	missing => { paging => 'cursor', write => { mode => 'upsert', deletes => { missing => 'hard', maxFraction => 1 } }, keyed => 1,
 		overlap => 1, whole => 1, all_good => 1 },
 	fanout_keyed => { paging => 'offset', write => { mode => 'upsert' }, keyed => 1, fanout => 1 },

@@ -126,6 +126,65 @@ sql(q(SELECT databite.pause_job('crashing')));
 is(sql(q(SELECT string_agg(status, ' ' ORDER BY run_id) FROM databite.runs WHERE job_id = 'crashing')),
 	'crashed crashed cancelled', 'until the job is paused');
 
+# What is only inserted goes on, whatever ends a run before it knows that: here somebody has the table, and the run is cancelled.
+sql('CREATE TABLE t_blocked (id bigint, name text)');
+sql(insert_job('blocked', '/users?size=10000&fault=delay:10', $paging));
+sql(q(SELECT databite.enqueue_job('blocked')));
+wait_for_items('blocked', 500);
+sql('SELECT databite.stop()');
+sql('SELECT pg_terminate_backend(pid, 10000) FROM databite.progress');
+$session = $node->background_psql('postgres', on_error_stop => 1);
+$session->query_safe('BEGIN; LOCK TABLE t_blocked');
+sql('SELECT databite.start()');
+wait_for_sql($node, 'postgres', q(SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'databite runner' AND wait_event_type = 'Lock'));
+sql(q(SELECT databite.cancel_job('blocked')));
+wait_for_sql($node, 'postgres', q(SELECT count(*) = 0 FROM databite.runs WHERE status IN ('queued', 'running')));
+$session->query_safe('COMMIT');
+$session->quit;
+is(sql(q(SELECT string_agg(status, ' ' ORDER BY run_id) FROM databite.runs WHERE job_id = 'blocked')), 'crashed cancelled',
+	'a run that was to go on is cancelled before it has begun');
+is(enqueue_and_wait($node, 'postgres', 'blocked')->{status}, 'completed', 'the next one');
+is(sql('SELECT count(*), count(DISTINCT id) FROM t_blocked'), '10000|10000', 'goes on, and has the rows there once');
+
+# The same where the run that fails is one of several steps, and all items of the last are rejected.
+sql('CREATE TABLE t_first (id bigint, name text); CREATE TABLE t_second (id bigint CHECK (id < 0), name text)');
+my $step = sub {
+	my ($id, $more) = @_;
+	my $url = $api->url('/users?size=100');
+	return qq({"id": "$id", "source": {"type": "api", "url": "$url"}$more, "transform": {"id": "{{item.id}}", "name": "{{item.name}}"},
+		"destination": {"type": "database", "table": "t_$id", "mode": "insert", "onError": "log_and_continue"}});
+};
+my ($first, $second) = ($step->('first', ''), $step->('second', ', "dependsOn": ["first"]'));
+sql("SELECT databite.schedule_job('{\"id\": \"steps\", \"steps\": [$first, $second]}')");
+$run = enqueue_and_wait($node, 'postgres', 'steps');
+is("$run->{status} $run->{records_inserted} $run->{records_rejected}", 'failed 100 100', 'all items of the second step are rejected');
+sql('ALTER TABLE t_second DROP CONSTRAINT t_second_id_check');
+is(enqueue_and_wait($node, 'postgres', 'steps')->{status}, 'completed', 'the next run');
+is(sql('SELECT (SELECT count(*) FROM t_first), count(*) FROM t_second'), '100|100', 'does not insert those of the first again');
+
+# What has committed parts of a round that is not recorded is killed; it has asked for smaller pages since the last checkpoint.
+for my $how ('offset', 'page')
+{
+	my $limits = $how eq 'offset' ? '{"type": "offset", "limit": 100}' : '{"type": "page", "pageSize": 100, "sizeParam": "limit"}';
+	my $too_large = $how eq 'offset' ? 'beyond=1200:' : 'after=12:';
+	my $hang = $how eq 'offset' ? 'beyond=1300:' : 'after=15:';
+	my $url = $api->url("/users?size=2000&fault=status:413:${too_large}times=1:scope=path,delay:60000:${hang}times=1:scope=path");
+	my $job = "halved_$how";
+	$api->control({ reset => 1 });
+	sql("CREATE TABLE t_$job (id bigint, name text)");
+	sql(qq(SELECT databite.schedule_job('{"id": "$job", "performance": {"concurrency": 1},
+		"source": {"type": "api", "url": "$url", "pagination": $limits, "onStatus": {"413": "halve_page"}},
+		"destination": {"type": "database", "table": "t_$job", "mode": "parallel_insert", "batchSize": 100, "connectionPool": {"min": 2, "max": 2}},
+		"transform": {"id": "{{item.id}}", "name": "{{item.name}}"}}')));
+	sql("SELECT databite.enqueue_job('$job')");
+	wait_for_sql($node, 'postgres', "SELECT count(*) = 1300 FROM t_$job");
+	is(sql("SELECT count(*) > 0 FROM databite.writer_part WHERE job_id = '$job'"), 't', "$job: items that are in no checkpoint");
+	sql("SELECT pg_terminate_backend(pid, 10000) FROM databite.progress WHERE job_id = '$job'");
+	wait_for_runs($node, 'postgres', $job, 1);
+	is(sql("SELECT count(*), count(DISTINCT id) FROM t_$job"), '2000|2000', "$job: are there once");
+	is(sql("SELECT sum(records_processed), sum(records_inserted) FROM databite.runs WHERE job_id = '$job'"), '2000|2000', "$job: and counted once");
+}
+
 $node->stop;
 $api->stop;
 done_testing();
