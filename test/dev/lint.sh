@@ -110,8 +110,8 @@ lint_perl()
 {
 	local file modules status=0
 	modules=$(dirname "$("$PG_CONFIG" --pgxs)")/../test/perl
-	for file in test/t/*.pl test/t/lib/*.pm; do
-		[ ! -e "$file" ] || /usr/bin/perl -I "$modules" -I test/t/lib -wc "$file" >/dev/null 2>.build/perl.log ||
+	for file in test/t/*.pl test/t/lib/*.pm test/chaos/*.p[lm]; do
+		[ ! -e "$file" ] || /usr/bin/perl -I "$modules" -I test/t/lib -I test/chaos -wc "$file" >/dev/null 2>.build/perl.log ||
 			{ cat .build/perl.log; status=1; }
 	done
 	return $status
