@@ -88,7 +88,7 @@ sub chaos_round
 		counts($done{killed}), counts($faults), $done{history} // '?', time() - $begun);
 	diag((@problems ? 'not ok: ' : 'ok: ') . $what) if $ENV{CHAOS_SEED};
 	ok(!@problems, $what) or report($seed, $name, $scale, @problems);
-	clear($mode) unless @problems && $ENV{CHAOS_KEEP};
+	forget('storm', 'calm') unless @problems && $ENV{CHAOS_KEEP};
 	return ($done{killed}, $faults);
 }
 
@@ -159,14 +159,29 @@ sub prepare
 	return;
 }
 
-# The job with all that happens to it.
+# The job with all that happens to it.  Where it was over before anything had hit it, once more, and sooner.
 sub storm
 {
 	my ($mode, $seed, $done, @plan) = @_;
+	for my $try (1 .. 4)
+	{
+		$done->{killed} = {};
+		forget('storm');
+		$api->call('DELETE', '/_chaos');
+		prepare($mode, 'storm', $api->url("/chaos/$seed" . ChaosModes::fault_kinds($mode)));
+		sql(q(SELECT databite.enqueue_job('storm')));
+		kill_by($done, @plan);
+		await_end();
+		last if interruptions() > 0;
+		$_->{after} = int($_->{after} / 3) for @plan;
+	}
+	return;
+}
+
+sub kill_by
+{
+	my ($done, @plan) = @_;
 	my $asked = 0;
-	$api->call('DELETE', '/_chaos');
-	prepare($mode, 'storm', $api->url("/chaos/$seed" . ChaosModes::fault_kinds($mode)));
-	sql(q(SELECT databite.enqueue_job('storm')));
 	for my $kill (@plan)
 	{
 		last unless await_moment($kill, \$asked);
@@ -175,9 +190,10 @@ sub storm
 		$done->{killed}{ $kill->{kind} }++ if $hit;
 		die "the server does not come back after $kill->{kind}\n" unless wait_for_server($node);
 	}
-	await_end();
 	return;
 }
+
+sub interruptions { return sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'storm' AND status IN ('crashed', 'cancelled'))); }
 
 # Waits until the kill is due; false where the job has ended before.
 sub await_moment
@@ -202,7 +218,12 @@ sub await_moment
 	die "waited in vain for the moment of $kill->{kind}\n";
 }
 
-sub items { return sql(q(SELECT coalesce(sum(records_processed), 0) FROM databite.runs WHERE job_id = 'storm')); }
+# Of which it is committed that they have been read; mode replace counts them when they are published.
+sub items
+{
+	return sql(q(SELECT greatest((SELECT sum(records_processed) FROM databite.runs WHERE job_id = 'storm'),
+		(SELECT sum((position ->> 'position')::bigint) FROM databite.checkpoint), 0)));
+}
 
 # Whether no run is left.  One that waits is called, and a scheduler that has not noticed the end of a run is told to look.
 sub is_over
@@ -249,10 +270,25 @@ sub strike
 		if (@pids)
 		{
 			my $pid = $pids[ rand @pids ];
-			return $how eq 'kill' ? kill('KILL', $pid) : sql("SELECT pg_terminate_backend($pid)") eq 't';
+			return $how eq 'kill' ? kill_hard($pid) : sql("SELECT pg_terminate_backend($pid)") eq 't';
 		}
 		return 0 if is_over();
 		usleep(2000);
+	}
+	return 0;
+}
+
+# The server begins anew when one of its processes is killed so.  Until it does it takes connections, which it would take down with it.
+sub kill_hard
+{
+	my ($pid) = @_;
+	my $end = time() + 5;
+	my $size = -s $node->logfile;
+	kill('KILL', $pid) or return 0;
+	while (time() < $end)
+	{
+		return 1 if slurp($node->logfile, $size) =~ /terminating any other active server processes/;
+		usleep(5000);
 	}
 	return 0;
 }
@@ -279,11 +315,12 @@ sub processes
 	return @found;
 }
 
-# A file that may be gone.
+# A file that may be gone, from some place on.
 sub slurp
 {
-	my ($file) = @_;
+	my ($file, $place) = @_;
 	open(my $handle, '<', $file) or return '';
+	seek($handle, $place, 0) if $place;
 	local $/;
 	return <$handle> // '';
 }
@@ -295,8 +332,7 @@ sub problems
 {
 	my ($mode, $done) = @_;
 	my @problems = (history_problems($mode, $done), table_problems($mode), state_problems($mode), counter_problems($mode), leftovers());
-	my $stopped = sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'storm' AND status IN ('crashed', 'cancelled')));
-	push @problems, 'no run was interrupted' unless $stopped > 0;
+	push @problems, 'no run was interrupted' unless interruptions() > 0;
 	return @problems;
 }
 
@@ -305,7 +341,7 @@ sub history_problems
 	my ($mode, $done) = @_;
 	my %expected = (crashed => 'resume', failed => 'retry');
 	my @runs = @{ decode_json(sql(q(SELECT json_agg(r ORDER BY run_id) FROM (
-		SELECT run_id, status, trigger, resumes, finished_at IS NOT NULL AS finished, error FROM databite.runs WHERE job_id = 'storm') AS r))) };
+		SELECT run_id, status, trigger, resumes, to_jsonb(s) -> 'resumed' AS resumed, finished_at IS NOT NULL AS finished, error FROM databite.runs AS s WHERE job_id = 'storm') AS r))) };
 	my %by_id = map { $_->{run_id} => $_ } @runs;
 	my @problems;
 	$done->{history} = join(' ', map { $_->{status} } @runs);
@@ -320,7 +356,9 @@ sub history_problems
 		  if $wanted && !(@next == 1 && $next[0]{trigger} eq $wanted);
 		push @problems, "run $run->{run_id} has failed: " . encode_json($run->{error}) if $run->{status} eq 'failed' && !$mode->{retrying};
 		push @problems, "run $run->{run_id} resumes one that needs no resuming"
-		  if defined $run->{resumes} && !$expected{ ($by_id{ $run->{resumes} } // {})->{status} // '' };
+		  if defined $run->{resumes} && (($by_id{ $run->{resumes} } // {})->{status} // '') !~ /^(crashed|failed|cancelled)$/;
+		push @problems, "run $run->{run_id} says that it was resumed $run->{resumed} times"
+		  if defined $run->{resumed} && $run->{resumed} != (defined $run->{resumes} ? $by_id{ $run->{resumes} }{resumed} + 1 : 0);
 	}
 	return @problems;
 }
@@ -426,11 +464,14 @@ sub wait_for_no
 	return 0;
 }
 
-sub clear
+# Takes jobs away, with all that is known of them.
+sub forget
 {
-	my ($mode) = @_;
-	sql(q(SELECT databite.unschedule_job(job_id) FROM databite.jobs; DELETE FROM databite.run; DELETE FROM databite.rejected_item;
-		DELETE FROM databite.step_state));
+	for my $id (@_)
+	{
+		sql("SELECT databite.unschedule_job('$id'); DELETE FROM databite.rejected_item WHERE job_id = '$id';
+			DELETE FROM databite.run WHERE job_id = '$id'");
+	}
 	return;
 }
 
