@@ -52,7 +52,9 @@ sub chaos_begin
 {
 	$api = SampleApi->start;
 	$node = databite_node('chaos', conf => "restart_after_crash = on\nmax_connections = 50\nlog_min_messages = log\nlog_statement = none");
-	$node->safe_psql('postgres', 'CREATE EXTENSION databite');
+	# With this as a trigger there is more to hit while rows are written.
+	sql('CREATE EXTENSION databite; CREATE FUNCTION wait_a_little() RETURNS trigger LANGUAGE plpgsql
+		AS $$BEGIN PERFORM pg_sleep(0.03 * random()); RETURN NULL; END$$');
 	return $node;
 }
 
@@ -84,7 +86,7 @@ sub chaos_round
 
 	my $what = sprintf('seed %d, mode %s: %d items, pages of %d, batches of %d, %d in flight%s; killed: %s; faults: %s; %s; %.1f s',
 		$seed, $name, @{$mode}{qw(items page batch concurrency)},
-		join('', map { $mode->{$_} ? ", $_" : '' } qw(retrying error_when halve)),
+		join('', map { $mode->{$_} ? ", $_" : '' } qw(retrying error_when halve slow)),
 		counts($done{killed}), counts($faults), $done{history} // '?', time() - $begun);
 	diag((@problems ? 'not ok: ' : 'ok: ') . $what) if $ENV{CHAOS_SEED};
 	ok(!@problems, $what) or report($seed, $name, $scale, @problems);

@@ -69,6 +69,7 @@ sub chaos_mode
 		retrying => chance(0.3),
 		error_when => chance(0.6),
 		halve => chance(0.4),
+		slow => chance(0.5),
 		pool => between(2, 4),
 		overlap_seed => between(1, 1_000_000));
 	$mode{halve} = 0 if $mode{paging} eq 'link' || $mode{fanout} || $mode{overlap};
@@ -170,6 +171,7 @@ sub tables
 	my $sql = "CREATE TABLE $id (id bigint, name text, updated_at timestamptz$key$check);";
 	$sql .= "CREATE UNIQUE INDEX ON $id (id) WHERE valid_to IS NULL;" if $mode->{history};
 	$sql .= "CREATE TABLE ${id}_parents (id bigint PRIMARY KEY, name text);" if $mode->{fanout};
+	$sql .= "CREATE TRIGGER slow BEFORE INSERT ON $id EXECUTE FUNCTION wait_a_little();" if $mode->{slow};
 	return "$sql INSERT INTO $id SELECT * FROM (" . before($mode) . ') AS b' . ($mode->{history} ? " CROSS JOIN (VALUES ('2024-01-01'::timestamptz, NULL::timestamptz)) AS v;" : ';');
 }
 

@@ -444,6 +444,16 @@ subtest 'sync token' => sub {
 	schedule($incremental, @source);
 	is(run(), '1/0/0', 'but where the definition names it');
 	is(requests('syncToken'), 't7 t7 -', 'the token was kept meanwhile');
+
+	# without a key all of it would be there twice
+	source(items(at => map { $_ => undef } qw(a b c)));
+	begin($incremental, @source, destination => { mode => 'insert' });
+	is(run(), '3/3/0', 'rows that are only inserted');
+	source(items(at => map { $_ => undef } qw(a b c d)), expired => ['t3'], gone => 400);
+	like(run(), qr/^failed: the source has forgotten the sync token/, 'are not read anew');
+	is(sql('SELECT count(*) FROM j'), '3', 'and stay as they are');
+	sql(q{TRUNCATE j; SELECT databite.reset_job('j')});
+	is(run(), '4/4/0', 'until somebody has emptied the table, and says so');
 };
 
 subtest 'conditions' => sub {

@@ -257,7 +257,7 @@ for my $key (1, 0)
 		$api->control($many);
 		parents(8);
 		orders_table($name, $key);
-		schedule_job($node, 'postgres', fan_out($name, { table => $name, %table }, fault => $fifth, concurrency => 2));
+		schedule_job($node, 'postgres', fan_out($name, { table => $name, %table }, fault => $fifth, concurrency => 1));
 		called($name, 'failed', 'fails at the third parent');
 		my $kept = kept($name);
 		is($kept, newest($name, $kept =~ s/:\S+//gr =~ s/ /, /gr), 'the parents before have kept where they came');
