@@ -92,14 +92,14 @@ sub job
 	my ($mode, $id, $base) = @_;
 	my %source = (
 		type => 'api',
-		retry => $mode->{retrying} ? { attempts => 2, delay => 1 } : { attempts => 8, delay => 1, maxDelay => 20 },
+		retry => $mode->{retrying} ? { attempts => 3, delay => 1 } : { attempts => 8, delay => 1, maxDelay => 20 },
 		$mode->{error_when} ? (errorWhen => [
 			{ when => q({{ response.status == 'error' }}), action => 'retry' },
 			{ when => q({{ http.headers['content-type'] | contains('html') }}), action => 'retry' } ]) : (),
 		$mode->{halve} ? (onStatus => { 413 => 'halve_page' }) : ());
 	my %job = (
 		performance => { concurrency => $mode->{concurrency} },
-		$mode->{retrying} ? (errorHandling => { strategy => 'retry_with_backoff', maxRetries => 50, retryDelay => 1, backoff => 'fixed' }) : ());
+		$mode->{retrying} ? (errorHandling => { strategy => 'retry_with_backoff', maxRetries => 100, retryDelay => 1, backoff => 'fixed' }) : ());
 	return { id => $id, %job, steps => [ steps_of_fanout($mode, $id, $base, \%source) ] } if $mode->{fanout};
 
 	my $paging = $mode->{paging} eq 'ahead' ? 'offset' : $mode->{paging};
