@@ -599,10 +599,12 @@ COMMENT ON FUNCTION databite.version() IS 'versions of databite and its librarie
 
 /* Watching */
 
+/* The planner does not know how many runs are asked for, and might sort all of a job's: it is to go back along an index. */
 CREATE FUNCTION databite.get_job_history(job_id pg_catalog.text, max_runs pg_catalog.int4 DEFAULT 20,
 		status pg_catalog.text DEFAULT NULL)
 	RETURNS SETOF databite.runs
 	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET row_security = on
+	SET enable_sort = off SET enable_bitmapscan = off
 BEGIN ATOMIC
 	SELECT h.r
 	FROM (
