@@ -346,7 +346,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         extra = {}
         if paging in ("page", "link"):
             page = max(1, self.number(1, "page", "_page"))
-            step = limit - (chaos.overlap(self.directives["overlap"], "", limit) if "overlap" in self.directives else 0)
+            step = limit - (chaos.overlap(self.directives["overlap"], "", limit // 2) if "overlap" in self.directives else 0)
             start = (page - 1) * step
             extra["total_pages"] = (max(0, total - limit) + step - 1) // step + (total > 0)
             if paging == "link" and start + limit < total:

@@ -74,9 +74,6 @@ sub chaos_mode
 		overlap_seed => between(1, 1_000_000));
 	$mode{halve} = 0 if $mode{paging} eq 'link' || $mode{fanout} || $mode{overlap};
 	$mode{concurrency} = between(1, 4) if $mode{fanout};
-	# Pages that overlap are many more, and each of them may fail.
-	$mode{retrying} = 0 if $mode{overlap};
-	$mode{items} = int($mode{items} / 4) if $mode{overlap} && $mode{paging} eq 'link';
 	$mode{pages} = $mode{fanout} ? int($mode{items} / 12) : int($mode{items} / $mode{page}) + 1;
 	$mode{source} = $mode{fanout} ? 'orders' : 'users';
 	return \%mode;
@@ -95,7 +92,7 @@ sub job
 	my ($mode, $id, $base) = @_;
 	my %source = (
 		type => 'api',
-		retry => $mode->{retrying} ? { attempts => 3, delay => 1 } : { attempts => 8, delay => 1, maxDelay => 20 },
+		retry => $mode->{retrying} ? { attempts => 2, delay => 1 } : { attempts => 8, delay => 1, maxDelay => 20 },
 		$mode->{error_when} ? (errorWhen => [
 			{ when => q({{ response.status == 'error' }}), action => 'retry' },
 			{ when => q({{ http.headers['content-type'] | contains('html') }}), action => 'retry' } ]) : (),
