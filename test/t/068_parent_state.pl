@@ -363,8 +363,11 @@ for my $key (1, 0)
 			ok($node->poll_query_until('postgres', "SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
 					SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
 					WHERE r.job_id = '$name') AS x"), "more than $at items");
-			# It stands still while its last commit is looked at; commits between batches do not wait for the disk.
-			kill 'STOP', my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
+			# It waits for the table while its last commit is looked at; commits between batches do not wait for the disk.
+			my $lock = $node->background_psql('postgres', on_error_stop => 1);
+			$lock->query_safe("BEGIN; LOCK TABLE $name IN SHARE MODE");
+			ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE relation = '$name'::regclass AND NOT granted"), 'it waits');
+			my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
 			sql('CHECKPOINT');
 			my $place = sql("SELECT position ->> 'next_parent', (SELECT string_agg(l #>> '{parent,row,id}', ' ')
 				FROM jsonb_array_elements(position -> 'listings') AS l) FROM databite.checkpoint WHERE job_id = '$name' AND step_id = 'orders'");
@@ -375,8 +378,8 @@ for my $key (1, 0)
 			is(kept($name) =~ s/:\S+//gr, join(' ', sort { $a <=> $b } keys %seen), 'cursors: of the parents that are done, and no others');
 			$api->clear_requests;
 			kill 'KILL', $pid;
-			kill 'CONT', $pid;
 			ok(wait_for_server($node), 'killed, and the server is back');
+			eval { $lock->quit };
 			ok($node->poll_query_until('postgres', "SELECT count(*) > 0 FROM databite.progress WHERE job_id = '$name'"), 'another run goes on');
 		}
 		ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$name' AND status = 'completed'"), 'and ends');
