@@ -46,10 +46,13 @@ void
 isolate_bad_items(void (*work) (void *arg), const PlanRun *run, ErrorData *error)
 {
 	Isolation	isolation = {.work = work, .whole = run};
+	ErrorData  *without_items;
 
 	isolation.memory = AllocSetContextCreate(CurrentMemoryContext, "databite isolation", ALLOCSET_DEFAULT_SIZES);
-	if (try_part(&isolation, 0, 0) != NULL)
-		error_rethrow(error);
+	/* What fails without any item is no item's fault; and who cancels meanwhile is heard. */
+	without_items = try_part(&isolation, 0, 0);
+	if (without_items != NULL)
+		error_rethrow(isolate_is_possible(without_items) ? error : without_items);
 	halve(&isolation, 0, run->batch->nitems, error);
 	MemoryContextDelete(isolation.memory);
 }
