@@ -51,7 +51,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 }
 
 List *
-parent_catalog_get(const char *job_id, const char *step_id, const char *later_step, int64 after, int max)
+parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max)
 {
 	static SPIPlanPtr plan = NULL;
 	CatalogScope scope;
@@ -65,12 +65,11 @@ parent_catalog_get(const char *job_id, const char *step_id, const char *later_st
 	arg_text(&args, step_id);
 	arg_int8(&args, after);
 	arg_int4(&args, max);
-	arg_text(&args, later_step);
 	n = catalog_run_prepared(&plan,
 							 "SELECT r.number, pg_catalog.encode(r.hash, 'hex'), r.value::pg_catalog.text,"
 							 " s.hash IS NOT NULL, s.sync_token, s.cursor, s.last_sync_time FROM databite.parent_row AS r"
 							 " LEFT JOIN LATERAL (SELECT * FROM databite.parent_state AS p"
-							 " WHERE p.job_id = $1 AND p.step_id = $5 AND p.hash = r.hash LIMIT 1) AS s ON true"
+							 " WHERE p.job_id = $1 AND p.step_id = $2 AND p.hash = r.hash LIMIT 1) AS s ON true"
 							 " WHERE r.job_id = $1 AND r.step_id = $2 AND r.number > $3"
 							 " ORDER BY r.number LIMIT $4",
 							 &args, SPI_OK_SELECT);

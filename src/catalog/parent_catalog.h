@@ -44,8 +44,8 @@ typedef struct ParentState
  */
 extern void parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows, bool several);
 
-/* The rows behind a number, in order, at most max, with the state that a later step keeps of them.  List of ParentRow *. */
-extern List *parent_catalog_get(const char *job_id, const char *step_id, const char *later_step, int64 after, int max);
+/* The rows behind a number, in order, at most max, with the state that the step keeps of them.  List of ParentRow *. */
+extern List *parent_catalog_get(const char *job_id, const char *step_id, int64 after, int max);
 
 /*
  * Keeps the states (of ParentState *) of a later step in place of those that are there; they outlive the rows, and are

@@ -35,6 +35,7 @@ static void append_listing(StringInfo json, const StepRun *sr, const Listing *li
 static void append_member(StringInfo json, const char *name, const char *value);
 static void append_text(StringInfo json, const char *name, const char *value);
 pg_noreturn static void raise_unreadable(void);
+static bool parse(const char *checkpoint, MemoryContext context, struct json_object **root);
 static void read_listing(StepRun *sr, struct json_object *object);
 static char *member_of(struct json_object *object, const char *name);
 static char *text_of(struct json_object *object, const char *name);
@@ -54,12 +55,9 @@ bool
 checkpoint_is_done(const char *checkpoint, bool *partial, bool *incomplete)
 {
 	struct json_object *root;
-	char	   *error;
 
 	*partial = *incomplete = false;
-	if (checkpoint == NULL ||
-		!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) ||
-		!flag_of(root, "done"))
+	if (!parse(checkpoint, CurrentMemoryContext, &root) || !flag_of(root, "done"))
 		return false;
 	*partial = flag_of(root, "partial");
 	*incomplete = flag_of(root, "incomplete");
@@ -70,21 +68,17 @@ bool
 checkpoint_is_kept(const char *checkpoint)
 {
 	struct json_object *root;
-	char	   *error;
 
-	return checkpoint != NULL &&
-		jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) &&
-		flag_of(root, "kept");
+	return parse(checkpoint, CurrentMemoryContext, &root) && flag_of(root, "kept");
 }
 
 TimestampTz
 checkpoint_started_at(const char *checkpoint)
 {
 	struct json_object *root;
-	char	   *error;
 	char	   *started_at;
 
-	if (!jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, CurrentMemoryContext, &root, &error) ||
+	if (!parse(checkpoint, CurrentMemoryContext, &root) ||
 		(started_at = text_of(root, "started_at")) == NULL)
 		raise_unreadable();
 	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(started_at),
@@ -95,13 +89,11 @@ checkpoint_started_at(const char *checkpoint)
 void
 checkpoint_read(StepRun *sr)
 {
-	const char *text = sr->state.checkpoint;
 	struct json_object *root;
 	struct json_object *list;
 	struct json_object *lead;
-	char	   *error;
 
-	if (!jsonc_parse(text, strlen(text), CHECKPOINT_DEPTH, sr->memory, &root, &error) ||
+	if (!parse(sr->state.checkpoint, sr->memory, &root) ||
 		!jsonc_get(root, "listings", &list) || !json_object_is_type(list, json_type_array))
 		raise_unreadable();
 	sr->position = number_of(root, "position");
@@ -331,6 +323,15 @@ raise_unreadable(void)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("the checkpoint of the step cannot be read"),
 			 errhint("Forget it with databite.reset_job.")));
+}
+
+/* False where there is none (NULL), or it is not JSON. */
+static bool
+parse(const char *checkpoint, MemoryContext context, struct json_object **root)
+{
+	char	   *error;
+
+	return checkpoint != NULL && jsonc_parse(checkpoint, strlen(checkpoint), CHECKPOINT_DEPTH, context, root, &error);
 }
 
 /* What append_member wrote, in the current context, or NULL. */

@@ -54,8 +54,7 @@ static int
 read_rows(const StepRun *sr, int max_rows, Reading *reading)
 {
 	const List *names = request_plan_parent_columns(sr->request_plan);
-	const char *step = sr->step->id;
-	List	   *more = parent_catalog_get(sr->run->record->id, step, step, reading->after, max_rows);
+	List	   *more = parent_catalog_get(sr->run->record->id, sr->step->id, reading->after, max_rows);
 	ListCell   *lc;
 
 	foreach(lc, more)

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "destination/target.h"
 #include "run/parents.h"
 #include "template/template.h"
 
@@ -33,7 +34,6 @@ static Wanted wanted_of(const Job *job, const JobStep *step);
 static void want_fields(const JobStep *later, const JobValue *value, void *arg);
 static List *delivered_to(const Job *job, const JobStep *step, const JobStep **parent);
 static List *add_name(List *names, const char *name);
-static bool has_name(const List *names, const char *name);
 static void problem_two_steps(const JobStep *step, const TemplateParentField *first, const TemplateParentField *second,
 							  ProblemList *problems);
 static void check_value(const JobStep *step, const JobValue *value, void *arg);
@@ -152,7 +152,7 @@ parents_are_same(const Job *old, const Job *job, const JobStep *step)
 		return parent == old_parent;
 	foreach(lc, names)
 	{
-		if (!has_name(old_names, lfirst(lc)))
+		if (!name_list_has(old_names, lfirst(lc)))
 			return false;
 	}
 	return list_length(names) == list_length(old_names) && strcmp(parent->id, old_parent->id) == 0;
@@ -244,20 +244,7 @@ want_fields(const JobStep *later, const JobValue *value, void *arg)
 static List *
 add_name(List *names, const char *name)
 {
-	return has_name(names, name) ? names : lappend(names, pstrdup(name));
-}
-
-static bool
-has_name(const List *names, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
+	return name_list_has(names, name) ? names : lappend(names, pstrdup(name));
 }
 
 /* Where one of them comes before the other, that can take what is wanted along. */

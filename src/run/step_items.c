@@ -27,6 +27,7 @@
 #define PAUSE_FLUSH_INTERVAL_MS 100
 
 static bool a_page_has_begun(const StepRun *sr);
+static bool is_late(const StepRun *sr);
 static void open_batch(StepRun *sr);
 static ItemReader *open_reader(StepRun *sr);
 static int	all_paths(StepRun *sr, const JsonPath *const **paths);
@@ -197,18 +198,20 @@ items_withdraw(Listing *listing)
 bool
 items_flush_is_due(const StepRun *sr)
 {
-	bool		in_time;
-
 	if (step_memory_wants_flush(sr))
 		return true;
 	if (response_rules_for_successes(sr->rules) && a_page_has_begun(sr))
 		return false;			/* its items may have to be withdrawn: see items_withdraw */
-	in_time = !TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
-	if (sr->batch == NULL || sr->batch->nitems == 0)
-		return !in_time && (sr->windowed || request_plan_parent(sr->request_plan) != NULL);	/* empty ones are done with too */
+	if (sr->batch == NULL || sr->batch->nitems == 0)	/* empty windows and parents are done with too */
+		return (sr->windowed || request_plan_parent(sr->request_plan) != NULL) && is_late(sr);
 	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
-		sr->batch->nitems * 2 >= sr->batch->max_items ||
-		!in_time;
+		sr->batch->nitems * 2 >= sr->batch->max_items || is_late(sr);
+}
+
+static bool
+is_late(const StepRun *sr)
+{
+	return TimestampDifferenceExceeds(sr->last_flush, GetCurrentTimestamp(), FLUSH_INTERVAL_MS);
 }
 
 /*

@@ -449,7 +449,7 @@ finish_state(StepRun *sr)
 			CHECK_FOR_INTERRUPTS();
 	}
 	else if (sr->run->mode != RUN_IN_FUNCTION)
-		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id, 
+		state_catalog_put_checkpoint(job->id, job->state_epoch, sr->step->id,
 									 checkpoint_done(partial, sr->incomplete, write_plan_goes_on(sr->plan)));
 }
 

@@ -33,11 +33,7 @@ for my $mode ('upsert', 'insert')
 
 	for my $at (3000, 9000)
 	{
-		ok($node->poll_query_until('postgres',
-				"SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-					SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
-					WHERE r.job_id = '$mode') AS x"),
-			"$mode: more than $at items in");
+		ok(wait_for_progress($node, $mode, $at), "$mode: more than $at items in");
 		my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$mode'");
 		kill 'KILL', $pid;
 		ok(wait_for_server($node), "$mode: killed, and the server is back");

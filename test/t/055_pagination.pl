@@ -427,9 +427,7 @@ subtest 'kill -9' => sub
 		sql("SELECT databite.enqueue_job('$name')");
 		for my $at (500, 1500)
 		{
-			ok($node->poll_query_until('postgres', "SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-					SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id) WHERE r.job_id = '$name') AS x"),
-				"$name: more than $at items in");
+			ok(wait_for_progress($node, $name, $at), "$name: more than $at items in");
 			kill 'KILL', sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
 			ok($node->poll_query_until('postgres', 'SELECT true'), "$name: killed, and the server is back");
 		}

@@ -266,11 +266,7 @@ subtest 'kill -9' => sub
 		sql("SELECT databite.enqueue_job('$name')");
 		for my $at (3000, 9000, 15000)
 		{
-			ok($node->poll_query_until('postgres',
-					"SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-						SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
-						WHERE r.job_id = '$name') AS x"),
-				"$name: more than $at items in");
+			ok(wait_for_progress($node, $name, $at), "$name: more than $at items in");
 			my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
 			kill 'KILL', $pid;
 			ok(wait_for_server($node), "$name: killed, and the server is back");

@@ -39,21 +39,6 @@ sub old_table
 	return;
 }
 
-sub kill_runner
-{
-	my ($id, $at) = @_;
-	wait_for_sql($node, 'postgres',
-		"SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-			SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
-			WHERE r.job_id = '$id') AS x");
-	my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$id'");
-	kill 'KILL', $pid;
-
-	# the entry of a process that was killed goes with the memory that the server makes anew
-	ok(wait_for_server($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)"), "$id: killed behind $at items, and the server is back");
-	return;
-}
-
 my %modes = (
 	keyed => { mode => 'replace', key => 'id' },
 	keyless => { mode => 'replace' },
@@ -72,7 +57,7 @@ for my $id (sort keys %modes)
 		sql("SELECT databite.enqueue_job('$id')");
 		for my $at (3000, 9000)
 		{
-			kill_runner($id, $at);
+			ok(kill_runner($node, $id, $at), "$id: killed behind $at items, and the server is back");
 			is(sql("SELECT count(*) FILTER (WHERE name LIKE 'old %'), count(*) FROM $id"), '251|251', "$id: the table is as it was")
 			  if $id ne 'missing';
 		}
@@ -93,7 +78,7 @@ subtest 'where the table was altered, a pass begins anew' => sub
 	old_table('altered', 'PRIMARY KEY');
 	schedule_job($node, 'postgres', job('altered', $slow, { mode => 'replace' }));
 	sql("SELECT databite.enqueue_job('altered'); SELECT databite.pause_job('altered')");
-	kill_runner('altered', 3000);
+	ok(kill_runner($node, 'altered', 3000), "altered: killed behind 3000 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'altered', 1, 'crashed');
 	is(sql($stages), '1', 'altered: what was gathered is there');
 	sql('ALTER TABLE altered ALTER id TYPE int');
@@ -263,7 +248,7 @@ subtest 'a run that is cancelled, a job that is removed or reset' => sub
 
 	$under_way->('reset_after');
 	sql("SELECT databite.pause_job('reset_after')");
-	kill_runner('reset_after', 2000);
+	ok(kill_runner($node, 'reset_after', 2000), "reset_after: killed behind 2000 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'reset_after', 1, 'crashed');
 	is(sql($stages), '1', 'reset after a crash: what was gathered is there');
 	sql("SELECT databite.reset_job('reset_after')");
@@ -272,7 +257,7 @@ subtest 'a run that is cancelled, a job that is removed or reset' => sub
 	# nobody goes on with a pass that has no checkpoint
 	$under_way->('leftover');
 	sql("SELECT databite.pause_job('leftover')");
-	kill_runner('leftover', 2000);
+	ok(kill_runner($node, 'leftover', 2000), "leftover: killed behind 2000 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'leftover', 1, 'crashed');
 	sql("DELETE FROM databite.checkpoint WHERE job_id = 'leftover'");
 	sql("SELECT databite.enqueue_job('cancelled')");	# wakes the scheduler
@@ -350,7 +335,7 @@ subtest 'dumps, and DROP EXTENSION' => sub
 	old_table('dumped', 'PRIMARY KEY');
 	schedule_job($node, 'postgres', job('dumped', $slow, { mode => 'replace' }));
 	sql("SELECT databite.enqueue_job('dumped'); SELECT databite.pause_job('dumped')");
-	kill_runner('dumped', 2000);
+	ok(kill_runner($node, 'dumped', 2000), "dumped: killed behind 2000 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'dumped', 1, 'crashed');
 	is(sql($stages), '1', 'a stage is there');
 

@@ -315,19 +315,6 @@ subtest 'one that fails' => sub
 		'partial|60|1|1 2 5', 'batch: one that fails is recorded, and the others go on');
 };
 
-sub kill_runner
-{
-	my ($id, $at) = @_;
-	wait_for_sql($node, 'postgres',
-		"SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-			SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
-			WHERE r.job_id = '$id') AS x");
-	my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$id'");
-	kill 'KILL', $pid;
-	ok(wait_for_server($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)"), "$id: killed behind $at items, and the server is back");
-	return;
-}
-
 # Without a key: what is asked for again must be what was asked for before.
 subtest 'killed in the middle of batches' => sub
 {
@@ -339,7 +326,7 @@ subtest 'killed in the middle of batches' => sub
 					batchParents => 3, pagination => { type => 'offset', limit => 20 } },
 				{ table => $table, mode => 'insert', batchSize => 30 }, $of_customer)));
 	sql("SELECT databite.enqueue_job('killed')");
-	kill_runner('killed', 2000);
+	ok(kill_runner($node, 'killed', 2000), "killed: killed behind 2000 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'killed', 1);
 	is(sql('SELECT count(*), count(DISTINCT id), min(id), max(id) FROM killed'), '5000|5000|1|5000', 'killed: exactly the right rows');
 	is(sql(q(SELECT sum(records_inserted), count(*) FILTER (WHERE status = 'crashed') FROM databite.runs WHERE job_id = 'killed')), '5000|1', 'killed: each counted once');
@@ -359,7 +346,7 @@ subtest 'killed while a step without a destination reads' => sub
 			step('all', 'customers', { url => $api->url('/echo'), method => 'POST', batchParents => 1000, body => { ids => '{{customers.id}}' } },
 				{ table => $table, mode => 'insert' }, { body => '{{item.body}}' })));
 	sql("SELECT databite.enqueue_job('delivering')");
-	kill_runner('delivering', 1200);
+	ok(kill_runner($node, 'delivering', 1200), "delivering: killed behind 1200 items, and the server is back");
 	wait_for_runs($node, 'postgres', 'delivering', 1);
 	is(sql(q(SELECT count(*), count(DISTINCT id) FROM delivered, jsonb_array_elements((body #>> '{}')::jsonb -> 'ids') AS id)), '3000|3000',
 		'delivering: each of them once');

@@ -360,9 +360,7 @@ for my $key (1, 0)
 		my $run = sql("SELECT databite.enqueue_job('$name')");
 		for my $at (100, 280)
 		{
-			ok($node->poll_query_until('postgres', "SELECT sum(records_processed) > $at AND max(pid) IS NOT NULL FROM (
-					SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
-					WHERE r.job_id = '$name') AS x"), "more than $at items");
+			ok(wait_for_progress($node, $name, $at), "more than $at items");
 			# It waits for the table while its last commit is looked at; commits between batches do not wait for the disk.
 			my $lock = $node->background_psql('postgres', on_error_stop => 1);
 			$lock->query_safe("BEGIN; LOCK TABLE $name IN SHARE MODE");

@@ -52,8 +52,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql wait_for_server row_of
-  wait_for_file is_sanitized);
+our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql wait_for_progress kill_runner
+  wait_for_server row_of wait_for_file is_sanitized);
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 
@@ -282,6 +282,38 @@ sub wait_for_sql
 	return 1 if $node->poll_query_until($database, $sql);
 	my $runs = $node->safe_psql($database, 'SELECT row_to_json(r) FROM databite.runs AS r ORDER BY run_id DESC LIMIT 5');
 	die "waited in vain for: $sql\nlatest runs:\n$runs";
+}
+
+=item wait_for_progress($node, $job_id, $items)
+
+Waits until the runs of a job have counted more than so many items, and one of them is going on.
+
+=cut
+
+sub wait_for_progress
+{
+	my ($node, $job_id, $items) = @_;
+	return wait_for_sql($node, 'postgres',
+		"SELECT sum(records_processed) > $items AND max(pid) IS NOT NULL FROM (
+			SELECT r.records_processed, p.pid FROM databite.runs r LEFT JOIN databite.progress p USING (run_id)
+			WHERE r.job_id = '$job_id') AS x");
+}
+
+=item kill_runner($node, $job_id, $items)
+
+Kills the process of a run then; returns whether the server has come back.
+
+=cut
+
+sub kill_runner
+{
+	my ($node, $job_id, $items) = @_;
+	wait_for_progress($node, $job_id, $items);
+	my $pid = $node->safe_psql('postgres', "SELECT pid FROM databite.progress WHERE job_id = '$job_id'");
+	kill 'KILL', $pid;
+
+	# the entry of a process that was killed goes with the memory that the server makes anew
+	return wait_for_server($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
 }
 
 =item wait_for_server($node, $sql)
