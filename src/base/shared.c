@@ -444,7 +444,12 @@ leave_runner(int code, Datum arg)
 		{
 			slot->runners[i] = 0;
 			left = true;
-			if (i < SHARED_MAX_RUNNERS && slot->scheduler != MyBgworkerEntry->bgw_notify_pid)
+			if (i >= SHARED_MAX_RUNNERS)
+				continue;
+			/* Who is told may be about to rest, and not look any more: its successor hears of it by this. */
+			if (slot->scheduler == MyBgworkerEntry->bgw_notify_pid)
+				slot->requested = true;
+			else
 				shared_ask_for_scheduler(slot);
 		}
 	}
