@@ -81,12 +81,23 @@ keep_leftovers()
 	case $1 in
 		regress) head -n 200 "$SCRATCH/tree/regression.diffs" || true ;;
 		isolation) head -n 200 "$SCRATCH/tree/output_iso/regression.diffs" || true ;;
+		tap) print_last_words ;;
 	esac
 	for file in regression.diffs results output_iso tmp_check/log; do
 		[ ! -e "$SCRATCH/tree/$file" ] || cp -r --no-preserve=ownership "$SCRATCH/tree/$file" "$KEEP/"
 	done
 	[ ! -e "$SCRATCH/run/server.log" ] || cp --no-preserve=ownership "$SCRATCH/run/server.log" "$KEEP/"
 	echo "   kept in $KEEP"
+}
+
+# What the TAP tests that failed said last: prove does not tell of what one has died.
+print_last_words()
+{
+	local name
+	for name in $(sed -n 's,^test/t/\([^ ]*\)\.pl .*(Wstat: .*,\1,p' "$SCRATCH/run/tap.log"); do
+		printf -- '--- %s\n' "$name"
+		tail -n 40 "$SCRATCH/tree/tmp_check/log/regress_log_$name" | cut -c 1-1000 || true
+	done
 }
 
 # The words of PGXS's installcheck; it knows how each major wants its test tools called.
