@@ -33,10 +33,7 @@ for my $mode ('upsert', 'insert')
 
 	for my $at (3000, 9000)
 	{
-		ok(wait_for_progress($node, $mode, $at), "$mode: more than $at items in");
-		my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$mode'");
-		kill 'KILL', $pid;
-		ok(wait_for_server($node), "$mode: killed, and the server is back");
+		ok(kill_runner($node, $mode, $at), "$mode: killed behind $at items, and the server is back");
 	}
 	ok($node->poll_query_until('postgres',
 			"SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$mode' AND status = 'completed'"),

@@ -427,9 +427,7 @@ subtest 'kill -9' => sub
 		sql("SELECT databite.enqueue_job('$name')");
 		for my $at (500, 1500)
 		{
-			ok(wait_for_progress($node, $name, $at), "$name: more than $at items in");
-			kill 'KILL', sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
-			ok($node->poll_query_until('postgres', 'SELECT true'), "$name: killed, and the server is back");
+			ok(kill_runner($node, $name, $at), "$name: killed behind $at items, and the server is back");
 		}
 		ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$name' AND status = 'completed'"), "$name: a later run ends");
 		is(sql("SELECT count(*), count(DISTINCT id), max(id) FROM killed_$name"), '4000|4000|4000', "$name: each item once");

@@ -266,10 +266,7 @@ subtest 'kill -9' => sub
 		sql("SELECT databite.enqueue_job('$name')");
 		for my $at (3000, 9000, 15000)
 		{
-			ok(wait_for_progress($node, $name, $at), "$name: more than $at items in");
-			my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = '$name'");
-			kill 'KILL', $pid;
-			ok(wait_for_server($node), "$name: killed, and the server is back");
+			ok(kill_runner($node, $name, $at), "$name: killed behind $at items, and the server is back");
 		}
 		ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = '$name' AND status = 'completed'"),
 			"$name: a later run ends");
@@ -292,10 +289,7 @@ subtest 'kill -9' => sub
 				destination => { %destination, table => 'fanned' },
 				transform => { id => '{{item.id}}', customer_id => '{{customers.id}}' } } ] });
 	sql("SELECT databite.enqueue_job('fanned')");
-	ok($node->poll_query_until('postgres', 'SELECT count(*) > 200 FROM fanned'), 'fan-out: some rows are in');
-	my $pid = sql("SELECT pid FROM databite.progress WHERE job_id = 'fanned'");
-	kill 'KILL', $pid;
-	ok(wait_for_server($node), 'fan-out: killed, and the server is back');
+	ok(kill_runner($node, 'fanned', 250), 'fan-out: killed when some rows are in, and the server is back');
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM databite.runs WHERE job_id = 'fanned' AND status = 'completed'"), 'fan-out: a later run ends');
 	is(sql('SELECT count(*), count(DISTINCT id), count(DISTINCT customer_id) FROM fanned'), '1000|1000|50', 'fan-out: exactly the right rows');
 };

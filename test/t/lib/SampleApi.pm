@@ -301,16 +301,32 @@ sub wait_for_progress
 
 =item kill_runner($node, $job_id, $items)
 
-Kills the process of a run then; returns whether the server has come back.
+Kills the process of a run as soon as the runs of the job have counted more than so many items; returns whether the
+server has come back.  A session of the server does it, as a run may be at its end by the time that a new session has begun.
 
 =cut
 
 sub kill_runner
 {
 	my ($node, $job_id, $items) = @_;
-	wait_for_progress($node, $job_id, $items);
-	my $pid = $node->safe_psql('postgres', "SELECT pid FROM databite.progress WHERE job_id = '$job_id'");
-	kill 'KILL', $pid;
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+	my (undef, $out, $err) = $node->psql('postgres', qq(DO \$\$
+		DECLARE
+			victim int;
+		BEGIN
+			FOR i IN 1 .. 100 * $timeout LOOP
+				SELECT p.pid INTO victim FROM databite.progress p JOIN databite.runs r USING (run_id)
+					WHERE p.job_id = '$job_id'
+						AND (SELECT sum(records_processed) FROM databite.runs WHERE job_id = '$job_id') > $items;
+				EXIT WHEN victim IS NOT NULL;
+				COMMIT;
+				PERFORM pg_sleep(0.01);
+			END LOOP;
+			RAISE NOTICE 'victim: %', victim;
+			EXECUTE format('COPY (SELECT WHERE false) TO PROGRAM %L', 'kill -KILL ' || victim);
+		END \$\$), on_error_stop => 0);
+	die "no process of job $job_id was killed: $err" unless $err =~ /victim: (\d+)/ && $err !~ /ERROR/;
+	my $pid = $1;
 
 	# the entry of a process that was killed goes with the memory that the server makes anew
 	return wait_for_server($node, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
@@ -330,7 +346,8 @@ sub wait_for_server
 	$sql //= 'SELECT true';
 	for my $try (1 .. 1800)
 	{
-		my ($ret, $out) = $node->psql('postgres', $sql, on_error_stop => 0);
+		# psql may be gone before it has read the query, which IPC::Run dies of
+		my ($ret, $out) = eval { $node->psql('postgres', $sql, on_error_stop => 0) };
 		return 1 if defined $ret && $ret == 0 && $out eq 't';
 		select(undef, undef, undef, 0.1);
 	}
