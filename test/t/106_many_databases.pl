@@ -68,6 +68,8 @@ $node->safe_psql('d2', "SELECT databite.schedule_job(" . slow_job('slow', $serve
 $node->safe_psql('d2', "SELECT databite.enqueue_job('slow')");
 wait_for_run($node, 'd2', 'slow', 'running');
 $node->safe_psql('d3', "SELECT databite.enqueue_job('a')");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'databite scheduler' AND datname = 'd3' AND state = 'idle'"),
+	'a scheduler has seen that it has to wait');
 $node->safe_psql('d1', "SELECT databite.cancel_job('slow1')");
 wait_for_run($node, 'd3', 'a', 'completed');
 wait_for_run($node, 'd1', 'slow2', 'running');
