@@ -39,8 +39,6 @@ my @others = qw(scheduler_terminate);
 my @ends_writers = qw(writer_kill writer_kill);
 my @others_writers = qw(writer_terminate writer_terminate);
 
-my $writer_ended = 'a parallel writer of the run has ended before it had written its part';
-
 my @counters = map { "records_$_" } qw(processed inserted updated unchanged deleted rejected skipped);
 my $limit = $PostgreSQL::Test::Utils::timeout_default;
 
@@ -176,7 +174,6 @@ sub storm
 		sql(q(SELECT databite.enqueue_job('storm')));
 		kill_by($done, @plan);
 		await_end();
-		go_on_after_writer();
 		last if interruptions() > 0;
 		$_->{after} = int($_->{after} / 3) for @plan;
 	}
@@ -244,10 +241,11 @@ sub is_over
 		return $left == 0;
 }
 
+# Whoever terminates a writer that has something to write ends the run: somebody runs the job again.
 sub await_end
 {
 	my $end = time() + $limit;
-	until (is_over())
+	until (is_over() && !enqueue_if_last(q(status = 'failed' AND error ->> 'message' LIKE 'a parallel writer of the run has ended%')))
 	{
 		die "a run does not end\n" if time() > $end;
 		usleep(100_000);
@@ -255,17 +253,12 @@ sub await_end
 	return;
 }
 
-# A run of which somebody ends a writer that has a part fails, and the next one goes on.
-sub go_on_after_writer
+# Has the job run once more if its last run is such a one; whether it was.
+sub enqueue_if_last
 {
-	for (1 .. 5)
-	{
-		last if sql("SELECT error ->> 'message' = '$writer_ended' AND status = 'failed'
-			FROM databite.runs WHERE job_id = 'storm' ORDER BY run_id DESC LIMIT 1") ne 't';
-		sql(q(SELECT databite.enqueue_job('storm')));
-		await_end();
-	}
-	return;
+	my ($condition) = @_;
+	return sql("SELECT databite.enqueue_job('storm') FROM databite.runs
+		WHERE run_id = (SELECT max(run_id) FROM databite.runs WHERE job_id = 'storm') AND $condition") ne '';
 }
 
 # Kills; whether there was something to kill.
@@ -315,9 +308,7 @@ sub cancel_and_enqueue
 {
 	sql(q(SELECT databite.cancel_job('storm')));
 	await_end();
-	my $cancelled = sql(q(SELECT status = 'cancelled' FROM databite.runs WHERE job_id = 'storm' ORDER BY run_id DESC LIMIT 1)) eq 't';
-	sql(q(SELECT databite.enqueue_job('storm'))) if $cancelled;
-	return $cancelled;
+	return enqueue_if_last(q(status = 'cancelled'));
 }
 
 # The pids of the server's processes of a kind: found without the server, as that takes too long and may be under way.
@@ -367,13 +358,13 @@ sub history_problems
 	push @problems, 'not one run is completed' if 1 != grep { $_->{status} eq 'completed' } @runs;
 	for my $run (@runs)
 	{
-		my @next = grep { ($_->{resumes} // 0) == $run->{run_id} } @runs;
-		my $by_writer = $run->{status} eq 'failed' && !$mode->{retrying} && ($run->{error}{message} // '') eq $writer_ended;
-		my $wanted = $by_writer ? 'enqueue' : $expected{ $run->{status} };
+		my $terminated = ($run->{error}{message} // '') =~ /^a parallel writer of the run has ended/ && !$mode->{retrying};
+		my $wanted = $terminated ? undef : $expected{ $run->{status} };
+		my @next = grep { ($_->{resumes} // 0) == $run->{run_id} && $_->{trigger} eq ($wanted // '') } @runs;
 		push @problems, "run $run->{run_id} has no end" unless $run->{finished};
 		push @problems, "run $run->{run_id} is $run->{status}, and is not followed by one $wanted: " . encode_json($run)
-		  if $wanted && !(@next == 1 && $next[0]{trigger} eq $wanted);
-		push @problems, "run $run->{run_id} has failed: " . encode_json($run->{error}) if $run->{status} eq 'failed' && !$mode->{retrying} && !$by_writer;
+		  if $wanted && @next != 1;
+		push @problems, "run $run->{run_id} has failed: " . encode_json($run->{error}) if $run->{status} eq 'failed' && !$mode->{retrying} && !$terminated;
 		push @problems, "run $run->{run_id} resumes one that needs no resuming"
 		  if defined $run->{resumes} && (($by_id{ $run->{resumes} } // {})->{status} // '') !~ /^(crashed|failed|cancelled)$/;
 		push @problems, "run $run->{run_id} says that it was resumed $run->{resumed} times"
@@ -420,12 +411,13 @@ sub state_problems
 }
 
 # Every item is counted once: the sum over all runs is that of the run in peace.  What can be written twice may begin anew behind a run
-# that was cancelled; then that is so for the runs since then, but what has been inserted, updated and deleted is not done twice.
+# that was cancelled, or ended as a writer was terminated; then that is so for the runs since then, but what has been inserted, updated and deleted is not done twice.
 sub counter_problems
 {
 	my ($mode) = @_;
 	my @begun = (0);
-	push @begun, split /\n/, sql(q(SELECT run_id FROM databite.runs WHERE job_id = 'storm' AND status = 'cancelled' ORDER BY run_id))
+	push @begun, split /\n/, sql(q(SELECT run_id FROM databite.runs WHERE job_id = 'storm' AND (status = 'cancelled'
+			OR error ->> 'message' LIKE 'a parallel writer of the run has ended%') ORDER BY run_id))
 	  if !$mode->{goes_on} || $mode->{fanout};
 	my @problems;
 	for my $since (@begun)
