@@ -95,6 +95,19 @@ for my $call (q(SELECT databite.execute_job('silent')), q(CALL databite.run_job(
 	});
 }
 
+# While bad items are looked for.  The statement without items, which tells whether they are to blame, is the first that reaches
+# the trigger's end: the others fail before.
+sql(q(CREATE TABLE slow (id integer CHECK (id <> 3));
+	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(60); RETURN NULL; END$$;
+	CREATE TRIGGER wait AFTER INSERT ON slow EXECUTE FUNCTION wait();
+	SELECT databite.schedule_job('{"id": "slow", "source": {"type": "inline", "items": [{"id": 1}, {"id": 3}]},
+		"destination": {"type": "database", "table": "slow", "mode": "insert", "onError": "log_and_continue"}}')));
+$run = sql(q(SELECT databite.enqueue_job('slow')));
+wait_for_sql($node, 'postgres', q(SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'databite runner' AND wait_event = 'PgSleep'));
+sql(q(SELECT databite.cancel_job('slow')));
+wait_for_sql($node, 'postgres', "SELECT finished_at IS NOT NULL FROM databite.runs WHERE run_id = $run");
+is(sql("SELECT status FROM databite.runs WHERE run_id = $run"), 'cancelled', 'a run that looks for bad items is cancelled, and not failed for one');
+
 $node->stop;
 $api->stop;
 done_testing();
