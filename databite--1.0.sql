@@ -26,6 +26,7 @@ CREATE TABLE databite.job (
 	updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE databite.job IS 'job definitions, their owners and when each runs next';
+CREATE UNIQUE INDEX job_endpoint ON databite.job ((definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'endpoint'));
 CREATE INDEX job_due ON databite.job (next_run_at) WHERE enabled AND next_run_at IS NOT NULL;
 
 /*
@@ -169,6 +170,29 @@ CREATE TABLE databite.stage (
 );
 COMMENT ON TABLE databite.stage IS 'tables in which passes gather what they publish at their end';
 
+/*
+ * What webhooks have brought and no run has written yet.  Beside each what its sender calls it, kept for longer, so that
+ * one that comes again is known.
+ */
+CREATE TABLE databite.delivery (
+	delivery_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	job_id pg_catalog.text NOT NULL,
+	headers pg_catalog.json NOT NULL,
+	payload pg_catalog.json NOT NULL,
+	received_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX delivery_by_job ON databite.delivery (job_id, delivery_id);
+COMMENT ON TABLE databite.delivery IS 'what webhooks have brought and no run has written yet';
+
+CREATE TABLE databite.delivery_seen (
+	job_id pg_catalog.text NOT NULL,
+	hash pg_catalog.bytea NOT NULL,
+	received_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (job_id, hash)
+);
+CREATE INDEX delivery_seen_received ON databite.delivery_seen (received_at);
+COMMENT ON TABLE databite.delivery_seen IS 'hashes of the names of deliveries that were taken';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -214,6 +238,8 @@ ALTER TABLE databite.writer_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.stage ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.delivery ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.delivery_seen ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
@@ -523,6 +549,12 @@ COMMENT ON FUNCTION databite.reset_job(pg_catalog.text, pg_catalog.text) IS 'for
 CREATE FUNCTION databite.configure(settings pg_catalog.jsonb) RETURNS pg_catalog.void
 	AS 'MODULE_PATHNAME', 'databite_configure' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.configure(pg_catalog.jsonb) IS 'sets defaults for all jobs of this database';
+
+CREATE FUNCTION databite.receive_webhook(endpoint pg_catalog.text, headers pg_catalog.jsonb, body pg_catalog.bytea)
+	RETURNS pg_catalog.jsonb
+	AS 'MODULE_PATHNAME', 'databite_receive_webhook' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.receive_webhook(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bytea)
+	IS 'verifies and accepts a delivery of a webhook; the result says with which HTTP status it is to be answered';
 
 /* Runs */
 

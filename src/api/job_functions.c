@@ -182,7 +182,7 @@ databite_configure(PG_FUNCTION_ARGS)
 {
 	char	   *settings = jsonb_text(PG_GETARG_JSONB_P(0));
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	JobSchedule *schedule = NULL;
+	JobSchedule *schedule;
 	ListCell   *lc;
 
 	standby_refuse(fcinfo);
@@ -191,7 +191,7 @@ databite_configure(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of the database to set its defaults")));
 
-	job_parse_settings(settings, strlen(settings), &schedule, problems);
+	schedule = job_parse_settings(settings, problems)->schedule;
 	problem_raise_first(problems);
 	setting_catalog_set("defaults", settings);
 	foreach(lc, job_catalog_without_schedule())
@@ -352,16 +352,11 @@ effective_schedule(const Job *job)
 static JobSchedule *
 default_schedule(void)
 {
-	char	   *settings = setting_catalog_get("defaults");
-	JobSchedule *schedule = NULL;
-	ProblemList *problems;
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	JobSettings *settings = job_parse_settings(setting_catalog_get("defaults"), problems);
 
-	if (settings == NULL)
-		return NULL;
-	problems = problem_list_create(CurrentMemoryContext);
-	job_parse_settings(settings, strlen(settings), &schedule, problems);
 	problem_raise_first(problems);
-	return schedule;
+	return settings->schedule;
 }
 
 static TimestampTz

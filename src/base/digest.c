@@ -1,6 +1,6 @@
 /*
  * digest.c
- *	  SHA-256 and HMAC-SHA-256.
+ *	  SHA-256, and HMAC with it and its like.
  *
  * They are PostgreSQL's own, which want a resource owner; between the
  * transactions of a worker there is none, so one is made for the moment.
@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "common/cryptohash.h"
 #include "common/hmac.h"
+#include "common/sha1.h"
 #include "common/sha2.h"
 #include "utils/resowner.h"
 
@@ -35,16 +36,32 @@ digest_sha256(const void *data, size_t len, uint8 *digest)
 void
 digest_hmac(const void *key, size_t keylen, const void *data, size_t len, uint8 *digest)
 {
+	(void) digest_hmac_kind(DIGEST_SHA256, key, keylen, data, len, digest);
+}
+
+size_t
+digest_hmac_kind(DigestKind kind, const void *key, size_t keylen, const void *data, size_t len, uint8 *digest)
+{
+	static const struct
+	{
+		pg_cryptohash_type type;
+		size_t		bytes;
+	}			kinds[] = {
+		[DIGEST_SHA256] = {PG_SHA256, PG_SHA256_DIGEST_LENGTH},
+		[DIGEST_SHA1] = {PG_SHA1, SHA1_DIGEST_LENGTH},
+		[DIGEST_SHA512] = {PG_SHA512, PG_SHA512_DIGEST_LENGTH},
+	};
 	ResourceOwner owner = enter();
-	pg_hmac_ctx *context = pg_hmac_create(PG_SHA256);
+	pg_hmac_ctx *context = pg_hmac_create(kinds[kind].type);
 	bool		ok = context != NULL &&
 		pg_hmac_init(context, key, keylen) >= 0 &&
 		pg_hmac_update(context, data, len) >= 0 &&
-		pg_hmac_final(context, digest, DIGEST_BYTES) >= 0;
+		pg_hmac_final(context, digest, kinds[kind].bytes) >= 0;
 
 	pg_hmac_free(context);
 	leave(owner);
 	check(ok);
+	return kinds[kind].bytes;
 }
 
 char *

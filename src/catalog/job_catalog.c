@@ -197,6 +197,8 @@ delete_state(CatalogArgs *args)
 	catalog_run("DELETE FROM databite.writer_part WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.delivery WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.delivery_seen WHERE job_id = $1", args, SPI_OK_DELETE);
 }
 
 static void

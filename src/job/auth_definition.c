@@ -77,7 +77,6 @@ static void check_json(ProblemList *problems, struct json_object *value, const c
 static void problem_literal(ProblemList *problems, const char *name, const char *pointer);
 static bool has_secret(const char *text);
 static const char *secret_in_template(const char *begin, const char *end);
-static char *lone_token(const char *text);
 static bool is_word_character(char c);
 
 static const KeyRule auth_rules[] = {
@@ -429,7 +428,7 @@ secret_in_template(const char *begin, const char *end)
 }
 
 /* The name in {{tokens.name}} or {{ secrets.name }}, where the text is nothing else; or NULL. */
-static char *
+char *
 lone_token(const char *text)
 {
 	const char *p = text;

@@ -30,11 +30,6 @@ typedef struct JobReading
 	JobStep		step;
 } JobReading;
 
-typedef struct SettingsReading
-{
-	JobSchedule *schedule;
-} SettingsReading;
-
 static struct json_object *parse_root(const char *json, size_t len, const char *what, ProblemList *problems);
 static void finish_error_handling(Job *job);
 static void imply_destination(ProblemList *problems, const Job *job, JobDestination *destination);
@@ -52,10 +47,10 @@ static void read_destination(ProblemList *problems, const KeyRule *rule, struct 
 							 const char *pointer, void *target);
 static void read_transform(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						   const char *pointer, void *target);
-static void check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-						const char *pointer, void *target);
-static void check_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-							 const char *pointer, void *target);
+static void read_default_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+							   const char *pointer, void *target);
+static void read_default_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+									const char *pointer, void *target);
 static void read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 							const char *pointer, void *target);
 
@@ -75,11 +70,11 @@ static const KeyRule job_rules[] = {
 	{.name = "steps", .types = VALUE_ARRAY, .parse = read_steps, .variants = STEPS,
 	FIELD(JobReading, job.steps)},
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobReading, job.schedule)},
-	{.name = "trigger", .types = VALUE_OBJECT, .parse = check_trigger, .flags = KEY_UNSUPPORTED},
+	{.name = "trigger", .types = VALUE_OBJECT, .parse = read_trigger, FIELD(JobReading, job.trigger)},
 	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_error_handling, FIELD(JobReading, job.error_handling)},
 	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
-	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
-	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, .flags = KEY_UNSUPPORTED, FIELD(JobReading, job.logging)},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobReading, job.hooks)},
 	{NULL}
 };
 
@@ -94,11 +89,12 @@ static const KeyRule step_rules[] = {
 };
 
 static const KeyRule settings_rules[] = {
-	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(SettingsReading, schedule)},
-	{.name = "logging", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = logging_rules},
-	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_members, .flags = KEY_UNSUPPORTED, .members = hooks_rules},
-	{.name = "retry", .types = VALUE_OBJECT, .parse = check_retry, .flags = KEY_UNSUPPORTED},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = check_rate_limit, .flags = KEY_UNSUPPORTED},
+	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobSettings, schedule)},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, logging)},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, hooks)},
+	{.name = "retry", .types = VALUE_OBJECT, .parse = read_default_retry, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, retry)},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_default_rate_limit, .flags = KEY_UNSUPPORTED,
+	FIELD(JobSettings, rate_limit)},
 	{NULL}
 };
 
@@ -134,15 +130,15 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 	return &reading->job;
 }
 
-void
-job_parse_settings(const char *json, size_t len, JobSchedule **schedule, ProblemList *problems)
+JobSettings *
+job_parse_settings(const char *json, ProblemList *problems)
 {
-	struct json_object *root = parse_root(json, len, "settings", problems);
-	SettingsReading reading = {NULL};
+	JobSettings *settings = palloc0(sizeof(JobSettings));
+	struct json_object *root;
 
-	if (root != NULL)
-		read_object(problems, root, "", settings_rules, ~0U, NULL, &reading);
-	*schedule = reading.schedule;
+	if (json != NULL && (root = parse_root(json, strlen(json), "settings", problems)) != NULL)
+		read_object(problems, root, "", settings_rules, ~0U, NULL, settings);
+	return settings;
 }
 
 /* What the job says of its items' errors is for every destination that does not. */
@@ -313,21 +309,25 @@ read_depends_on(ProblemList *problems, const KeyRule *rule, struct json_object *
 	*names = read_names(problems, value, "a step of \"dependsOn\"", pointer);
 }
 
-/* A default for all jobs: read, but not kept yet. */
+/* Defaults for the sources of all jobs. */
 static void
-check_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-			const char *pointer, void *target)
+read_default_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+				   const char *pointer, void *target)
 {
-	JobRetry	retry;
+	JobRetry  **retry = rule_field(rule, target);
 
-	retry_definition_parse(problems, value, pointer, &retry);
+	*retry = palloc(sizeof(JobRetry));
+	retry_definition_default(*retry);
+	retry_definition_parse(problems, value, pointer, *retry);
 }
 
 static void
-check_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
-				 const char *pointer, void *target)
+read_default_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						const char *pointer, void *target)
 {
-	JobSource	unused = {0};
+	JobRateLimit **limit = rule_field(rule, target);
+	JobSource	source = {0};
 
-	read_rate_limit(problems, rule, value, pointer, &unused);
+	read_rate_limit(problems, rule, value, pointer, &source);
+	*limit = source.rate_limit;
 }

@@ -10,6 +10,7 @@
 #define DATABITE_DEFINITION_H
 
 #include "base/problem.h"
+#include "base/signature.h"
 #include "datatype/timestamp.h"
 #include "job/path.h"
 #include "job/schedule.h"
@@ -490,6 +491,53 @@ typedef struct JobErrorHandling
 	bool		rejects_failed_batches; /* the items of a batch that is given up are rejected, and the run goes on */
 } JobErrorHandling;
 
+typedef enum TriggerType
+{
+	TRIGGER_WEBHOOK,
+	TRIGGER_EVENT
+} TriggerType;
+
+/* Exactly one of the two. */
+typedef struct JobSecret
+{
+	char	   *name;			/* of a token: {{secrets.name}}; or NULL */
+	char	   *value;			/* as it stands in the definition; or NULL */
+} JobSecret;
+
+typedef struct JobTrigger
+{
+	TriggerType type;
+	char	   *endpoint;		/* webhook: "/webhook/sync" */
+	List	   *secrets;		/* of JobSecret *: any of them will do; NIL: nothing is signed */
+	SignatureRule signature;	/* max_age_ms: 300000 */
+	char	   *event;			/* event: its name */
+	char	   *source;			/* event: who sends it; NULL: anybody */
+} JobTrigger;
+
+typedef enum LogLevel
+{
+	LEVEL_NOT_STATED,
+	LEVEL_DEBUG,
+	LEVEL_INFO,
+	LEVEL_WARNING,
+	LEVEL_ERROR
+} LogLevel;
+
+typedef struct JobLogging
+{
+	LogLevel	level;
+	bool		to_database;	/* destination */
+	char	   *table;			/* as written; NULL: not stated */
+} JobLogging;
+
+/* Functions (job_id text, detail jsonb), as written; NULL: none. */
+typedef struct JobHooks
+{
+	char	   *on_start;
+	char	   *on_complete;
+	char	   *on_error;
+} JobHooks;
+
 typedef struct Job
 {
 	char	   *id;
@@ -501,8 +549,21 @@ typedef struct Job
 	int			concurrency;	/* performance.concurrency: requests in flight, default 4 */
 	int64		timeout_ms;		/* performance.timeout: of a run; 0: none */
 	int64		memory_limit;	/* performance.memoryLimit: bytes that a run buffers; 0: none */
+	JobTrigger *trigger;		/* NULL: none */
+	JobLogging	logging;
+	JobHooks	hooks;
 	List	   *steps;			/* of JobStep *, each after those it depends on */
 } Job;
+
+/* What databite.configure sets: defaults for what jobs do not say. */
+typedef struct JobSettings
+{
+	JobSchedule *schedule;		/* NULL: none */
+	JobLogging	logging;
+	JobHooks	hooks;
+	JobRetry   *retry;			/* of sources; NULL: none */
+	JobRateLimit *rate_limit;	/* of sources; NULL: none */
+} JobSettings;
 
 /*
  * Parses and checks a definition.  Adds what is wrong to problems, every
@@ -524,7 +585,7 @@ extern const char *write_mode_name(WriteMode mode);
 /* The word of the definition: "string", ... */
 extern const char *rule_type_name(RuleType type);
 
-/* Parses the argument of databite.configure; only {"schedule": {...}} is supported yet. */
-extern void job_parse_settings(const char *json, size_t len, JobSchedule **schedule, ProblemList *problems);
+/* Parses the argument of databite.configure; NULL: no settings. */
+extern JobSettings *job_parse_settings(const char *json, ProblemList *problems);
 
 #endif

@@ -22,6 +22,9 @@ extern void read_method(ProblemList *problems, const KeyRule *rule, struct json_
 extern void read_auth(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_tls(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
+/* The same file; the name in a text that is {{tokens.name}} or {{secrets.name}} and nothing else, or NULL. */
+extern char *lone_token(const char *text);
+
 /*
  * steps_definition.c: the steps, each after those it depends on, with their
  * parents; as they were where a problem was added.
@@ -92,9 +95,11 @@ extern void error_definition_default(JobErrorHandling *handling);
 extern void read_error_handling(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
-/* behaviour_definition.c; tables and KeyParsers of keys that later versions support. */
-extern const KeyRule logging_rules[];
-extern const KeyRule hooks_rules[];
-extern void check_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+/* trigger_definition.c; a KeyParser, target is where a JobTrigger * goes. */
+extern void read_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+
+/* watching_definition.c; KeyParsers, targets are a JobLogging and a JobHooks, by FIELD. */
+extern void read_logging(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_hooks(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 #endif

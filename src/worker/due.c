@@ -39,7 +39,6 @@ typedef struct DueJob
 static void queue_or_record_error(const JobRecord *job, TimestampTz now);
 static void queue_run(void *arg);
 static TimestampTz next_fire(const JobRecord *job, TimestampTz now);
-static JobSchedule *default_schedule(ProblemList *problems);
 static void record_error(const JobRecord *job, TimestampTz now, const ErrorData *error);
 
 bool
@@ -98,21 +97,9 @@ next_fire(const JobRecord *record, TimestampTz now)
 	JobSchedule *schedule;
 
 	problem_raise_first(problems);
-	schedule = job->schedule ? job->schedule : default_schedule(problems);
+	schedule = job->schedule ? job->schedule : job_parse_settings(setting_catalog_get("defaults"), problems)->schedule;
 	problem_raise_first(problems);
 	return schedule ? schedule_next(schedule, now, record->next_run_at) : 0;
-}
-
-/* The schedule of jobs that have none (databite.configure), or NULL. */
-static JobSchedule *
-default_schedule(ProblemList *problems)
-{
-	char	   *settings = setting_catalog_get("defaults");
-	JobSchedule *schedule = NULL;
-
-	if (settings)
-		job_parse_settings(settings, strlen(settings), &schedule, problems);
-	return schedule;
 }
 
 /*

@@ -1,0 +1,300 @@
+/*
+ * receive.c
+ *	  A delivery of a webhook is verified and kept.
+ *
+ * The one function behind both doors: databite.receive_webhook and the listener.
+ * It knows who sent the message before it looks at anything in it, and
+ * nothing of a body, header or secret gets into a message or the log.
+ *
+ * What was taken is two rows in one transaction: the delivery, which the run
+ * deletes that writes it, and what its sender calls it, which stays for a while.
+ * A second delivery of the same name waits for the first one's commit, and is
+ * then known.  Only where the first one rolls back does the second take its place.
+ */
+#include "postgres.h"
+
+#include "base/digest.h"
+#include "base/errors.h"
+#include "base/form.h"
+#include "base/jsonc.h"
+#include "base/subtransaction.h"
+#include "catalog/delivery_catalog.h"
+#include "catalog/token_catalog.h"
+#include "job/definition.h"
+#include "job/secret_name.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "worker/receive.h"
+#include "worker/worker.h"
+
+#define MAX_BODY_DEPTH	512
+#define MAX_FORM_FIELDS 1000
+
+typedef struct Payload
+{
+	const SignedMessage *message;
+	char	   *json;			/* in the encoding of the database */
+} Payload;
+
+static const JobTrigger *trigger_of(const JobRecord *job);
+static SignatureVerdict verify(const JobRecord *job, const JobTrigger *trigger, const SignedMessage *message);
+static void refuse(Reception *reception, int status, const char *message);
+static const char *verdict_text(SignatureVerdict verdict);
+static void read_payload(void *arg);
+static char *form_json(const SignedMessage *message);
+static int	find_field(const List *fields, const char *name, int from);
+static void append_values(StringInfo json, const List *fields, int first, const char *name);
+static bool is_form(const SignedMessage *message);
+static bool is_new(const JobRecord *job, const JobTrigger *trigger, const Payload *payload);
+static char *id_in_body(const Payload *payload);
+static char *headers_json(const SignedMessage *message);
+
+void
+receive_delivery(const char *endpoint, const SignedMessage *message, Reception *reception)
+{
+	JobRecord  *job = delivery_catalog_job(pnstrdup(endpoint, strcspn(endpoint, "?")));
+	const JobTrigger *trigger = job != NULL ? trigger_of(job) : NULL;
+	Payload		payload = {.message = message};
+	SignatureVerdict verdict;
+	ErrorData  *error;
+
+	if (trigger == NULL)
+	{
+		refuse(reception, 404, "there is no such endpoint");
+		return;
+	}
+	if (message->body_len > RECEIVE_MAX_BODY)
+	{
+		refuse(reception, 413, "the body is too large");
+		return;
+	}
+	verdict = verify(job, trigger, message);
+	if (verdict != SIGNATURE_RIGHT)
+	{
+		refuse(reception, 401, verdict_text(verdict));
+		return;
+	}
+	error = subtransaction_run(read_payload, &payload, SUBTRANSACTION_KEEP);
+	if (error != NULL)
+	{
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
+			error_rethrow(error);
+		refuse(reception, 400, "the body is not JSON");
+		return;
+	}
+
+	reception->status = 200;
+	reception->message = "it has been taken before";
+	reception->delivery_id = 0;
+	if (!is_new(job, trigger, &payload))
+		return;
+	reception->message = "taken";
+	reception->delivery_id = delivery_catalog_add(job->id, headers_json(message), payload.json);
+	worker_wake_scheduler_at_commit();
+}
+
+/* Of a definition that was right when the job was scheduled; NULL: it has no webhook. */
+static const JobTrigger *
+trigger_of(const JobRecord *record)
+{
+	ProblemList *problems = problem_list_create(CurrentMemoryContext);
+	Job		   *job = job_parse(record->definition, strlen(record->definition), problems);
+
+	problem_raise_first(problems);
+	return job->trigger != NULL && job->trigger->type == TRIGGER_WEBHOOK ? job->trigger : NULL;
+}
+
+/* By any of the secrets: there are several while they are exchanged.  What comes nearest to right is the answer. */
+static SignatureVerdict
+verify(const JobRecord *job, const JobTrigger *trigger, const SignedMessage *message)
+{
+	SignatureVerdict best = trigger->secrets == NIL ? SIGNATURE_RIGHT : SIGNATURE_MISSING;
+	ListCell   *lc;
+
+	foreach(lc, trigger->secrets)
+	{
+		const JobSecret *secret = lfirst(lc);
+		const char *value = secret->name != NULL ? token_catalog_get(job->owner, secret->name) : secret->value;
+		SignatureVerdict verdict = value != NULL && value[0] != '\0'
+			? signature_verify(&trigger->signature, value, message)
+			: SIGNATURE_WRONG;
+
+		if (verdict == SIGNATURE_RIGHT)
+			return SIGNATURE_RIGHT;
+		best = Max(best, verdict);
+	}
+	return best;
+}
+
+static void
+refuse(Reception *reception, int status, const char *message)
+{
+	reception->status = status;
+	reception->message = message;
+	reception->delivery_id = 0;
+}
+
+static const char *
+verdict_text(SignatureVerdict verdict)
+{
+	switch (verdict)
+	{
+		case SIGNATURE_MISSING:
+			return "the signature is missing";
+		case SIGNATURE_OUT_OF_TIME:
+			return "the message is too old, or of the future";
+		default:
+			return "the signature is wrong";
+	}
+}
+
+/* Raises a data exception where the body is neither JSON nor a form. */
+static void
+read_payload(void *arg)
+{
+	Payload    *payload = arg;
+	const SignedMessage *message = payload->message;
+	const char *text = message->body;
+	size_t		len = message->body_len;
+
+	if (is_form(message))
+	{
+		text = form_json(message);
+		len = strlen(text);
+	}
+	if (memchr(text, '\0', len) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("the body has a zero byte")));
+	(void) pg_verify_mbstr(PG_UTF8, text, len, false);
+	payload->json = pnstrdup(text, len);
+	payload->json = pg_any_to_server(payload->json, len, PG_UTF8);
+	(void) DirectFunctionCall1(json_in, CStringGetDatum(payload->json));
+}
+
+/* An object of the form's fields; of one that is there several times an array. */
+static char *
+form_json(const SignedMessage *message)
+{
+	List	   *fields = form_parse(message->body, message->body_len);
+	StringInfoData json;
+
+	if (list_length(fields) > MAX_FORM_FIELDS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the form has more than %d fields", MAX_FORM_FIELDS)));
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < list_length(fields); i++)
+	{
+		const char *name = ((const FormField *) list_nth(fields, i))->name;
+
+		if (find_field(fields, name, 0) < i)
+			continue;
+		if (json.len > 1)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, name);
+		appendStringInfoString(&json, ": ");
+		append_values(&json, fields, i, name);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* The first field of that name from a place on; as many as there are: none. */
+static int
+find_field(const List *fields, const char *name, int from)
+{
+	while (from < list_length(fields) && strcmp(((const FormField *) list_nth(fields, from))->name, name) != 0)
+		from++;
+	return from;
+}
+
+static void
+append_values(StringInfo json, const List *fields, int first, const char *name)
+{
+	bool		several = find_field(fields, name, first + 1) < list_length(fields);
+
+	if (several)
+		appendStringInfoChar(json, '[');
+	for (int i = first; i < list_length(fields); i = find_field(fields, name, i + 1))
+	{
+		if (i > first)
+			appendStringInfoString(json, ", ");
+		escape_json(json, ((const FormField *) list_nth(fields, i))->value);
+	}
+	if (several)
+		appendStringInfoChar(json, ']');
+}
+
+static bool
+is_form(const SignedMessage *message)
+{
+	const char *type = message_header(message, "Content-Type");
+
+	return type != NULL && pg_strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0;
+}
+
+/* A message without a name is always new. */
+static bool
+is_new(const JobRecord *job, const JobTrigger *trigger, const Payload *payload)
+{
+	const char *id = signature_message_id(&trigger->signature, payload->message);
+	uint8		hash[DIGEST_BYTES];
+
+	if (id == NULL)
+		id = id_in_body(payload);
+	if (id == NULL)
+		return true;
+	digest_sha256(id, strlen(id), hash);
+	return delivery_catalog_see(job->id, hash, sizeof(hash));
+}
+
+/* Stripe says in the body what an event is called. */
+static char *
+id_in_body(const Payload *payload)
+{
+	struct json_object *root;
+	struct json_object *id;
+	char	   *error;
+
+	if (message_header(payload->message, "Stripe-Signature") == NULL ||
+		!jsonc_parse(payload->json, strlen(payload->json), MAX_BODY_DEPTH, CurrentMemoryContext, &root, &error) ||
+		!jsonc_get(root, "id", &id) || !json_object_is_type(id, json_type_string))
+		return NULL;
+	return pstrdup(json_object_get_string(id));
+}
+
+/* Names in lower case; without those that hold something secret. */
+static char *
+headers_json(const SignedMessage *message)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int i = 0; i < message->nheaders; i++)
+	{
+		const MessageHeader *header = &message->headers[i];
+		char	   *name = pstrdup(header->name);
+		char	   *value;
+
+		/* Of several with one name the first, as message_header has it. */
+		if (is_secret_name(name) || message_header(message, name) != header->value ||
+			!pg_verifymbstr(header->value, strlen(header->value), true))
+			continue;
+		for (char *c = name; *c != '\0'; c++)
+			*c = pg_ascii_tolower((unsigned char) *c);
+		value = pstrdup(header->value);
+		if (json.len > 1)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, name);
+		appendStringInfoString(&json, ": ");
+		escape_json(&json, value);
+	}
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
