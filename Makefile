@@ -13,7 +13,7 @@ ISOLATION_OPTS = --load-extension=databite --inputdir=test
 TAP_TESTS = $(if $(wildcard test/t/*.pl),1)
 PROVE_TESTS = test/t/*.pl
 
-LIBRARIES = libcurl json-c zlib libbrotlidec
+LIBRARIES = libcurl json-c zlib libbrotlidec libmicrohttpd
 PG_CPPFLAGS = -I$(CURDIR)/src $(shell pkg-config --cflags $(LIBRARIES))
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 SHLIB_LINK = $(shell pkg-config --libs $(LIBRARIES))

@@ -24,6 +24,7 @@ char	   *databite_proxy = NULL;
 char	   *databite_user_agent = NULL;
 int			databite_history_retention = 30 * 24 * 60;
 int			databite_launcher_interval = 60;
+char	   *databite_webhook_listen;
 
 void
 settings_define(void)
@@ -100,6 +101,15 @@ settings_define(void)
 							60, 1, 24 * 60 * 60,
 							PGC_SIGHUP, GUC_UNIT_S,
 							NULL, NULL, NULL);
+
+	/* Who may reach it can hand in what the endpoints of jobs take; a database may have one of its own. */
+	DefineCustomStringVariable("databite.webhook_listen",
+							   "Sets the address where webhooks are taken, as host:port.",
+							   "Empty: nowhere.",
+							   &databite_webhook_listen,
+							   "",
+							   PGC_SUSET, 0,
+							   NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("databite");
 }

@@ -13,6 +13,7 @@ extern char *databite_proxy;
 extern char *databite_user_agent;
 extern int	databite_history_retention; /* minutes; 0 keeps for ever */
 extern int	databite_launcher_interval; /* seconds */
+extern char *databite_webhook_listen;	/* "host:port"; "": nobody listens */
 
 /* Defines them; called once by _PG_init. */
 extern void settings_define(void);

@@ -54,6 +54,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/listener.h"
 #include "worker/scheduler.h"
 #include "base/shared.h"
 #include "base/shared_turns.h"
@@ -342,6 +343,7 @@ do_round(Scheduler *scheduler)
 	}
 
 	expiry_do(scheduler);
+	listener_keep(scheduler->database);
 
 	scheduler_begin_part(scheduler);
 	due = job_catalog_next_due();

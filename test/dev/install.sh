@@ -64,7 +64,7 @@ has_tool()
 {
 	case $1 in
 		compiler) command -v cc >/dev/null && command -v make >/dev/null && [ -e /usr/include/stdlib.h ] ;;
-		libcurl | json-c | zlib | libbrotlidec) pkg-config --exists "$1" 2>/dev/null ;;
+		libcurl | json-c | zlib | libbrotlidec | libmicrohttpd) pkg-config --exists "$1" 2>/dev/null ;;
 		ipc-run) /usr/bin/perl -MIPC::Run -MTest::More -e 1 2>/dev/null && command -v prove >/dev/null ;;
 		server) choose_server ;;
 		libfuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
@@ -81,6 +81,7 @@ packages_of()
 		json-c) echo libjson-c-dev ;;
 		zlib) echo zlib1g-dev ;;
 		libbrotlidec) echo libbrotli-dev ;;
+		libmicrohttpd) echo libmicrohttpd-dev ;;
 		ipc-run) echo libipc-run-perl perl ;;
 		server) server_packages ;;
 		perf) echo linux-perf ;;
@@ -132,6 +133,6 @@ install_packages()
 
 need_build()
 {
-	need compiler pkg-config libcurl json-c zlib libbrotlidec server
+	need compiler pkg-config libcurl json-c zlib libbrotlidec libmicrohttpd server
 	choose_server
 }
