@@ -179,6 +179,7 @@ CREATE TABLE databite.delivery (
 	job_id pg_catalog.text NOT NULL,
 	headers pg_catalog.json NOT NULL,
 	payload pg_catalog.json NOT NULL,
+	bytes pg_catalog.int4 NOT NULL,
 	received_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 CREATE INDEX delivery_by_job ON databite.delivery (job_id, delivery_id);

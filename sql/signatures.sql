@@ -5,11 +5,11 @@ SET search_path = signatures, public;
 
 -- A job whose endpoint takes what is signed so.
 CREATE FUNCTION hook(trigger jsonb) RETURNS text LANGUAGE sql AS $$
-	SELECT databite.schedule_job(jsonb_build_object('id', 'hook',
+	SELECT databite.schedule_job(jsonb_build_object('id', 'hook', 'enabled', false,
 		'trigger', '{"type": "webhook", "endpoint": "/hook"}'::jsonb || trigger,
-		'source', '{"type": "inline", "items": []}'::jsonb,
+		'source', '{"type": "webhook_data", "payload": "{{webhook.payload}}"}'::jsonb,
 		'destination', '{"type": "database", "table": "hook", "schema": {"id": "text"}, "mode": "insert"}'::jsonb,
-		'transform', '{"id": "{{item.id}}"}'::jsonb))
+		'transform', '{"id": "{{payload.id}}"}'::jsonb))
 $$;
 
 -- The status of the answer, and what it says.
@@ -156,7 +156,7 @@ SELECT pointer, message, hint FROM unnest(ARRAY[
 	'{"secret": "s", "signature": {"header": "X", "signedPayload": "{{body"}}', '{"secret": "s", "signature": {"header": "X", "url": "https://x"}}'
 ]::jsonb[]) AS change, databite.validate_job(jsonb_build_object('id', 'hook',
 	'trigger', '{"type": "webhook", "endpoint": "/hook"}'::jsonb || change,
-	'source', '{"type": "inline", "items": []}'::jsonb,
+	'source', '{"type": "webhook_data", "payload": "{{webhook.payload}}"}'::jsonb,
 	'destination', '{"type": "database", "table": "hook", "schema": {"id": "text"}}'::jsonb));
 
 SELECT databite.unschedule_job('hook');

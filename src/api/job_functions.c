@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "api/standby.h"
+#include "catalog/delivery_catalog.h"
 #include "base/compat.h"
 #include "catalog/extension.h"
 #include "catalog/job_catalog.h"
@@ -32,6 +33,7 @@ static bool same_cursor(const JobIncremental *a, const JobIncremental *b);
 static bool same_path(const JsonPath *a, const JsonPath *b);
 static char *jsonb_text(Jsonb *jsonb);
 static void check_step(const JobRecord *record, const char *step_id);
+static void check_endpoint(const Job *job);
 static JobSchedule *effective_schedule(const Job *job);
 static JobSchedule *default_schedule(void);
 static TimestampTz first_run(const JobSchedule *schedule);
@@ -71,6 +73,8 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	inspect_check(job, problems);
 	problem_raise_first(problems);
 
+	check_endpoint(job);
+
 	schedule = effective_schedule(job);
 	record.id = job->id;
 	record.owner = GetUserId();
@@ -89,6 +93,25 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 	worker_wake_scheduler_at_commit();
 	tell_next_run(job, schedule, record.next_run_at);
 	PG_RETURN_TEXT_P(cstring_to_text(job->id));
+}
+
+/* Whose it is instead is not for everybody to know. */
+static void
+check_endpoint(const Job *job)
+{
+	JobRecord  *other;
+
+	if (job->trigger == NULL || job->trigger->type != TRIGGER_WEBHOOK)
+		return;
+	other = delivery_catalog_job(job->trigger->endpoint);
+	if (other != NULL && strcmp(other->id, job->id) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("endpoint \"%s\" is that of another job", job->trigger->endpoint)));
+	if (job->trigger->secrets == NIL)
+		ereport(NOTICE,
+				(errmsg("endpoint \"%s\" takes what anybody sends", job->trigger->endpoint),
+				 errhint("Add \"secret\" to the trigger.")));
 }
 
 /* unschedule_job(job_id text) returns boolean: false where there is no such job.  A run of it is cancelled. */

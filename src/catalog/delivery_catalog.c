@@ -7,6 +7,7 @@
 #include "catalog/delivery_catalog.h"
 #include "catalog/pg_type.h"
 #include "catalog/row.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 JobRecord *
@@ -58,11 +59,100 @@ delivery_catalog_add(const char *job_id, const char *headers, const char *payloa
 	arg_text(&args, job_id);
 	arg_text(&args, headers);
 	arg_text(&args, payload);
+	arg_int4(&args, strlen(headers) + strlen(payload));
 	(void) catalog_run_prepared(&plan,
-								"INSERT INTO databite.delivery (job_id, headers, payload)"
-								" VALUES ($1, $2::pg_catalog.json, $3::pg_catalog.json) RETURNING delivery_id",
+								"INSERT INTO databite.delivery (job_id, headers, payload, bytes)"
+								" VALUES ($1, $2::pg_catalog.json, $3::pg_catalog.json, $4) RETURNING delivery_id",
 								&args, SPI_OK_INSERT_RETURNING);
 	id = row_int8(0, 1, 0);
 	catalog_leave(&scope);
 	return id;
+}
+
+List *
+delivery_catalog_next(const char *job_id, int64 after, const List *path, int max, int64 max_bytes)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *deliveries = NIL;
+	MemoryContext old;
+	int			n;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_int8(&args, after);
+	arg_datum(&args, TEXTARRAYOID, catalog_text_array(path));
+	arg_int4(&args, max);
+	arg_int8(&args, max_bytes);
+	n = catalog_run_prepared(&plan,
+							 "SELECT d.delivery_id, (d.payload OPERATOR(pg_catalog.#>) $3)::pg_catalog.text, d.headers::pg_catalog.text,"
+							 " d.payload::pg_catalog.text, d.received_at"
+							 " FROM (SELECT w.*, pg_catalog.sum(w.bytes) OVER (ORDER BY w.delivery_id) - w.bytes AS before"
+							 " FROM (SELECT * FROM databite.delivery WHERE job_id = $1 AND delivery_id > $2"
+							 " ORDER BY delivery_id LIMIT $4) AS w) AS d"
+							 " WHERE d.before < $5 ORDER BY d.delivery_id",
+							 &args, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(scope.caller);
+	for (int i = 0; i < n; i++)
+	{
+		Delivery   *delivery = palloc(sizeof(Delivery));
+
+		delivery->id = row_int8(i, 1, 0);
+		delivery->items = row_text(i, 2, scope.caller);
+		delivery->headers = row_text(i, 3, scope.caller);
+		delivery->payload = row_text(i, 4, scope.caller);
+		delivery->received_at = row_time(i, 5);
+		deliveries = lappend(deliveries, delivery);
+	}
+	MemoryContextSwitchTo(old);
+	catalog_leave(&scope);
+	return deliveries;
+}
+
+void
+delivery_catalog_remove(const char *job_id, const int64 *ids, int nids)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	Datum	   *values = palloc(sizeof(Datum) * nids);
+
+	for (int i = 0; i < nids; i++)
+		values[i] = Int64GetDatum(ids[i]);
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_datum(&args, INT8ARRAYOID,
+			  PointerGetDatum(construct_array(values, nids, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+	(void) catalog_run_prepared(&plan,
+								"DELETE FROM databite.delivery WHERE job_id = $1 AND delivery_id = ANY ($2)",
+								&args, SPI_OK_DELETE);
+	catalog_leave(&scope);
+}
+
+/* One look for each job that has any, however many there are. */
+List *
+delivery_catalog_waiting(void)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *ids = NIL;
+	MemoryContext old;
+	int			n;
+
+	catalog_enter(&scope);
+	n = catalog_run("WITH RECURSIVE waiting AS ("
+					"(SELECT job_id FROM databite.delivery ORDER BY job_id LIMIT 1)"
+					" UNION ALL SELECT (SELECT d.job_id FROM databite.delivery AS d WHERE d.job_id > w.job_id ORDER BY d.job_id LIMIT 1)"
+					" FROM waiting AS w WHERE w.job_id IS NOT NULL)"
+					" SELECT j.job_id FROM waiting JOIN databite.job AS j USING (job_id) WHERE j.enabled"
+					" AND NOT EXISTS (SELECT FROM databite.run AS r"
+					" WHERE r.status IN ('queued', 'running') AND r.job_id = j.job_id)",
+					&args, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(scope.caller);
+	for (int i = 0; i < n; i++)
+		ids = lappend(ids, row_text(i, 1, scope.caller));
+	MemoryContextSwitchTo(old);
+	catalog_leave(&scope);
+	return ids;
 }

@@ -19,7 +19,6 @@ static void put_some(const char *job_id, int64 epoch, const char *later_step, co
 static void enter(CatalogScope *scope);
 static void add_states(CatalogArgs *args, const List *states);
 static Datum texts_of(const List *states, size_t place);
-static Datum names_array(const List *names);
 
 void
 parent_catalog_add(const char *job_id, const char *step_id, const List *names, int nrows, Jsonb **rows, bool several)
@@ -35,7 +34,7 @@ parent_catalog_add(const char *job_id, const char *step_id, const List *names, i
 	arg_text(&args, job_id);
 	arg_text(&args, step_id);
 	arg_datum(&args, JSONBARRAYOID, PointerGetDatum(construct_array(values, nrows, JSONBOID, -1, false, TYPALIGN_INT)));
-	arg_datum(&args, TEXTARRAYOID, names_array(names));
+	arg_datum(&args, TEXTARRAYOID, catalog_text_array(names));
 	arg_bool(&args, several);
 	catalog_run_prepared(&plan,
 						 "INSERT INTO databite.parent_row (job_id, step_id, hash, value)"
@@ -259,15 +258,4 @@ texts_of(const List *states, size_t place)
 			values[foreach_current_index(lc)] = CStringGetTextDatum(text);
 	}
 	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-static Datum
-names_array(const List *names)
-{
-	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(names), 1));
-	ListCell   *lc;
-
-	foreach(lc, names)
-		values[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
-	return PointerGetDatum(construct_array(values, list_length(names), TEXTOID, -1, false, TYPALIGN_INT));
 }

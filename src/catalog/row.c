@@ -71,6 +71,17 @@ arg_datum(CatalogArgs *args, Oid type, Datum value)
 	add_arg(args, type, value, false);
 }
 
+Datum
+catalog_text_array(const List *texts)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(texts), 1));
+	ListCell   *lc;
+
+	foreach(lc, texts)
+		values[foreach_current_index(lc)] = CStringGetTextDatum(lfirst(lc));
+	return PointerGetDatum(construct_array(values, list_length(texts), TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 int
 catalog_run(const char *sql, CatalogArgs *args, int expected)
 {

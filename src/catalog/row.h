@@ -9,6 +9,7 @@
 
 #include "catalog/tables.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 #define CATALOG_MAX_ARGS 20
 
@@ -31,6 +32,9 @@ extern void arg_oid(CatalogArgs *args, Oid value);
 extern void arg_time(CatalogArgs *args, TimestampTz value);	/* 0: SQL NULL */
 
 extern void arg_datum(CatalogArgs *args, Oid type, Datum value);
+
+/* An array of texts (char *), for arg_datum with TEXTARRAYOID. */
+extern Datum catalog_text_array(const List *texts);
 
 /* Runs it: as catalog_execute. */
 extern int	catalog_run(const char *sql, CatalogArgs *args, int expected);

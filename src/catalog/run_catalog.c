@@ -383,6 +383,26 @@ run_catalog_crashes_in_a_row(const char *job_id)
 	return crashes;
 }
 
+int
+run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			failures = 0;
+	int			n;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	n = catalog_run("SELECT status IN ('failed', 'crashed'), finished_at FROM databite.run WHERE job_id = $1"
+					" AND status NOT IN ('queued', 'running', 'skipped') ORDER BY run_id DESC LIMIT 20",
+					&args, SPI_OK_SELECT);
+	*last = n > 0 ? row_time(0, 2) : 0;
+	while (failures < n && row_bool(failures, 1))
+		failures++;
+	catalog_leave(&scope);
+	return failures;
+}
+
 static void
 arg_counters(CatalogArgs *args, const RunCounters *counters)
 {

@@ -113,4 +113,7 @@ extern List *run_catalog_running(void);
 /* How many of the last runs of the job crashed in a row (at most 20 are looked at). */
 extern int	run_catalog_crashes_in_a_row(const char *job_id);
 
+/* The same of runs that failed or crashed; last: when the newest ended, or 0. */
+extern int	run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last);
+
 #endif

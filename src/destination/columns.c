@@ -12,10 +12,9 @@
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 
-/* Scopes that a transform may use. */
+/* Scopes that a transform may use, beside those of its source. */
 #define TRANSFORM_SCOPES \
-	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD | TEMPLATE_SCOPE_CONTROL | \
-	 TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT)
+	(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_CONTROL | TEMPLATE_SCOPE_CURSOR)
 
 static void check_template(TemplateCompiler *compiler, const JobNamedValue *value);
 static const TargetColumn *find_writable(const Target *target, const JobNamedValue *value, ProblemList *problems);
@@ -57,7 +56,7 @@ columns_scopes(const JobStep *step)
 TemplateCompiler *
 columns_compiler(const JobStep *step, ProblemList *problems)
 {
-	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES, problems);
+	TemplateCompiler *compiler = template_compiler_create(TRANSFORM_SCOPES | TEMPLATE_SCOPES_OF_SOURCE(&step->source), problems);
 
 	compiler->validated = step->validation != NULL;
 	compiler->batch_scopes = template_context_scopes(step);

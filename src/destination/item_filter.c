@@ -35,8 +35,8 @@ item_filter_create(const JobStep *step, ItemFilterKind kind, const JobValue *con
 
 	if (condition->text == NULL)
 		return NULL;
-	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_PAYLOAD |
-										TEMPLATE_SCOPE_CURSOR | TEMPLATE_SCOPES_OF_CONTEXT,
+	compiler = template_compiler_create(TEMPLATE_SCOPE_ITEM | TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_CURSOR |
+										TEMPLATE_SCOPES_OF_SOURCE(&step->source),
 										problems);
 	compiler->batch_scopes = template_context_scopes(step);
 	compiler->parents = step->parents;

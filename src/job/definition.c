@@ -31,7 +31,8 @@ typedef struct JobReading
 } JobReading;
 
 static struct json_object *parse_root(const char *json, size_t len, const char *what, ProblemList *problems);
-static void finish_error_handling(Job *job);
+static void finish_error_handling(Job *job, struct json_object *root);
+static bool states_item_error(struct json_object *root);
 static void imply_destination(ProblemList *problems, const Job *job, JobDestination *destination);
 static void finish_step(struct json_object *object, const char *id, const char *pointer, JobStep *step);
 static void read_id(ProblemList *problems, const KeyRule *rule, struct json_object *value,
@@ -124,7 +125,8 @@ job_parse(const char *json, size_t len, ProblemList *problems)
 		finish_step(root, "main", "", &reading->step);
 		reading->job.steps = list_make1(&reading->step);
 	}
-	finish_error_handling(&reading->job);
+	finish_error_handling(&reading->job, root);
+	trigger_definition_check(problems, &reading->job);
 	foreach(lc, reading->job.steps)
 		destination_definition_check(problems, lfirst(lc));
 	return &reading->job;
@@ -141,20 +143,35 @@ job_parse_settings(const char *json, ProblemList *problems)
 	return settings;
 }
 
-/* What the job says of its items' errors is for every destination that does not. */
+/*
+ * What the job says of its items' errors is for every destination that does not.  What a webhook brings comes once, and
+ * a run that fails for one item would fail for it for ever: where nothing is said, it is rejected.
+ */
 static void
-finish_error_handling(Job *job)
+finish_error_handling(Job *job, struct json_object *root)
 {
+	bool		states = states_item_error(root);
 	ListCell   *lc;
 
 	foreach(lc, job->steps)
 	{
-		JobDestination *destination = &((JobStep *) lfirst(lc))->destination;
+		JobStep    *step = lfirst(lc);
+		JobDestination *destination = &step->destination;
 
 		if (!destination->states_on_error)
-			destination->rejects_bad_items = job->error_handling.rejects_bad_items;
+			destination->rejects_bad_items = job->error_handling.rejects_bad_items ||
+				(step->source.type == SOURCE_WEBHOOK && !states);
 		destination->rejects_failed_batches = job->error_handling.rejects_failed_batches;
 	}
+}
+
+static bool
+states_item_error(struct json_object *root)
+{
+	struct json_object *handling;
+
+	return json_object_object_get_ex(root, "errorHandling", &handling) && value_is(handling, VALUE_OBJECT) &&
+		json_object_object_get_ex(handling, "onItemError", NULL);
 }
 
 /* The object that the text is, or a problem and NULL. */

@@ -39,7 +39,8 @@ typedef enum SourceType
 {
 	SOURCE_API,
 	SOURCE_INLINE,
-	SOURCE_SQL
+	SOURCE_SQL,
+	SOURCE_WEBHOOK				/* "webhook_data": what the job's endpoint has taken */
 } SourceType;
 
 typedef enum BodyKind
@@ -331,6 +332,7 @@ typedef struct JobSource
 	bool		plain_items;	/* SOURCE_INLINE: none of them is an object */
 	int			batch_parents;	/* batchParents: a request is made of so many rows of the step it names; 0: of one */
 	JobValue	sql_query;		/* SOURCE_SQL */
+	JsonPath   *payload_path;	/* SOURCE_WEBHOOK: of the payload, the items or the list; NULL: all of it */
 	JobValue	where;			/* which items are taken; text NULL: all */
 } JobSource;
 

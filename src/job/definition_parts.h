@@ -98,6 +98,9 @@ extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct jso
 /* trigger_definition.c; a KeyParser, target is where a JobTrigger * goes. */
 extern void read_trigger(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
+/* The same file: a webhook and what it brings belong together. */
+extern void trigger_definition_check(ProblemList *problems, const Job *job);
+
 /* watching_definition.c; KeyParsers, targets are a JobLogging and a JobHooks, by FIELD. */
 extern void read_logging(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_hooks(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);

@@ -13,18 +13,15 @@
 /* What a request is made of is in its URL or body, and in the checkpoint as long as it is open. */
 #define MAX_BATCH_PARENTS	1000
 
-/* A source that only later versions have; after those of SourceType. */
-#define SOURCE_WEBHOOK_DATA (SOURCE_SQL + 1)
-
 #define API				(1U << SOURCE_API)
 #define INLINE			(1U << SOURCE_INLINE)
-#define WEBHOOK_DATA	(1U << SOURCE_WEBHOOK_DATA)
+#define WEBHOOK_DATA	(1U << SOURCE_WEBHOOK)
 #define SQL				(1U << SOURCE_SQL)
 
 static const Choice source_types[] = {
 	{"api", SOURCE_API},
 	{"inline", SOURCE_INLINE},
-	{"webhook_data", SOURCE_WEBHOOK_DATA, true},
+	{"webhook_data", SOURCE_WEBHOOK},
 	{"sql", SOURCE_SQL},
 	{NULL}
 };
@@ -48,10 +45,14 @@ static void read_where(ProblemList *problems, const KeyRule *rule, struct json_o
 					   const char *pointer, void *target);
 static void read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 					   const char *pointer, void *target);
+static void read_payload(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+						 const char *pointer, void *target);
 static void read_sql_query(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						   const char *pointer, void *target);
 static void read_pagination(ProblemList *problems, struct json_object *object,
 							const char *pointer, JobSource *source);
+static char *lone_template(const char *text);
+static bool is_plain(const JsonPath *path);
 static const char *position_name(PaginationType type);
 static void check_batch_parents(ProblemList *problems, const char *pointer, const JobSource *source);
 static void check_body(ProblemList *problems, const char *pointer, const JobSource *source);
@@ -66,13 +67,13 @@ static const KeyRule source_rules[] = {
 	{.name = "body", .types = VALUE_OBJECT | VALUE_ARRAY | VALUE_STRING, .parse = read_body, .variants = API},
 	{.name = "auth", .types = VALUE_OBJECT, .parse = read_auth, .variants = API},
 	{.name = "tls", .types = VALUE_OBJECT, .parse = read_tls, .variants = API},
-	{.name = "payload", .types = VALUE_STRING, .variants = WEBHOOK_DATA},
+	{.name = "payload", .types = VALUE_STRING, .parse = read_payload, .variants = WEBHOOK_DATA, FIELD(JobSource, payload_path)},
 	{.name = "items", .types = VALUE_ARRAY, .parse = read_items, .flags = KEY_REQUIRED, .variants = INLINE},
 	{.name = "dataPath", .types = VALUE_STRING, .parse = read_data_path, .variants = API | WEBHOOK_DATA,
 	FIELD(JobSource, data_path)},
-	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API | WEBHOOK_DATA, .choices = format_choices,
+	{.name = "format", .types = VALUE_STRING, .parse = read_choice, .variants = API, .choices = format_choices,
 	FIELD(JobSource, format)},
-	{.name = "zip", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_zip, .variants = API | WEBHOOK_DATA, FIELD(JobSource, zip)},
+	{.name = "zip", .types = VALUE_STRING | VALUE_ARRAY, .parse = read_zip, .variants = API, FIELD(JobSource, zip)},
 	/* After the batch size is known: see read_pagination. */
 	{.name = "pagination", .types = VALUE_OBJECT, .variants = API},
 	{.name = "incremental", .types = VALUE_OBJECT, .parse = read_incremental, .variants = API | SQL},
@@ -198,6 +199,63 @@ read_items(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	source->plain_items = nitems > 0;
 	for (size_t i = 0; i < nitems && source->plain_items; i++)
 		source->plain_items = !value_is(json_object_array_get_idx(value, i), VALUE_OBJECT);
+}
+
+/* Which part of what has come is meant: the payload, or something in it. */
+static void
+read_payload(ProblemList *problems, const KeyRule *rule, struct json_object *value,
+			 const char *pointer, void *target)
+{
+	static const char payload[] = "webhook.payload";
+	char	   *text = lone_template(json_object_get_string(value));
+	JsonPath  **path = rule_field(rule, target);
+	char	   *error;
+
+	if (text == NULL || strncmp(text, payload, strlen(payload)) != 0)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"Write \"{{webhook.payload}}\", or a part of it as \"{{webhook.payload.data}}\".",
+					"\"%s\" must be the payload of the webhook", rule->name);
+	else if (text[strlen(payload)] == '.')
+	{
+		*path = json_path_parse(text + strlen(payload) + 1, &error);
+		if (*path == NULL || !is_plain(*path))
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+						"\"%s\" is not a path to one part of the payload", text);
+	}
+	else if (text[strlen(payload)] != '\0')
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+					"\"%s\" is not a path to one part of the payload", text);
+}
+
+/* What stands between {{ and }} where the text is that and nothing else, or NULL. */
+static char *
+lone_template(const char *text)
+{
+	size_t		len = strlen(text);
+
+	if (len < 4 || strncmp(text, "{{", 2) != 0 || strcmp(text + len - 2, "}}") != 0)
+		return NULL;
+	text += 2;
+	len -= 4;
+	while (len > 0 && *text == ' ')
+	{
+		text++;
+		len--;
+	}
+	while (len > 0 && text[len - 1] == ' ')
+		len--;
+	return pnstrdup(text, len);
+}
+
+static bool
+is_plain(const JsonPath *path)
+{
+	for (int i = 0; i < path->nsteps; i++)
+	{
+		if (path->steps[i].kind == PATH_ALL)
+			return false;
+	}
+	return true;
 }
 
 /* PostgreSQL itself says what is wrong with it: see sql_source.c. */

@@ -29,6 +29,7 @@ static void read_header(ProblemList *problems, const KeyRule *rule, struct json_
 static void read_signed_payload(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 								const char *pointer, void *target);
 static void check_signature(ProblemList *problems, struct json_object *object, const char *pointer, const SignatureRule *signature);
+static void check_taker(ProblemList *problems, const JobStep *step);
 static void check_named(ProblemList *problems, struct json_object *object, const char *pointer, bool signs_url);
 
 static const Choice trigger_types[] = {
@@ -236,4 +237,49 @@ check_named(ProblemList *problems, struct json_object *object, const char *point
 			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(pointer, key), NULL,
 						"\"%s\" does not go with \"scheme\"", key);
 	}
+}
+
+void
+trigger_definition_check(ProblemList *problems, const Job *job)
+{
+	bool		is_webhook = job->trigger != NULL && job->trigger->type == TRIGGER_WEBHOOK;
+	const JobStep *taker = NULL;
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		const JobStep *step = lfirst(lc);
+		char	   *pointer = psprintf("%s/source/type", step->pointer);
+
+		if (step->source.type != SOURCE_WEBHOOK)
+			continue;
+		if (!is_webhook)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+						"Add \"trigger\": {\"type\": \"webhook\", \"endpoint\": \"/...\", \"secret\": \"{{secrets.name}}\"}.",
+						"a source of type \"webhook_data\" needs a trigger that takes webhooks");
+		else if (taker != NULL)
+			problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer, NULL,
+						"steps \"%s\" and \"%s\" cannot both take what the webhook brings", taker->id, step->id);
+		taker = step;
+		check_taker(problems, step);
+	}
+	if (is_webhook && taker == NULL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "/trigger",
+					"Add a step whose source is {\"type\": \"webhook_data\"}.",
+					"no step takes what the webhook brings");
+}
+
+/* What comes is a part of what there is, in the order in which it came. */
+static void
+check_taker(ProblemList *problems, const JobStep *step)
+{
+	const JobDestination *destination = &step->destination;
+
+	if (destination->mode == WRITE_REPLACE || destination->mode == WRITE_PARALLEL)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s/destination/mode", step->pointer),
+					"Use mode \"upsert\" or \"insert\".",
+					"mode \"%s\" does not go with a source of type \"webhook_data\"", write_mode_name(destination->mode));
+	if (destination->deletes != NULL && destination->deletes->missing != DELETE_NONE)
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer_key(destination->deletes->pointer, "missing"), NULL,
+					"what a webhook brings is a part of what there is, so nothing can be missing in it");
 }

@@ -9,7 +9,7 @@
  *  "listings": [{"page": state of its pager, "items": n, "last": value,
  *				  "items_print": text, "repeats": true, "bound": n,
  *				  "window": {"from", "to"}, "parent": {"number": n, "hash": text, "row": {...}, "sync_token", "saved", "seen"},
- *				  "token_expired": true, "new_token": text, "split": true, "given_up": true, "skipped": true, "whole": n}]}
+ *				  "delivery": n, "token_expired": true, "new_token": text, "split": true, "given_up": true, "skipped": true, "whole": n}]}
  *
  * The open listings are all that is unfinished before next_window and
  * next_parent; "items" of a listing's page are in the table.  "whole" is the
@@ -219,6 +219,8 @@ append_listing(StringInfo json, const StepRun *sr, const Listing *listing)
 	}
 	else if (sr->state.sync_token != NULL && listing->sent_token == NULL)
 		appendStringInfoString(json, ", \"token_expired\": true");
+	if (listing->delivery != 0)
+		appendStringInfo(json, ", \"delivery\": " INT64_FORMAT, listing->delivery);
 	append_member(json, "new_token", listing->new_token);
 	if (listing->split)
 		appendStringInfoString(json, ", \"split\": true");
@@ -299,6 +301,7 @@ read_listing(StepRun *sr, struct json_object *object)
 	listing->skip_print = print_text != NULL ? strtou64(print_text, NULL, 10) : 0;
 	listing->repeats = flag_of(object, "repeats");
 	listing->bound = number_of(object, "bound");
+	listing->delivery = number_of(object, "delivery");
 	listing->split = flag_of(object, "split");
 	listing->given_up = flag_of(object, "given_up");
 	listing->skipped = flag_of(object, "skipped");

@@ -87,6 +87,7 @@ static void keep_rows(Preview *preview, const JobStep *step, Jsonb *const *rows,
 static ItemBatch *fetch_items(Listing *listing, int max_items);
 static bool take_items(Listing *listing, const char *data, size_t len, ItemBatch *batch);
 static void read_rows(Listing *listing, ItemBatch *batch);
+static void read_deliveries(Listing *listing, ItemBatch *batch);
 static void read_page(Listing *listing, ItemBatch *batch);
 static void complete_context(Listing *listing, bool whole);
 static void begin_page(Listing *listing);
@@ -354,6 +355,8 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 
 	if (step->source.type == SOURCE_INLINE)
 		return lappend(lines, pstrdup("  items of the definition"));
+	if (step->source.type == SOURCE_WEBHOOK)
+		return lappend(lines, pstrdup("  what the endpoint has taken"));
 	if (step->source.type == SOURCE_SQL)
 		return explain_sql(sql_source_text(make_sql_source(step)), lines);
 
@@ -514,6 +517,9 @@ fetch_items(Listing *listing, int max_items)
 		case SOURCE_SQL:
 			read_rows(listing, batch);
 			break;
+		case SOURCE_WEBHOOK:
+			read_deliveries(listing, batch);
+			break;
 		case SOURCE_API:
 			read_page(listing, batch);
 			break;
@@ -550,6 +556,22 @@ read_rows(Listing *listing, ItemBatch *batch)
 	}
 	if (!full && before[0] == ',')
 		(void) take_items(listing, "]", 1, batch);
+}
+
+/* What waits for the next run. */
+static void
+read_deliveries(Listing *listing, ItemBatch *batch)
+{
+	ListCell   *lc;
+
+	foreach(lc, deliveries_waiting(listing->sr))
+	{
+		const char *items = lfirst(lc);
+
+		item_reader_begin(listing->reader, 0);
+		if (take_items(listing, items, strlen(items), batch))
+			break;
+	}
 }
 
 static void

@@ -114,6 +114,11 @@ step_read_piece(StepRun *sr)
 {
 	Listing    *listing = sr->listings != NIL ? linitial(sr->listings) : NULL;
 
+	if (sr->step->source.type == SOURCE_WEBHOOK)
+	{
+		deliveries_read_some(sr);
+		return;
+	}
 	if (listing == NULL || !listing->reading)
 		listing = only_listing(sr);
 	if (sr->step->source.type == SOURCE_INLINE)
@@ -150,7 +155,7 @@ step_reader(const JobStep *step, const MemoryBudget *budget, int npaths, const J
 	const JobSource *source = &step->source;
 	bool		is_api = source->type == SOURCE_API;
 	ItemReaderOptions options = {
-		.data_path = is_api ? source->data_path : NULL,
+		.data_path = source->data_path,
 		.npaths = npaths,
 		.paths = paths,
 		.max_item_bytes = budget->item_bytes,

@@ -16,6 +16,7 @@
  *	listing.c		one listing: its pages, what responses lead to
  *	parent_rows.c	what requests are made of
  *	step_request.c	scopes and requests
+ *	deliveries.c	what a webhook has brought, in place of listings
  *	step_items.c	bytes to items of the batch
  *	step_memory.c	who may hold how much memory
  *	step_write.c	the batch to the table, with counters and checkpoint
@@ -80,6 +81,8 @@ typedef struct Listing
 	Cursor	   *cursor;			/* the step's, or its parent's */
 	Jsonb	   *scopes;			/* what rules over its responses see beside them: step_transform_scopes */
 	bool		skipped;		/* a page of it was left out by a rule that says so */
+	int64		delivery;		/* of a webhook, that it reads; 0: none */
+	char	   *webhook;		/* what templates see of that, JSON; NULL: nothing, or no template asks */
 	const char *sent_token;		/* the sync token that it asks with, or NULL */
 	char	   *new_token;		/* that its last page gave, or NULL */
 
@@ -150,6 +153,10 @@ struct StepRun
 	int64		next_parent;	/* the next parent's number */
 	bool		parents_done;
 	int64		parents_left_out;	/* rows that got no request in this run */
+	int64		last_delivery;	/* the delivery that was read last, or 0 */
+	int64	   *delivered;		/* ids of deliveries that are completely in the batch, or behind it */
+	int			ndelivered;
+	int			delivered_room;
 	List	   *prepared;		/* of Listing *: of parents behind next_parent, rendered but not open */
 	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
 	int64		rejected;		/* items of this pass */
@@ -378,6 +385,14 @@ extern void listing_close(Listing *listing);
 
 /* It has failed: closes it and opens no more of the whole; its other parts go on to their ends. */
 extern void listing_give_up(Listing *listing);
+
+/* deliveries.c */
+
+/* Reads the next of them. */
+extern void deliveries_read_some(StepRun *sr);
+
+/* In a transaction: some of it, as JSON texts (char *) of lists. */
+extern List *deliveries_waiting(StepRun *sr);
 
 /* step_items.c */
 

@@ -160,6 +160,8 @@ step_context_json(const Listing *listing, const char *response)
 	appendStringInfoString(&json, ", ");
 	append_window(&json, listing->cursor, &bounds);
 	append_parent(&json, listing);
+	if (listing->webhook != NULL)
+		appendStringInfo(&json, ", \"webhook\": %s", listing->webhook);
 	if (response != NULL)		/* {"response": ..., "http": ...} */
 		appendStringInfo(&json, ", %.*s", (int) strlen(response) - 2, response + 1);
 	appendStringInfoChar(&json, '}');

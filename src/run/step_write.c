@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/delivery_catalog.h"
 #include "catalog/extension.h"
 #include "catalog/part_catalog.h"
 #include "catalog/rejected_catalog.h"
@@ -92,6 +93,7 @@ void
 step_batch_done(StepRun *sr)
 {
 	sr->pages_done = 0;
+	sr->ndelivered = 0;
 	parent_state_forget_ended(sr);
 	if (sr->batch)
 	{
@@ -136,6 +138,8 @@ write_batch(RunContext *run, void *arg)
 	step_lower_work_mem(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		step_write_items(sr, &counts);
+	if (sr->ndelivered > 0)
+		delivery_catalog_remove(run->record->id, sr->delivered, sr->ndelivered);
 	sr->stage = FLUSH_BOOKS;
 	step_take_place(sr, &place);
 	step_record(sr, &counts, &place, sr->finished);

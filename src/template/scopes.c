@@ -23,6 +23,7 @@ static const TemplateScope scopes[] =
 	{"now", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
 	{"today", SCOPE_CLOCK, TEMPLATE_SCOPE_SYNC | TEMPLATE_SCOPE_ANY, "it is known in a run only"},
 	{"payload", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAYLOAD, "it is known in a run with a payload only"},
+	{"payload", SCOPE_ITEM, TEMPLATE_SCOPE_BODY, "it is known in a run with a payload only"},
 	{"skip", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be skipped in a transform only"},
 	{"reject", SCOPE_CONTROL, TEMPLATE_SCOPE_CONTROL, "an item can be rejected in a transform only"},
 	{"response", SCOPE_PARAMETER, TEMPLATE_SCOPE_RESPONSE, "a response is known in a transform and in rules over responses only"},
@@ -32,7 +33,7 @@ static const TemplateScope scopes[] =
 	{"cursor", SCOPE_PARAMETER, TEMPLATE_SCOPE_CURSOR | TEMPLATE_USES_BOUNDS, "it is known in a run only"},
 	{"auth", SCOPE_PARAMETER, TEMPLATE_SCOPE_AUTH, "what the token's answer said may be used in requests only"},
 	{"event", SCOPE_UNSUPPORTED},
-	{"webhook", SCOPE_UNSUPPORTED},
+	{"webhook", SCOPE_PARAMETER, TEMPLATE_SCOPE_WEBHOOK, "it is known in a transform of a source of type \"webhook_data\" only"},
 };
 
 /* A step that this one depends on, by its id or its table. */
@@ -101,7 +102,7 @@ find_scope(AstNode *node, const TemplateCompiler *compiler)
 
 	for (int i = 0; i < lengthof(scopes); i++)
 	{
-		if (is_name(node, scopes[i].name))
+		if (is_name(node, scopes[i].name) && (scope == NULL || (scopes[i].mask & mask) != 0))
 			scope = &scopes[i];
 	}
 	if (scope != NULL && (scope->mask & mask) != 0)

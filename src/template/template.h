@@ -27,9 +27,16 @@
 #define TEMPLATE_SCOPE_CURSOR	(1 << 7)	/* cursor */
 #define TEMPLATE_SCOPE_RESPONSE (1 << 8)	/* response (the body), http (status, headers, url) */
 #define TEMPLATE_SCOPE_AUTH		(1 << 9)	/* auth: what the answer that gave the token said beside it */
+#define TEMPLATE_SCOPE_WEBHOOK	(1 << 12)	/* webhook: the delivery that the item came with */
+#define TEMPLATE_SCOPE_BODY		(1 << 13)	/* payload is the item: that of the delivery */
 
 /* Scopes that every transform finds in the context of an item (ItemContext) rather than in $1: see template_context_scopes. */
-#define TEMPLATE_SCOPES_OF_CONTEXT	(TEMPLATE_SCOPE_PAGE | TEMPLATE_SCOPE_RESPONSE)
+#define TEMPLATE_SCOPES_OF_CONTEXT	(TEMPLATE_SCOPE_PAGE | TEMPLATE_SCOPE_RESPONSE | TEMPLATE_SCOPE_WEBHOOK)
+
+/* What templates over the items of a source may use beside the items. */
+#define TEMPLATE_SCOPES_OF_SOURCE(source)            \
+	(TEMPLATE_SCOPE_PAGE | TEMPLATE_SCOPE_RESPONSE | \
+	 ((source)->type == SOURCE_WEBHOOK ? TEMPLATE_SCOPE_WEBHOOK | TEMPLATE_SCOPE_BODY : TEMPLATE_SCOPE_PAYLOAD))
 
 /* The bare names by which templates have used scopes; a mask of TEMPLATE_SCOPE_, and of the parents. */
 #define TEMPLATE_USES_PARENT	(1 << 30)

@@ -337,6 +337,7 @@ do_round(Scheduler *scheduler)
 
 		scheduler_begin_part(scheduler);
 		children_reap(scheduler);
+		delivered_queue(scheduler);
 		children_start(scheduler);
 		scheduler_end_part();
 		CHECK_FOR_INTERRUPTS();

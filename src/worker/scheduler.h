@@ -67,6 +67,9 @@ extern void scheduler_wake_by(Scheduler *scheduler, TimestampTz when);
 /* due.c: turns jobs that are due into queued runs; true if there may be more of them. */
 extern bool due_jobs_queue(Scheduler *scheduler);
 
+/* delivered.c: queues runs for what webhooks have brought. */
+extern void delivered_queue(Scheduler *scheduler);
+
 /* recovery.c: finds runs whose process is gone. */
 extern void recovery_find_crashed(Scheduler *scheduler);
 

@@ -76,7 +76,7 @@ sub status_line
 sql('CREATE EXTENSION databite');
 sql(q(SELECT databite.schedule_job('{"id": "hook",
 	"trigger": {"type": "webhook", "endpoint": "/hooks/github", "secret": "mysecret", "signature": "github"},
-	"source": {"type": "inline", "items": []},
+	"source": {"type": "webhook_data"},
 	"destination": {"type": "database", "table": "hook", "schema": {"id": "bigint"}, "key": "id"}}')));
 sql(q(SELECT databite.pause_job('hook')));
 wait_for_worker($node, 'listener');
