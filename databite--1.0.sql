@@ -26,6 +26,7 @@ CREATE TABLE databite.job (
 	updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE databite.job IS 'job definitions, their owners and when each runs next';
+CREATE INDEX job_event ON databite.job ((definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'event'));
 CREATE UNIQUE INDEX job_endpoint ON databite.job ((definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'endpoint'));
 CREATE INDEX job_due ON databite.job (next_run_at) WHERE enabled AND next_run_at IS NOT NULL;
 
@@ -47,6 +48,7 @@ CREATE TABLE databite.run (
 	updated_at pg_catalog.timestamptz,
 	resumes pg_catalog.int8,
 	payload pg_catalog.jsonb,
+	event_id pg_catalog.int8,
 	pid pg_catalog.int4,
 	cancel_requested pg_catalog.bool NOT NULL DEFAULT false,
 	step pg_catalog.text,
@@ -170,6 +172,17 @@ CREATE TABLE databite.stage (
 );
 COMMENT ON TABLE databite.stage IS 'tables in which passes gather what they publish at their end';
 
+CREATE TABLE databite.event (
+	event_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name pg_catalog.text NOT NULL,
+	source pg_catalog.text,
+	payload pg_catalog.jsonb NOT NULL,
+	emitter pg_catalog.regrole NOT NULL,
+	emitted_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX event_emitted ON databite.event (emitted_at);
+COMMENT ON TABLE databite.event IS 'what was emitted';
+
 /*
  * What webhooks have brought and no run has written yet.  Beside each what its sender calls it, kept for longer, so that
  * one that comes again is known.
@@ -239,6 +252,7 @@ ALTER TABLE databite.writer_part ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_row ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.parent_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.stage ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery_seen ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
@@ -550,6 +564,16 @@ COMMENT ON FUNCTION databite.reset_job(pg_catalog.text, pg_catalog.text) IS 'for
 CREATE FUNCTION databite.configure(settings pg_catalog.jsonb) RETURNS pg_catalog.void
 	AS 'MODULE_PATHNAME', 'databite_configure' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.configure(pg_catalog.jsonb) IS 'sets defaults for all jobs of this database';
+
+CREATE FUNCTION databite.emit_event(event pg_catalog.text, source pg_catalog.text DEFAULT NULL, payload pg_catalog.jsonb DEFAULT '{}')
+	RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_emit_event' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.emit_event(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb)
+	IS 'emits an event, which has the jobs run that wait for it';
+
+CREATE FUNCTION databite.emit_on_change() RETURNS pg_catalog.trigger
+	AS 'MODULE_PATHNAME', 'databite_emit_on_change' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.emit_on_change() IS 'a trigger function that emits an event for a change of a table';
 
 CREATE FUNCTION databite.receive_webhook(endpoint pg_catalog.text, headers pg_catalog.jsonb, body pg_catalog.bytea)
 	RETURNS pg_catalog.jsonb

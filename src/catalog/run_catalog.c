@@ -13,7 +13,7 @@
 #include "catalog/run_catalog.h"
 
 #define RUN_COLUMNS "run_id, job_id, owner::pg_catalog.oid, status, trigger, payload::pg_catalog.text," \
-	" resumes, pid, cancel_requested"
+	" resumes, pid, cancel_requested, event_id"
 
 static void arg_counters(CatalogArgs *args, const RunCounters *counters);
 static RunRecord *run_from_row(int row, MemoryContext context);
@@ -36,13 +36,35 @@ run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *tri
 	arg_time(&args, scheduled_for);
 	arg_jsonb(&args, payload);
 	arg_int8_or_null(&args, resumes, 0);
-	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at, resumed)"
+	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at, resumed, event_id)"
 				" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6, $7,"
 				" CASE WHEN $3 NOT IN ('queued', 'running') THEN pg_catalog.clock_timestamp() END,"
 				" CASE WHEN $7 IS NULL THEN 0"
-				" ELSE COALESCE((SELECT before.resumed FROM databite.run AS before WHERE before.run_id = $7), 0) + 1 END)"
+				" ELSE COALESCE((SELECT before.resumed FROM databite.run AS before WHERE before.run_id = $7), 0) + 1 END,"
+				" (SELECT before.event_id FROM databite.run AS before WHERE before.run_id = $7))"
 				" RETURNING run_id",
 				&args, SPI_OK_INSERT_RETURNING);
+	id = row_int8(0, 1, 0);
+	catalog_leave(&scope);
+	return id;
+}
+
+int64
+run_catalog_add_for_event(const char *job_id, Oid owner, int64 event_id)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int64		id;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	arg_oid(&args, owner);
+	arg_int8(&args, event_id);
+	(void) catalog_run_prepared(&plan,
+								"INSERT INTO databite.run (job_id, owner, status, trigger, event_id)"
+								" VALUES ($1, $2::pg_catalog.regrole, 'queued', 'event', $3) RETURNING run_id",
+								&args, SPI_OK_INSERT_RETURNING);
 	id = row_int8(0, 1, 0);
 	catalog_leave(&scope);
 	return id;
@@ -320,10 +342,12 @@ run_catalog_startable(int max)
 	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
 				" WHERE status = 'queued'"
 				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
+				" AND (trigger <> 'event' OR EXISTS (SELECT FROM databite.job AS j WHERE j.job_id = r.job_id AND j.enabled))"
 				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
 				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
 				" AND (other.status = 'running' OR other.run_id < r.run_id"
-				" AND (other.trigger <> 'retry' OR other.scheduled_for <= pg_catalog.clock_timestamp())))"
+				" AND (other.trigger <> 'retry' OR other.scheduled_for <= pg_catalog.clock_timestamp())"
+				" AND (other.trigger <> 'event' OR EXISTS (SELECT FROM databite.job AS j WHERE j.job_id = r.job_id AND j.enabled))))"
 				" ORDER BY run_id LIMIT $1",
 				&args, SPI_OK_SELECT);
 	runs = runs_from_result(scope.caller);
@@ -445,6 +469,7 @@ run_from_row(int row, MemoryContext context)
 	run->resumes = row_int8(row, 7, 0);
 	run->pid = row_int4(row, 8, 0);
 	run->cancel_requested = row_bool(row, 9);
+	run->event_id = row_int8(row, 10, 0);
 	return run;
 }
 

@@ -32,6 +32,7 @@ typedef struct RunRecord
 	RunStatus	status;
 	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume", "retry", "replay" */
 	char	   *payload;		/* JSON text or NULL */
+	int64		event_id;		/* 0: none */
 	int64		resumes;		/* the crashed or failed run that this one continues, or 0 */
 	int			pid;			/* of the process it runs in, or 0 */
 	bool		cancel_requested;
@@ -43,6 +44,9 @@ typedef struct RunRecord
  */
 extern int64 run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *trigger,
 							 TimestampTz scheduled_for, const char *payload, int64 resumes);
+
+/* Queues one for an event; those that resume it are for the same. */
+extern int64 run_catalog_add_for_event(const char *job_id, Oid owner, int64 event_id);
 
 extern RunRecord *run_catalog_get(int64 id);
 

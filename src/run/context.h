@@ -33,6 +33,7 @@ typedef struct RunContext
 	bool		dry_run;
 	bool		read_only;		/* the owner's settings say so, in a worker: nothing may be written */
 	char	   *payload;		/* JSON text or NULL */
+	char	   *event;			/* that the run is for, JSON text or NULL */
 	TimestampTz started_at;
 	RunCounters counters;		/* of what is committed */
 	SourceClient *client;

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/event_catalog.h"
 #include "catalog/rejected_catalog.h"
 #include "item/reread.h"
 #include "run/replay.h"
@@ -159,13 +160,18 @@ use_payload(ReplayStep *rs, int64 run_id)
 	RunContext *run = sr->run;
 	MemoryContext old;
 	RunRecord  *record;
+	char	   *event;
 
 	if (rs->of_run == run_id)
 		return;
 	record = run_catalog_get(run_id);
 	if (run->payload != NULL)
 		pfree(run->payload);
+	if (run->event != NULL)
+		pfree(run->event);
 	run->payload = record != NULL && record->payload != NULL ? MemoryContextStrdup(run->memory, record->payload) : NULL;
+	event = record != NULL && record->event_id != 0 ? event_catalog_json(record->event_id) : NULL;
+	run->event = event != NULL ? MemoryContextStrdup(run->memory, event) : NULL;
 	old = MemoryContextSwitchTo(sr->memory);
 	step_make_cursor(sr);
 	MemoryContextSwitchTo(old);

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/shared_progress.h"
+#include "catalog/event_catalog.h"
 #include "catalog/extension.h"
 #include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
@@ -52,6 +53,7 @@ static RunContext *context_create(const JobRecord *record, RunMode mode);
 static void run_here(const JobRecord *job, RunContext *begun, RunResult *result);
 static RunContext *try_again(const JobRecord *job, RunContext *failed);
 static RunContext *claim(int64 run_id);
+static char *event_of(const RunContext *run, const RunRecord *record);
 static JobRecord *copy_record(const JobRecord *record);
 static RunStatus run_steps_and_record(RunContext *run, ErrorData **error);
 static void run_in_function(RunContext *run, RunResult *result);
@@ -230,6 +232,7 @@ claim(int64 run_id)
 			run->run_id = run_id;
 			run->resumes = record->resumes;
 			run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
+			run->event = event_of(run, record);
 		}
 		if (locked && run == NULL)
 			job_lock_release(job->id);
@@ -237,6 +240,14 @@ claim(int64 run_id)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return run;
+}
+
+static char *
+event_of(const RunContext *run, const RunRecord *record)
+{
+	char	   *event = record->event_id != 0 ? event_catalog_json(record->event_id) : NULL;
+
+	return event != NULL ? MemoryContextStrdup(run->memory, event) : NULL;
 }
 
 static JobRecord *

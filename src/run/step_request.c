@@ -178,7 +178,8 @@ append_run(StringInfo json, const StepRun *sr, const Cursor *cursor)
 	escape_json(json, cursor_last_sync_time(cursor));
 	appendStringInfo(json, ", \"run\": {\"id\": " INT64_FORMAT ", \"started_at\": ", run->run_id);
 	escape_json(json, run_time_text(run->started_at));
-	appendStringInfo(json, "}, \"payload\": %s", run->payload ? run->payload : "null");
+	appendStringInfo(json, "}, \"event\": %s", run->event ? run->event : "null");
+	appendStringInfo(json, ", \"payload\": %s", run->payload ? run->payload : "null");
 }
 
 /* "last_sync_time": ..., "cursor": ..., of the parent row. */

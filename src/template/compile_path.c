@@ -60,10 +60,9 @@ template_compile_path(TemplateCompile *compile, const AstNode *node, Oid to)
 			template_compile_mark(compile, node, to);
 			break;
 		case SCOPE_CLOCK:
-		case SCOPE_UNSUPPORTED:
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg_internal("unsupported scope was not refused")));
+					 errmsg_internal("a clock has not become a filter")));
 	}
 }
 

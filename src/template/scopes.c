@@ -32,7 +32,7 @@ static const TemplateScope scopes[] =
 	{"window", SCOPE_PARAMETER, TEMPLATE_SCOPE_PAGE | TEMPLATE_USES_BOUNDS, "a window is known in a transform and in requests only"},
 	{"cursor", SCOPE_PARAMETER, TEMPLATE_SCOPE_CURSOR | TEMPLATE_USES_BOUNDS, "it is known in a run only"},
 	{"auth", SCOPE_PARAMETER, TEMPLATE_SCOPE_AUTH, "what the token's answer said may be used in requests only"},
-	{"event", SCOPE_UNSUPPORTED},
+	{"event", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
 	{"webhook", SCOPE_PARAMETER, TEMPLATE_SCOPE_WEBHOOK, "it is known in a transform of a source of type \"webhook_data\" only"},
 };
 
@@ -114,9 +114,6 @@ find_scope(AstNode *node, const TemplateCompiler *compiler)
 
 	if (scope == NULL)
 		unknown_name(node, compiler);
-	else if (scope->kind == SCOPE_UNSUPPORTED)
-		source_text_problem(node->source, node->position, ERRCODE_FEATURE_NOT_SUPPORTED, NULL,
-							"\"%s\" is not supported in templates yet", scope->name);
 	else
 		source_text_problem(node->source, node->position, ERRCODE_INVALID_PARAMETER_VALUE,
 							scope->where, "\"%s\" cannot be used here", scope->name);

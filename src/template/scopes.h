@@ -16,8 +16,7 @@ typedef enum ScopeKind
 	SCOPE_PARAMETER,			/* $1, or the item's context: see template.h */
 	SCOPE_PARENT,				/* likewise, of the row of a step that this one depends on */
 	SCOPE_CLOCK,				/* when the run began; becomes a filter */
-	SCOPE_CONTROL,				/* marks the item */
-	SCOPE_UNSUPPORTED
+	SCOPE_CONTROL				/* marks the item */
 } ScopeKind;
 
 typedef struct TemplateScope
