@@ -28,7 +28,7 @@
 #include "base/settings.h"
 #include "base/shared.h"
 #include "base/subtransaction.h"
-#include "catalog/tables.h"
+#include "catalog/extension.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"

@@ -15,6 +15,7 @@ my $node = databite_node('main');
 sub sql { return $node->safe_psql('postgres', shift); }
 
 sql('CREATE EXTENSION databite');
+sql('CREATE TABLE updated (id bigint, n int)');
 my $url = $api->url('/users?size=3');
 sql(qq(SELECT databite.schedule_job('{"id": "updated",
 	"trigger": {"type": "event", "event": "data_updated", "source": "external_system"},
