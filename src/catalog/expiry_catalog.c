@@ -25,7 +25,10 @@ static const char *const leftover_tables[] = {
 	"databite.parent_row",
 	"databite.writer_part",
 	"databite.checkpoint",
+	"databite.delivery",
 };
+
+static bool delete_old(const char *sql, int minutes);
 
 bool
 expiry_catalog_history(int minutes, ExpiryPosition *position)
@@ -69,6 +72,42 @@ expiry_catalog_history(int minutes, ExpiryPosition *position)
 	}
 	catalog_leave(&scope);
 	return more;
+}
+
+bool
+expiry_catalog_events(int minutes, ExpiryPosition *position)
+{
+	return delete_old("DELETE FROM databite.event WHERE event_id = ANY (ARRAY(SELECT e.event_id FROM databite.event AS e"
+					  " WHERE e.emitted_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+					  " AND NOT EXISTS (SELECT FROM databite.run AS r"
+					  " WHERE r.status IN ('queued', 'running') AND r.event_id = e.event_id)"
+					  " ORDER BY e.emitted_at LIMIT $2))",
+					  minutes);
+}
+
+bool
+expiry_catalog_deliveries(int minutes, ExpiryPosition *position)
+{
+	return delete_old("DELETE FROM databite.delivery_seen WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM databite.delivery_seen AS s"
+					  " WHERE s.received_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+					  " ORDER BY s.received_at LIMIT $2))",
+					  minutes);
+}
+
+/* A statement of minutes and of how many rows it deletes at most; are there more? */
+static bool
+delete_old(const char *sql, int minutes)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int			deleted;
+
+	catalog_enter(&scope);
+	arg_int4(&args, minutes);
+	arg_int4(&args, ROWS_MAX);
+	deleted = catalog_run(sql, &args, SPI_OK_DELETE);
+	catalog_leave(&scope);
+	return deleted == ROWS_MAX;
 }
 
 bool

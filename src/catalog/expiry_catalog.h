@@ -30,6 +30,10 @@ typedef struct ExpiryPosition
  */
 extern bool expiry_catalog_history(int minutes, ExpiryPosition *position);
 
+/* Deletes events that no run waits for or goes on with; the same of the names of deliveries. */
+extern bool expiry_catalog_events(int minutes, ExpiryPosition *position);
+extern bool expiry_catalog_deliveries(int minutes, ExpiryPosition *position);
+
 /* Deletes what runs have left behind of jobs that are gone.  True if the pass has more to look at. */
 extern bool expiry_catalog_leftovers(int minutes, ExpiryPosition *position);
 

@@ -31,6 +31,8 @@ typedef struct ExpiryRule
 
 static const ExpiryRule rules[] = {
 	[EXPIRY_HISTORY] = {&databite_history_retention, expiry_catalog_history},
+	[EXPIRY_EVENTS] = {&databite_history_retention, expiry_catalog_events},
+	[EXPIRY_DELIVERIES] = {&databite_history_retention, expiry_catalog_deliveries},
 	[EXPIRY_LEFTOVERS] = {NULL, expiry_catalog_leftovers},
 };
 

@@ -16,6 +16,8 @@
 typedef enum ExpiryKind
 {
 	EXPIRY_HISTORY,
+	EXPIRY_EVENTS,
+	EXPIRY_DELIVERIES,			/* the names of those that were taken */
 	EXPIRY_LEFTOVERS,
 	EXPIRY_KINDS
 } ExpiryKind;

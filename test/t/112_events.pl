@@ -30,7 +30,7 @@ sql(q(SELECT databite.emit_event('data_updated', 'somebody_else', '{"n": 6}')));
 ok(wait_for_sql($node, 'postgres', 'SELECT count(*) = 15 FROM updated'), 'each event is a run');
 is(sql('SELECT string_agg(DISTINCT n::text, $$ $$) FROM updated'), '1 2 3 4 5', 'of those that were committed');
 is(sql(q(SELECT count(*), count(*) FILTER (WHERE trigger = 'event') FROM databite.runs WHERE job_id = 'updated')), '5|5', 'that says so');
-like($api->requests('/users')->[0]{query} // '', qr/emitted=20\d\d-\d\d-\d\dT\d\d%3A\d\d%3A\d\d\.\d+Z/, 'its time is in the request');
+like($api->requests('/users')->[0]{query}{emitted} // '', qr/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/, 'its time is in the request');
 
 # A paused job's wait, and come in their order; runs by hand are not held up.
 sql(q(TRUNCATE updated; SELECT databite.pause_job('updated')));
@@ -65,6 +65,17 @@ sql(q(SELECT databite.emit_event('data_updated', 'external_system', '{"n": 21}')
 ok(wait_for_sql($node, 'postgres', 'SELECT count(*) = 3 AND min(n) = 21 AND max(n) = 21 FROM updated'), 'the run that follows a crash is for its event');
 is(sql(q(SELECT string_agg(status || ' ' || trigger, ', ' ORDER BY run_id) FROM (SELECT * FROM databite.runs ORDER BY run_id DESC LIMIT 2) AS r)),
 	'crashed event, completed resume', 'history has both');
+
+# What is old goes, and with it the names of deliveries; an event that a run waits for stays.
+sql(q(SELECT databite.pause_job('updated')));
+$id = sql(q(SELECT databite.emit_event('data_updated', 'external_system')));
+sql(q(INSERT INTO databite.delivery_seen (job_id, hash) SELECT 'updated', decode(lpad(to_hex(n), 8, '0'), 'hex') FROM generate_series(1, 3) AS n;
+	UPDATE databite.delivery_seen SET received_at = now() - interval '2 days' WHERE hash <> '\x00000001';
+	UPDATE databite.event SET emitted_at = now() - interval '2 days';
+	ALTER SYSTEM SET databite.history_retention = '1d'));
+$node->reload;
+ok(wait_for_sql($node, 'postgres', "SELECT count(*) = 1 AND min(event_id) = $id FROM databite.event"), 'old events go');
+ok(wait_for_sql($node, 'postgres', 'SELECT count(*) = 1 FROM databite.delivery_seen'), 'and old names of deliveries');
 
 $node->stop;
 done_testing();
