@@ -15,28 +15,16 @@
  */
 #include "postgres.h"
 
-#include "base/jsonc.h"
-#include "common/hashfn.h"
-#include "lib/stringinfo.h"
 #include "run/run_error.h"
 #include "run/step_data.h"
 #include "run/time_limit.h"
 #include "source/envelope.h"
-#include "source/request_edit.h"
 #include "template/template.h"
 #include "utils/memutils.h"
 
 #define HTTP_NOT_MODIFIED	304
 #define HTTP_UNAUTHORIZED	401
 
-static void prepare_request(Listing *listing);
-static void render(RunContext *run, void *arg);
-static bool may_carry_credentials(const Listing *listing, const HttpRequest *request);
-static void add_sync_token(const Listing *listing, HttpRequest *request);
-static bool sends_sync_token(const Listing *listing);
-static void add_validators(Listing *listing, HttpRequest *request);
-static char *request_identity(const HttpRequest *request);
-static bool is_first_page(const Listing *listing);
 static void begin_body(Listing *listing);
 static void page_ended(Listing *listing);
 static bool judge_success(Listing *listing, bool readable);
@@ -52,10 +40,6 @@ static void close_parts(Listing *whole);
 static Listing *whole_of(Listing *listing);
 static void leave_out(Listing *listing, bool noted);
 static void not_modified(Listing *listing);
-static void keep_page_state(Listing *listing);
-static void keep_validators(Listing *listing);
-static void keep_sync_token(Listing *listing, const char *envelope, size_t len);
-static void complete_context(Listing *listing, const char *envelope, size_t len);
 static void advance(Listing *listing);
 static const char *key_into_list(const Listing *listing);
 static void close_page(Listing *listing);
@@ -80,7 +64,7 @@ listing_begin_page(Listing *listing)
 	sr->run->page = pager_page_number(listing->pager);
 	listing->token_replaced = false;
 	listing->reading = false;
-	prepare_request(listing);
+	listing_prepare_request(listing);
 	old = MemoryContextSwitchTo(listing->page_memory);
 	listing->fetch = fetch_start(sr->run->client, listing_request(listing), &sr->policy);
 	MemoryContextSwitchTo(old);
@@ -167,120 +151,6 @@ listing_parts_ended(Listing *listing)
 	return list_member_ptr(sr->listings, listing);
 }
 
-/* Credentials that are about to expire are renewed, and a base that depends on them or on the page is rendered. */
-static void
-prepare_request(Listing *listing)
-{
-	StepRun    *sr = listing->sr;
-	int			used = request_plan_uses(sr->request_plan);
-
-	sr->asks_for_token = true;
-	if (auth_session_refresh(sr->auth, sr->run, sr->scopes) && (used & TEMPLATE_SCOPE_AUTH) != 0)
-		sr->renderings++;
-	sr->asks_for_token = false;
-	if (listing->rendered != sr->renderings ||
-		((used & TEMPLATE_SCOPE_PAGE) != 0 && pager_page_number(listing->pager) > 1))
-	{
-		run_in_transaction(sr->run, render, listing);
-		pager_set_base(listing->pager, listing->base);
-	}
-}
-
-static void
-render(RunContext *run, void *arg)
-{
-	step_render(arg);
-}
-
-HttpRequest *
-listing_request(Listing *listing)
-{
-	StepRun    *sr = listing->sr;
-	HttpRequest *request = pager_request(listing->pager);
-
-	listing->conditional = false;
-	if (!may_carry_credentials(listing, request))
-		return request;
-	if (sends_sync_token(listing))
-		add_sync_token(listing, request);
-	if (sr->step->source.conditional)
-		add_validators(listing, request);
-	auth_session_apply(sr->auth, request, sr->masked);
-	listing->token = auth_session_token(sr->auth);
-	return request;
-}
-
-/* A next URL may lead to another origin, if the definition allows that; nothing that is secret goes there. */
-static bool
-may_carry_credentials(const Listing *listing, const HttpRequest *request)
-{
-	return url_same_origin(request->url, listing->base->url);
-}
-
-static bool
-sends_sync_token(const Listing *listing)
-{
-	const JobIncremental *incremental = listing->sr->step->source.incremental;
-
-	return incremental != NULL && incremental->sync_token_param != NULL && listing->sent_token != NULL;
-}
-
-static void
-add_sync_token(const Listing *listing, HttpRequest *request)
-{
-	const StepRun *sr = listing->sr;
-	const JobIncremental *incremental = sr->step->source.incremental;
-	ListCell   *lc;
-
-	foreach(lc, incremental->sync_token_drops)
-		request->url = url_remove_parameter(request->url, lfirst(lc));
-	request->url = url_add_parameter(request->url, incremental->sync_token_param, listing->sent_token, true);
-}
-
-/*
- * Asks for the first page only if it has changed (RFC 9110 section 13.1), if it
- * is the very request whose answer gave the validators.
- */
-static void
-add_validators(Listing *listing, HttpRequest *request)
-{
-	const StepRun *sr = listing->sr;
-
-	/* of a page that is half written the rest is wanted, whatever the validators say */
-	if (!is_first_page(listing) || listing->skip > 0)
-		return;
-	if (sr->state.validators_for == NULL || strcmp(sr->state.validators_for, request_identity(request)) != 0)
-		return;
-	if (sr->state.etag != NULL)
-		edit_header(request, "If-None-Match", sr->state.etag);
-	if (sr->state.last_modified != NULL)
-		edit_header(request, "If-Modified-Since", sr->state.last_modified);
-	listing->conditional = true;
-}
-
-static bool
-is_first_page(const Listing *listing)
-{
-	return listing->whole == NULL && listing->parent == NULL && listing->window.from == NULL &&
-		pager_page_number(listing->pager) == 1;
-}
-
-/* Method, URL and body as hexadecimal digits of a hash. */
-static char *
-request_identity(const HttpRequest *request)
-{
-	StringInfoData text;
-	uint64		hash;
-
-	initStringInfo(&text);
-	appendStringInfo(&text, "%s %s\n", request->method, request->url);
-	if (request->body != NULL)
-		appendBinaryStringInfo(&text, request->body, request->body_len);
-	hash = hash_bytes_extended((unsigned char *) text.data, text.len, 0);
-	pfree(text.data);
-	return psprintf(UINT64_FORMAT, hash);
-}
-
 /* The first bytes of a body, or its end where it has none. */
 static void
 begin_body(Listing *listing)
@@ -312,7 +182,7 @@ page_ended(Listing *listing)
 			ask_again(listing);
 			return;
 		}
-		keep_page_state(listing);
+		listing_keep_page_state(listing);
 		advance(listing);
 	}
 }
@@ -381,7 +251,7 @@ judge_error(Listing *listing)
 	const JobIncremental *incremental = sr->step->source.incremental;
 	ResponseVerdict verdict;
 
-	if (sends_sync_token(listing) && response->status == incremental->sync_token_expired)
+	if (listing_sends_sync_token(listing) && response->status == incremental->sync_token_expired)
 	{
 		if (!write_plan_is_upsert(sr->plan))
 			raise_page_error(listing, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -489,7 +359,7 @@ listing_replace_token(Listing *listing)
 	if (listing->token_replaced || !auth_session_expired(listing->sr->auth, listing->token))
 		return false;
 	listing->token_replaced = true;
-	prepare_request(listing);
+	listing_prepare_request(listing);
 	fetch_judge(listing->fetch, VERDICT_REPLACE, listing_request(listing), NULL);
 	return true;
 }
@@ -571,77 +441,6 @@ not_modified(Listing *listing)
 	sr->unchanged = listing->conditional;
 	sr->pages_done++;
 	listing_ended(listing);
-}
-
-/* What the page said of itself that outlives it. */
-static void
-keep_page_state(Listing *listing)
-{
-	StepRun    *sr = listing->sr;
-	const JobIncremental *incremental = sr->step->source.incremental;
-	const char *envelope;
-	size_t		len;
-
-	envelope = item_reader_envelope(listing->reader, &len);
-	if (sr->step->source.conditional && is_first_page(listing))
-		keep_validators(listing);
-	if (incremental != NULL && incremental->sync_token_path != NULL)
-		keep_sync_token(listing, envelope, len);
-	if ((sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0)
-		complete_context(listing, envelope, len);
-}
-
-static void
-keep_validators(Listing *listing)
-{
-	StepRun    *sr = listing->sr;
-	MemoryContext old = MemoryContextSwitchTo(sr->memory);
-	const HttpResponse *response = fetch_response(listing->fetch);
-	const char *etag = http_header(response, "ETag");
-	const char *modified = http_header(response, "Last-Modified");
-
-	sr->etag = etag != NULL ? pstrdup(etag) : NULL;
-	sr->last_modified = modified != NULL ? pstrdup(modified) : NULL;
-	sr->validators_for = request_identity(pager_request(listing->pager));
-	MemoryContextSwitchTo(old);
-}
-
-/* The state that the source gives with its last page: the next run asks for what comes after it. */
-static void
-keep_sync_token(Listing *listing, const char *envelope, size_t len)
-{
-	StepRun    *sr = listing->sr;
-	struct json_object *root;
-	struct json_object *value;
-	char	   *error;
-	char	   *token;
-
-	if (envelope == NULL ||
-		!jsonc_parse(envelope, len, STEP_MAX_DEPTH, listing->page_memory, &root, &error) ||
-		envelope_find(root, sr->step->source.incremental->sync_token_path, &value) != FOUND_TEXT)
-		return;
-	token = envelope_text(value);
-	if (token == NULL)
-		return;
-	if (listing->new_token != NULL)
-		pfree(listing->new_token);
-	listing->new_token = MemoryContextStrdup(listing->memory, token);
-}
-
-/* A transform that looks at the response gets it now that the page is complete; none of its items is written yet. */
-static void
-complete_context(Listing *listing, const char *envelope, size_t len)
-{
-	StepRun    *sr = listing->sr;
-	MemoryContext old;
-
-	if (listing->context == NULL)
-		return;
-	old = MemoryContextSwitchTo(sr->context_memory);
-	listing->context->json = step_context_json(listing,
-											   response_scope_json(fetch_response(listing->fetch), envelope, len));
-	listing->context_complete = true;
-	MemoryContextSwitchTo(old);
 }
 
 /* The page is complete and right: to the next one, if there is one. */
@@ -794,7 +593,7 @@ next_window(Listing *listing)
 	changing_forget_keys(listing);
 	listing->pager = NULL;		/* its position is that of another window */
 	MemoryContextReset(listing->pager_memory);
-	run_in_transaction(sr->run, render, listing);
+	listing_render(listing);
 	listing->pager = pager_create(&sr->step->source.pagination, listing->base, NULL, listing->pager_memory);
 	if (!supply_gives_way(sr))
 		listing_begin_page(listing);

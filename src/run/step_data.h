@@ -353,13 +353,27 @@ extern void parent_state_forget_ended(StepRun *sr);
 /* The step is complete: has the history of the run tell which rows had no state. */
 extern void parent_state_note_new(StepRun *sr);
 
+/* listing_request.c */
+
+/* Sees to it that credentials are fresh and the base of the listing's requests is rendered. */
+extern void listing_prepare_request(Listing *listing);
+
+/* Renders the base, in a transaction of its own. */
+extern void listing_render(Listing *listing);
+
+/* The request of the listing's page after that, in the current context. */
+extern HttpRequest *listing_request(Listing *listing);
+
+/* Asks it for what has changed since a sync token. */
+extern bool listing_sends_sync_token(const Listing *listing);
+
+/* The page is complete: keeps what it said of itself that outlives it. */
+extern void listing_keep_page_state(Listing *listing);
+
 /* listing.c */
 
 /* Sends the request of the listing's page. */
 extern void listing_begin_page(Listing *listing);
-
-/* That request, in the current context; credentials are fresh and its base is rendered. */
-extern HttpRequest *listing_request(Listing *listing);
 
 /*
  * Has the same request sent with a new access token, once; false where that was
