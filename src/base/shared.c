@@ -138,6 +138,21 @@ shared_scheduler_looks(Oid database)
 	LWLockRelease(shared_workers_lock);
 }
 
+bool
+shared_scheduler_is_asked(Oid database)
+{
+	SharedDatabase *slot;
+	bool		asked;
+
+	if (state == NULL)
+		return false;
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
+	asked = slot && slot->requested;
+	LWLockRelease(shared_workers_lock);
+	return asked;
+}
+
 void
 shared_scheduler_is_ready(Oid database)
 {

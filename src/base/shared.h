@@ -66,9 +66,10 @@ extern bool shared_enter_writer(Oid database);
 
 /*
  * For the scheduler, which may also run without shared memory: it looks for
- * work now; it has seen the extension; why it is about to exit.
+ * work now; somebody has asked for it since; it has seen the extension; why it is about to exit.
  */
 extern void shared_scheduler_looks(Oid database);
+extern bool shared_scheduler_is_asked(Oid database);
 extern void shared_scheduler_is_ready(Oid database);
 extern void shared_scheduler_ends(Oid database, SchedulerEnd end);
 

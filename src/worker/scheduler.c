@@ -268,6 +268,9 @@ do_rounds(Scheduler *scheduler)
 			scheduler->wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 		}
 		rest_if_asked(scheduler);
+		/* A wait for a lock in the round may have taken the latch's setting. */
+		if (shared_scheduler_is_asked(scheduler->database))
+			scheduler->wake_at = GetCurrentTimestamp();
 		if (sleep_until(scheduler->wake_at))
 			scheduler->no_slot_tries = 0;	/* a worker has ended, perhaps */
 	}
