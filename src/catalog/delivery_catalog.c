@@ -145,9 +145,10 @@ delivery_catalog_waiting(void)
 					"(SELECT job_id FROM databite.delivery ORDER BY job_id LIMIT 1)"
 					" UNION ALL SELECT (SELECT d.job_id FROM databite.delivery AS d WHERE d.job_id > w.job_id ORDER BY d.job_id LIMIT 1)"
 					" FROM waiting AS w WHERE w.job_id IS NOT NULL)"
-					" SELECT j.job_id FROM waiting JOIN databite.job AS j USING (job_id) WHERE j.enabled"
+					" SELECT w.job_id FROM waiting AS w"
+					" WHERE (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = w.job_id)"
 					" AND NOT EXISTS (SELECT FROM databite.run AS r"
-					" WHERE r.status IN ('queued', 'running') AND r.job_id = j.job_id)",
+					" WHERE r.status IN ('queued', 'running') AND r.job_id = w.job_id)",
 					&args, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(scope.caller);
 	for (int i = 0; i < n; i++)
