@@ -124,6 +124,13 @@ source_client_counters(const SourceClient *client)
 	return &client->counters;
 }
 
+void
+source_client_observe(SourceClient *client, FetchObserver observer, void *arg)
+{
+	client->observer = observer;
+	client->observer_arg = arg;
+}
+
 char *
 source_library_version(void)
 {

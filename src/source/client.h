@@ -35,6 +35,9 @@ struct SourceClient
 	char	   *user_agent;
 
 	SourceMemory memory;
+
+	FetchObserver observer;		/* or NULL */
+	void	   *observer_arg;
 };
 
 #define NO_TIMER PG_INT64_MAX

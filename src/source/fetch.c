@@ -59,18 +59,21 @@ struct Fetch
 	JobRetry	retry;
 	struct RateLimiter *limiter;	/* or NULL */
 	bool		judged;			/* responses that are no success are the caller's to judge */
+	const char *label;
 	Transfer   *transfer;
 	HttpResponse response;
 	bool		has_response;	/* response is that of the transfer */
 	int			tries;
 	int			redirects;		/* of this try */
 	int64		send_at;		/* client_now */
+	int64		sent_at;		/* client_now */
 	int64		waited;			/* what this try has used of its time on earlier redirects */
 	int64		retry_at;		/* client_now */
 	int64		delayed_ms;		/* what all tries have waited */
 	int64		server_wait_ms; /* what the last response asks for; -1: nothing */
 	bool		handed_out;		/* bytes of this try were given to the reader */
 	bool		restarted;		/* the reader has to be told */
+	const char *code;			/* of what this try has broken for, or NULL */
 	SourceError *error;
 };
 
@@ -96,6 +99,7 @@ static void finish_broken(Fetch *fetch, TransferOutcome outcome);
 static bool try_again(Fetch *fetch, int64 least_delay);
 static void give_up(Fetch *fetch, SourceError *error);
 static void follow_redirect(Fetch *fetch);
+static void tell(const Fetch *fetch, FetchEventKind kind, int64 delay);
 
 Fetch *
 fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy *policy)
@@ -116,6 +120,7 @@ fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy 
 	memcpy(fetch->retry.statuses, retry->statuses, retry->nstatuses * sizeof(int));
 	fetch->limiter = policy->limiter;
 	fetch->judged = policy->judged;
+	fetch->label = policy->label;
 	fetch->server_wait_ms = -1;
 	fetch->transfer = transfer_create(client, context);
 	fetch->transfer->keep_error_body = policy->judged ||
@@ -298,6 +303,8 @@ fetch_stop(Fetch *fetch)
 {
 	if (fetch->restarted || (fetch->state != FETCH_SENT && fetch->state != FETCH_COMPLETE))
 		return false;
+	if (fetch->state == FETCH_SENT)
+		tell(fetch, FETCH_EVENT_ANSWERED, 0);
 	transfer_stop(fetch->transfer);
 	fetch->state = FETCH_COMPLETE;
 	return true;
@@ -344,6 +351,7 @@ start_over(Fetch *fetch)
 	fetch->handed_out = false;
 	fetch->request = unconstify(HttpRequest *, fetch->original);
 	fetch->has_response = false;
+	fetch->code = NULL;
 	memset(&fetch->response, 0, sizeof(fetch->response));
 	MemoryContextReset(fetch->try_context);
 	queue_request(fetch, 0);
@@ -389,6 +397,7 @@ send_request(Fetch *fetch)
 		return;
 	}
 	fetch->state = FETCH_SENT;
+	fetch->sent_at = client_now();
 	transfer_start(fetch->transfer, fetch->request, fetch->waited);
 }
 
@@ -483,6 +492,7 @@ finish_response(Fetch *fetch)
 {
 	const HttpResponse *response = &fetch->response;
 
+	tell(fetch, FETCH_EVENT_ANSWERED, 0);
 	if (response->status > 299)
 	{
 		transfer_decode_error_body(fetch->transfer);
@@ -555,6 +565,8 @@ finish_broken(Fetch *fetch, TransferOutcome outcome)
 	/* after a redirect the original request has been sent, and answered */
 	bool		sent = fetch->redirects > 0 || transfer_was_sent(fetch->transfer);
 
+	fetch->code = kind->code;
+	tell(fetch, FETCH_EVENT_BROKEN, 0);
 	if (kind->transient && fetch->tries < fetch->retry.attempts &&
 		retry_network_failure(&fetch->retry, fetch->original->method, sent) && try_again(fetch, -1))
 		return;
@@ -575,6 +587,7 @@ try_again(Fetch *fetch, int64 least_delay)
 	delay = retry_delay_within(&fetch->retry, delay, least_delay, fetch->delayed_ms);
 	if (delay < 0)
 		return false;
+	tell(fetch, FETCH_EVENT_RETRY, delay);
 	fetch->client->counters.retries++;
 	fetch->delayed_ms += delay;
 	fetch->retry_at = client_now() + delay * 1000;
@@ -618,4 +631,25 @@ follow_redirect(Fetch *fetch)
 	error = failure_create(&failure_redirect, fetch->request, problem);
 	error->status = fetch->response.status;
 	give_up(fetch, error);
+}
+
+/* Whoever observes the client hears of it. */
+static void
+tell(const Fetch *fetch, FetchEventKind kind, int64 delay)
+{
+	const SourceClient *client = fetch->client;
+	FetchEvent	event = {
+		.kind = kind,
+		.label = fetch->label,
+		.request = fetch->request,
+		.code = fetch->code,
+		.status = fetch->response.status,
+		.duration_us = client_now() - fetch->sent_at,
+		.bytes = fetch->transfer->body_bytes,
+		.tries = fetch->tries,
+		.delay_ms = delay,
+	};
+
+	if (client->observer != NULL)
+		client->observer(&event, client->observer_arg);
 }

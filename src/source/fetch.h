@@ -29,6 +29,7 @@ typedef struct FetchPolicy
 	const JobRetry *retry;
 	struct RateLimiter *limiter;	/* holds requests back, learns from responses; or NULL */
 	bool		judged;			/* the caller judges every response that is no success: FETCH_JUDGE */
+	const char *label;			/* for the observer of the client; or NULL */
 } FetchPolicy;
 
 typedef struct SourceError
@@ -53,6 +54,29 @@ typedef struct SourceMemory
 	size_t		brotli_bytes;	/* for decoding br, whose window may be large; of each transfer */
 	int			connections;	/* that are kept */
 } SourceMemory;
+
+typedef enum FetchEventKind
+{
+	FETCH_EVENT_ANSWERED,		/* a response has come; of whatever status, and also if it leads elsewhere */
+	FETCH_EVENT_BROKEN,			/* it has not, or not whole */
+	FETCH_EVENT_RETRY			/* what failed so will be tried again */
+} FetchEventKind;
+
+/* One that somebody may want to hear of; valid until the observer returns. */
+typedef struct FetchEvent
+{
+	FetchEventKind kind;
+	const char *label;			/* of the policy */
+	const HttpRequest *request; /* its URL is not masked */
+	const char *code;			/* where it was not answered, or not whole: as in SourceError; else NULL */
+	int			status;			/* 0: none */
+	int64		duration_us;	/* since it was sent */
+	int64		bytes;			/* of the body, as they came over the wire */
+	int			tries;			/* this was the first, second, ... */
+	int64		delay_ms;		/* RETRY: the next one comes so much later */
+} FetchEvent;
+
+typedef void (*FetchObserver) (const FetchEvent *event, void *arg);
 
 /* Counted over the life of the client. */
 typedef struct SourceCounters
@@ -95,6 +119,9 @@ extern const SourceCounters *source_client_counters(const SourceClient *client);
 
 /* Bounds the memory of transfers, of those that begin from now on. */
 extern void source_client_bound(SourceClient *client, const SourceMemory *memory);
+
+/* Has it called for every request of the client that ends; never inside of libcurl. */
+extern void source_client_observe(SourceClient *client, FetchObserver observer, void *arg);
 
 /* Waits for the source end then, whatever it says: fetch_select tells, and a fetch_read that waits gives up. */
 extern void source_client_set_deadline(SourceClient *client, TimestampTz deadline);
