@@ -207,6 +207,22 @@ CREATE TABLE databite.delivery_seen (
 CREATE INDEX delivery_seen_received ON databite.delivery_seen (received_at);
 COMMENT ON TABLE databite.delivery_seen IS 'hashes of the names of deliveries that were taken';
 
+/* Lines on runs of jobs that name no log table of their own. */
+CREATE TABLE databite.log (
+	log_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	"time" pg_catalog.timestamptz NOT NULL,
+	level pg_catalog.text NOT NULL,
+	job_id pg_catalog.text NOT NULL,
+	owner pg_catalog.regrole NOT NULL,
+	run_id pg_catalog.int8 NOT NULL,
+	step pg_catalog.text,
+	message pg_catalog.text NOT NULL,
+	detail pg_catalog.jsonb
+);
+CREATE INDEX log_by_run ON databite.log (job_id, run_id);
+CREATE INDEX log_time ON databite.log ("time");
+COMMENT ON TABLE databite.log IS 'what runs have said';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -255,6 +271,7 @@ ALTER TABLE databite.stage ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery_seen ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
@@ -269,6 +286,8 @@ CREATE POLICY own_jobs ON databite.job FOR SELECT
 CREATE POLICY own_runs ON databite.run FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_rejected_items ON databite.rejected_item FOR SELECT
+	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+CREATE POLICY own_log ON databite.log FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_transforms ON databite.transform FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
@@ -365,6 +384,19 @@ SELECT i.id,
 	i.rejected_at
 FROM databite.rejected_item AS i;
 COMMENT ON VIEW databite.rejected_items IS 'items of your jobs that were not written, and why';
+
+CREATE VIEW databite.logs WITH (security_invoker) AS
+SELECT l.log_id,
+	l."time",
+	l.level,
+	l.job_id,
+	l.owner,
+	l.run_id,
+	l.step,
+	l.message,
+	l.detail
+FROM databite.log AS l;
+COMMENT ON VIEW databite.logs IS 'what runs of your jobs have said';
 
 /* What runs say of themselves, from shared memory: only of roles whose privileges the caller has, as in the views. */
 CREATE FUNCTION databite.live_progress(OUT run_id pg_catalog.int8, OUT job_id pg_catalog.text,
@@ -474,7 +506,7 @@ FROM databite.transform AS t
 WHERE pg_catalog.pg_has_role(t.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters';
 
-GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.progress, databite.cursors,
+GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.logs, databite.progress, databite.cursors,
 	databite.parent_cursors, databite.transforms TO PUBLIC;
 
 /* What the views show that leave it to row security who sees it; each of its rows only to whom its policy names. */
@@ -484,6 +516,7 @@ GRANT SELECT (run_id, job_id, owner, status, trigger, scheduled_for, queued_at, 
 	pages, requests, retries, bytes_received, notices, error, resumed) ON databite.run TO PUBLIC;
 GRANT SELECT (id, job_id, owner, run_id, step, item, error_code, message, column_name, constraint_name, rejected_at)
 	ON databite.rejected_item TO PUBLIC;
+GRANT SELECT (log_id, "time", level, job_id, owner, run_id, step, message, detail) ON databite.log TO PUBLIC;
 
 /* Types */
 

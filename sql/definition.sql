@@ -121,6 +121,9 @@ INSERT INTO taken (change) VALUES
 	('{"id": "A.b-c_0"}'),
 	('{"id": "a12345678901234567890123456789012345678901234567890123456789012"}'),
 	('{"name": "", "description": "Äñ", "enabled": false}'),
+	('{"logging": {"level": "warning", "destination": "database", "table": "public.\"a.b\""}}'),
+	('{"logging": {"level": "debug"}}'),
+	('{"logging": {}}'),
 	('{"schedule": {"type": "cron", "expression": "0 6 * * mon-fri", "timezone": "Europe/Riga"}}'),
 	('{"schedule": {"type": "interval", "hours": 1, "minutes": 30}}'),
 	('{"errorHandling": {"strategy": "fail_fast", "onItemError": "fail", "onBatchError": "fail"}}'),
@@ -494,7 +497,7 @@ $$;
 \x
 SELECT * FROM pg_temp.try('{"nam": "x"}');
 SELECT * FROM pg_temp.try('{"source": {"auth": {"type": "bearer", "token": "x"}}}');
-SELECT * FROM pg_temp.try('{"logging": {"level": "debug"}}');
+SELECT * FROM pg_temp.try('{"logging": {"level": "loud"}}');
 SELECT * FROM pg_temp.try('{"destination": {"mode": "replace", "batchSize": 0}}');
 SELECT * FROM pg_temp.try('{"source": {"timeout": 0, "retry": {"attempts": 0}}, "id": ""}');
 \x

@@ -151,7 +151,8 @@ SELECT databite.configure('{}');
 SELECT next_run_at FROM databite.get_job_status('by_default');
 SELECT mistake($$SELECT databite.configure('{"shedule": {"type": "interval", "minutes": 1}}')$$);
 SELECT mistake($$SELECT databite.configure('{"schedule": {"type": "interval"}}')$$);
-SELECT mistake($$SELECT databite.configure('{"retry": {"attempts": 1}}')$$);
+SELECT mistake($$SELECT databite.configure('{"retry": {"atempts": 1}}')$$);
+SELECT mistake($$SELECT databite.configure('{"logging": {"table": "a.b.c"}}')$$);
 SELECT mistake($$SELECT databite.configure('[]')$$);
 
 SELECT databite.next_run('{"type": "interval", "minutes": 15}', '2024-05-01 10:00:00+00');

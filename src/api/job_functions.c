@@ -14,9 +14,11 @@
 #include "catalog/parent_catalog.h"
 #include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
+#include "destination/target.h"
 #include "fmgr.h"
 #include "job/definition.h"
 #include "miscadmin.h"
+#include "run/context.h"
 #include "run/inspect.h"
 #include "run/job_lock.h"
 #include "run/parents.h"
@@ -34,6 +36,7 @@ static bool same_path(const JsonPath *a, const JsonPath *b);
 static char *jsonb_text(Jsonb *jsonb);
 static void check_step(const JobRecord *record, const char *step_id);
 static void check_endpoint(const Job *job);
+static void check_default_logging(const JobLogging *logging, ProblemList *problems);
 static JobSchedule *effective_schedule(const Job *job);
 static JobSchedule *default_schedule(void);
 static TimestampTz first_run(const JobSchedule *schedule);
@@ -62,13 +65,14 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 {
 	char	   *definition = jsonb_text(PG_GETARG_JSONB_P(0));
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	Job		   *job = job_parse(definition, strlen(definition), problems);
+	Job		   *job;
 	JobRecord	record = {0};
 	JobRecord  *old;
 	JobSchedule *schedule;
 
 	standby_refuse(fcinfo);
 	catalog_check_extension();
+	job = run_parse_job(definition, setting_catalog_get("defaults"), problems);
 	problem_raise_first(problems);
 	inspect_check(job, problems);
 	problem_raise_first(problems);
@@ -205,7 +209,7 @@ databite_configure(PG_FUNCTION_ARGS)
 {
 	char	   *settings = jsonb_text(PG_GETARG_JSONB_P(0));
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	JobSchedule *schedule;
+	JobSettings *parsed;
 	ListCell   *lc;
 
 	standby_refuse(fcinfo);
@@ -214,17 +218,33 @@ databite_configure(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of the database to set its defaults")));
 
-	schedule = job_parse_settings(settings, problems)->schedule;
+	parsed = job_parse_settings(settings, problems);
+	check_default_logging(&parsed->logging, problems);
 	problem_raise_first(problems);
 	setting_catalog_set("defaults", settings);
 	foreach(lc, job_catalog_without_schedule())
 	{
 		JobRecord  *job = lfirst(lc);
 
-		job_catalog_set_next_run(job->id, first_run(schedule));
+		job_catalog_set_next_run(job->id, first_run(parsed->schedule));
 	}
 	worker_wake_scheduler_at_commit();
 	PG_RETURN_VOID();
+}
+
+/*
+ * Whose jobs it will be for is not known, so the table is looked at when jobs are scheduled and run: only its name
+ * must be one.
+ */
+static void
+check_default_logging(const JobLogging *logging, ProblemList *problems)
+{
+	char	   *schema;
+	char	   *name;
+	char	   *error;
+
+	if (logging->table != NULL && !target_parse_name(logging->table, &schema, &name, &error))
+		problem_add(problems, ERRCODE_INVALID_NAME, logging->pointer, NULL, "%s", error);
 }
 
 /* enqueue_job(job_id text, payload jsonb = null) returns bigint: the run that the worker starts at once. */

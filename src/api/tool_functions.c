@@ -12,6 +12,7 @@
 #include "catalog/access_token_catalog.h"
 #include "catalog/extension.h"
 #include "catalog/pg_type.h"
+#include "catalog/state_catalog.h"
 #include "catalog/token_catalog.h"
 #include "destination/batch.h"
 #include "executor/spi.h"
@@ -55,10 +56,11 @@ databite_validate_job(PG_FUNCTION_ARGS)
 	char	   *text = JsonbToCString(NULL, &definition->root, VARSIZE(definition));
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	Job		   *job = job_parse(text, strlen(text), problems);
+	Job		   *job;
 	ListCell   *lc;
 
 	catalog_check_extension();
+	job = run_parse_job(text, setting_catalog_get("defaults"), problems);
 	if (job != NULL)
 		inspect_check(job, problems);
 

@@ -12,6 +12,7 @@
 
 #include <limits.h>
 
+#include "base/log_level.h"
 #include "base/settings.h"
 #include "base/version.h"
 #include "utils/guc.h"
@@ -25,6 +26,15 @@ char	   *databite_user_agent = NULL;
 int			databite_history_retention = 30 * 24 * 60;
 int			databite_launcher_interval = 60;
 char	   *databite_webhook_listen;
+int			databite_log_level = LEVEL_INFO;
+
+static const struct config_enum_entry log_levels[] = {
+	{"debug", LEVEL_DEBUG, false},
+	{"info", LEVEL_INFO, false},
+	{"warning", LEVEL_WARNING, false},
+	{"error", LEVEL_ERROR, false},
+	{NULL, 0, false}
+};
 
 void
 settings_define(void)
@@ -110,6 +120,15 @@ settings_define(void)
 							   "",
 							   PGC_SUSET, 0,
 							   NULL, NULL, NULL);
+
+	/* What a busy server writes to its log is not for everybody to multiply. */
+	DefineCustomEnumVariable("databite.log_level",
+							 "Sets which lines on runs go to the server log, and to the log of jobs that do not say.",
+							 NULL,
+							 &databite_log_level,
+							 LEVEL_INFO, log_levels,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("databite");
 }

@@ -14,6 +14,7 @@ extern char *databite_user_agent;
 extern int	databite_history_retention; /* minutes; 0 keeps for ever */
 extern int	databite_launcher_interval; /* seconds */
 extern char *databite_webhook_listen;	/* "host:port"; "": nobody listens */
+extern int	databite_log_level; /* a LogLevel */
 
 /* Defines them; called once by _PG_init. */
 extern void settings_define(void);

@@ -94,6 +94,15 @@ expiry_catalog_deliveries(int minutes, ExpiryPosition *position)
 					  minutes);
 }
 
+bool
+expiry_catalog_log(int minutes, ExpiryPosition *position)
+{
+	return delete_old("DELETE FROM databite.log WHERE log_id = ANY (ARRAY(SELECT l.log_id FROM databite.log AS l"
+					  " WHERE l.\"time\" < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+					  " ORDER BY l.\"time\" LIMIT $2))",
+					  minutes);
+}
+
 /* A statement of minutes and of how many rows it deletes at most; are there more? */
 static bool
 delete_old(const char *sql, int minutes)

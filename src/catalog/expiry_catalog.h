@@ -34,6 +34,9 @@ extern bool expiry_catalog_history(int minutes, ExpiryPosition *position);
 extern bool expiry_catalog_events(int minutes, ExpiryPosition *position);
 extern bool expiry_catalog_deliveries(int minutes, ExpiryPosition *position);
 
+/* Deletes lines of databite's own log. */
+extern bool expiry_catalog_log(int minutes, ExpiryPosition *position);
+
 /* Deletes what runs have left behind of jobs that are gone.  True if the pass has more to look at. */
 extern bool expiry_catalog_leftovers(int minutes, ExpiryPosition *position);
 

@@ -74,7 +74,7 @@ static const KeyRule job_rules[] = {
 	{.name = "trigger", .types = VALUE_OBJECT, .parse = read_trigger, FIELD(JobReading, job.trigger)},
 	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_error_handling, FIELD(JobReading, job.error_handling)},
 	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
-	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, .flags = KEY_UNSUPPORTED, FIELD(JobReading, job.logging)},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, FIELD(JobReading, job.logging)},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobReading, job.hooks)},
 	{NULL}
 };
@@ -91,11 +91,10 @@ static const KeyRule step_rules[] = {
 
 static const KeyRule settings_rules[] = {
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobSettings, schedule)},
-	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, logging)},
+	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, FIELD(JobSettings, logging)},
 	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, hooks)},
-	{.name = "retry", .types = VALUE_OBJECT, .parse = read_default_retry, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, retry)},
-	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_default_rate_limit, .flags = KEY_UNSUPPORTED,
-	FIELD(JobSettings, rate_limit)},
+	{.name = "retry", .types = VALUE_OBJECT, .parse = read_default_retry},
+	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_default_rate_limit},
 	{NULL}
 };
 
@@ -331,20 +330,21 @@ static void
 read_default_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 				   const char *pointer, void *target)
 {
-	JobRetry  **retry = rule_field(rule, target);
+	JobSettings *settings = target;
 
-	*retry = palloc(sizeof(JobRetry));
-	retry_definition_default(*retry);
-	retry_definition_parse(problems, value, pointer, *retry);
+	settings->retry = palloc0(sizeof(JobRetry));
+	retry_definition_parse(problems, value, pointer, settings->retry);
+	settings->retry_text = pstrdup(json_print(value));
 }
 
 static void
 read_default_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target)
 {
-	JobRateLimit **limit = rule_field(rule, target);
+	JobSettings *settings = target;
 	JobSource	source = {0};
 
 	read_rate_limit(problems, rule, value, pointer, &source);
-	*limit = source.rate_limit;
+	settings->rate_limit = source.rate_limit;
+	settings->rate_limit_text = pstrdup(json_print(value));
 }

@@ -9,6 +9,7 @@
 #ifndef DATABITE_DEFINITION_H
 #define DATABITE_DEFINITION_H
 
+#include "base/log_level.h"
 #include "base/problem.h"
 #include "base/signature.h"
 #include "datatype/timestamp.h"
@@ -334,6 +335,10 @@ typedef struct JobSource
 	JobValue	sql_query;		/* SOURCE_SQL */
 	JsonPath   *payload_path;	/* SOURCE_WEBHOOK: of the payload, the items or the list; NULL: all of it */
 	JobValue	where;			/* which items are taken; text NULL: all */
+	bool		states_retry;
+	bool		states_rate_limit;
+	char	   *default_retry;	/* JSON: what databite.configure gave it, or NULL */
+	char	   *default_rate_limit;
 } JobSource;
 
 typedef enum WriteMode
@@ -516,20 +521,14 @@ typedef struct JobTrigger
 	char	   *source;			/* event: who sends it; NULL: anybody */
 } JobTrigger;
 
-typedef enum LogLevel
-{
-	LEVEL_NOT_STATED,
-	LEVEL_DEBUG,
-	LEVEL_INFO,
-	LEVEL_WARNING,
-	LEVEL_ERROR
-} LogLevel;
-
+/* Where lines on the job's runs go, beside the server log. */
 typedef struct JobLogging
 {
-	LogLevel	level;
+	bool		stated;			/* by the job itself */
+	LogLevel	level;			/* not stated: databite.log_level */
 	bool		to_database;	/* destination */
-	char	   *table;			/* as written; NULL: not stated */
+	char	   *table;			/* as written; NULL: databite's own */
+	char	   *pointer;		/* of the table */
 } JobLogging;
 
 /* Functions (job_id text, detail jsonb), as written; NULL: none. */
@@ -564,7 +563,9 @@ typedef struct JobSettings
 	JobLogging	logging;
 	JobHooks	hooks;
 	JobRetry   *retry;			/* of sources; NULL: none */
+	char	   *retry_text;		/* as JSON */
 	JobRateLimit *rate_limit;	/* of sources; NULL: none */
+	char	   *rate_limit_text;
 } JobSettings;
 
 /*
@@ -589,5 +590,8 @@ extern const char *rule_type_name(RuleType type);
 
 /* Parses the argument of databite.configure; NULL: no settings. */
 extern JobSettings *job_parse_settings(const char *json, ProblemList *problems);
+
+/* Gives the job what it does not say itself, but for its schedule (defaults.c).  It shares the settings' memory from then on. */
+extern void job_apply_settings(Job *job, const JobSettings *settings);
 
 #endif

@@ -57,6 +57,7 @@ read_rate_limit(ProblemList *problems, const KeyRule *rule, struct json_object *
 	read_object(problems, value, pointer, rate_limit_rules, ~0U, NULL, limit);
 	check_together(problems, value, pointer, limit);
 	source->rate_limit = limit;
+	source->states_rate_limit = true;
 }
 
 /* What one key needs of another. */

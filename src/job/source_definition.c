@@ -169,6 +169,7 @@ read_retry(ProblemList *problems, const KeyRule *rule, struct json_object *value
 {
 	JobSource  *source = target;
 
+	source->states_retry = true;
 	retry_definition_parse(problems, value, pointer, &source->retry);
 }
 

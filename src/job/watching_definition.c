@@ -45,6 +45,8 @@ read_logging(ProblemList *problems, const KeyRule *rule, struct json_object *val
 	JobLogging *logging = rule_field(rule, target);
 
 	read_object(problems, value, pointer, logging_rules, ~0U, NULL, logging);
+	logging->stated = true;
+	logging->pointer = pointer_key(pointer, "table");
 	if (logging->table != NULL && !json_object_object_get_ex(value, "destination", NULL))
 		logging->to_database = true;
 }

@@ -7,6 +7,19 @@
 #include "run/context.h"
 #include "utils/timestamp.h"
 
+static void append_counter(StringInfo json, const char *name, int64 value);
+
+Job *
+run_parse_job(const char *definition, const char *defaults, ProblemList *problems)
+{
+	Job		   *job = job_parse(definition, strlen(definition), problems);
+	JobSettings *settings = job_parse_settings(defaults, problems);
+
+	if (job != NULL)
+		job_apply_settings(job, settings);
+	return job;
+}
+
 void
 run_note(RunContext *run, const char *notice)
 {
@@ -24,7 +37,35 @@ run_write_notices(RunContext *run)
 	if (run->run_id != 0)
 		foreach(lc, run->notices)
 			run_catalog_notice(run->run_id, lfirst(lc));
+	run->noted = run->notices;
 	run->notices = NIL;
+}
+
+void
+run_counters_append(StringInfo json, const RunCounters *counters)
+{
+	append_counter(json, "records_processed", counters->processed);
+	append_counter(json, "records_inserted", counters->inserted);
+	append_counter(json, "records_updated", counters->updated);
+	append_counter(json, "records_unchanged", counters->unchanged);
+	append_counter(json, "records_deleted", counters->deleted);
+	append_counter(json, "records_rejected", counters->rejected);
+	append_counter(json, "records_skipped", counters->skipped);
+	append_counter(json, "pages", counters->pages);
+}
+
+void
+run_traffic_append(StringInfo json, const RunCounters *counters)
+{
+	append_counter(json, "requests", counters->requests);
+	append_counter(json, "retries", counters->retries);
+	append_counter(json, "bytes_received", counters->bytes_received);
+}
+
+static void
+append_counter(StringInfo json, const char *name, int64 value)
+{
+	appendStringInfo(json, "%s\"%s\": " INT64_FORMAT, json->data[json->len - 1] == '{' ? "" : ", ", name, value);
 }
 
 char *

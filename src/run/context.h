@@ -6,6 +6,7 @@
 #define DATABITE_RUN_CONTEXT_H
 
 #include "job/definition.h"
+#include "lib/stringinfo.h"
 #include "run/run.h"
 #include "source/fetch.h"
 
@@ -34,6 +35,8 @@ typedef struct RunContext
 	bool		read_only;		/* the owner's settings say so, in a worker: nothing may be written */
 	char	   *payload;		/* JSON text or NULL */
 	char	   *event;			/* that the run is for, JSON text or NULL */
+	char	   *defaults;		/* databite.configure, JSON text or NULL */
+	struct RunLog *log;			/* see run_log.c; NULL: it says nothing */
 	TimestampTz started_at;
 	RunCounters counters;		/* of what is committed */
 	SourceClient *client;
@@ -49,6 +52,7 @@ typedef struct RunContext
 	List	   *limiters;		/* of RateLimiter *: those of all its steps */
 
 	List	   *notices;		/* of char *, not yet in history */
+	List	   *noted;			/* of char *: those that the transaction which goes on, or the last one, has written */
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
 	RunShortfall shortfall;
 	TimestampTz ends_at;		/* performance.timeout; 0: none */
@@ -74,11 +78,21 @@ typedef struct RunContext
  */
 extern void run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), void *arg);
 
+/*
+ * Parses a definition and gives it the defaults of databite.configure (JSON text, or NULL).  NULL where it is no object; complete
+ * only if no problem was added.
+ */
+extern Job *run_parse_job(const char *definition, const char *defaults, ProblemList *problems);
+
 /* A line for the run's history; written with the next transaction of the step. */
 extern void run_note(RunContext *run, const char *notice);
 
 /* Writes those lines, in the current transaction. */
 extern void run_write_notices(RunContext *run);
+
+/* Appends counters as members of a JSON object, by the names of the columns of databite.runs: of items and pages; of requests. */
+extern void run_counters_append(StringInfo json, const RunCounters *counters);
+extern void run_traffic_append(StringInfo json, const RunCounters *counters);
 
 /* ISO 8601 in UTC, whole seconds: "2024-05-01T10:00:00Z"; in the current memory context. */
 extern char *run_time_text(TimestampTz time);

@@ -7,7 +7,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/state_catalog.h"
 #include "destination/item_filter.h"
+#include "destination/log_table.h"
 #include "destination/rules.h"
 #include "destination/stage.h"
 #include "destination/write_plan.h"
@@ -63,6 +65,7 @@ static const char *const target_parts[] = {
 };
 
 static bool columns_are_known(const JobStep *step);
+static void inspect_logging(const JobLogging *logging, ProblemList *problems);
 static void inspect_target(const JobStep *step, ProblemList *problems);
 static void inspect_query(const JobStep *step, ProblemList *problems);
 static void inspect_bounds(const JobStep *step, int scopes, const char *part, ProblemList *problems);
@@ -108,6 +111,7 @@ inspect_check(const Job *job, ProblemList *problems)
 	ListCell   *lc;
 
 	parents_link(job, problems);
+	inspect_logging(&job->logging, problems);
 	foreach(lc, job->steps)
 	{
 		const JobStep *step = lfirst(lc);
@@ -138,6 +142,20 @@ inspect_check(const Job *job, ProblemList *problems)
 			}
 		}
 	}
+}
+
+/* The table that lines on its runs go to. */
+static void
+inspect_logging(const JobLogging *logging, ProblemList *problems)
+{
+	int			before = list_length(problems->problems);
+
+	if (!logging->to_database || logging->table == NULL)
+		return;
+	log_table_check(logging->table, logging->pointer, problems);
+	if (!logging->stated && list_length(problems->problems) > before)
+		((Problem *) llast(problems->problems))->hint =
+			"The job says nothing of \"logging\", so it has what databite.configure says.";
 }
 
 /* Where they are what later steps name, those may be wrong, which is said of them. */
@@ -258,7 +276,7 @@ with_run(const JobRecord *record, void (*work) (RunContext *run, void *arg), voi
 	run->record = record;
 	run->started_at = GetCurrentTimestamp();
 	problems = problem_list_create(run->memory);
-	run->job = job_parse(record->definition, strlen(record->definition), problems);
+	run->job = run_parse_job(record->definition, setting_catalog_get("defaults"), problems);
 	problem_raise_first(problems);
 	run_in_transaction(run, work, arg);
 }
@@ -282,6 +300,8 @@ explain_steps(RunContext *run, void *arg)
 	ListCell   *lc;
 
 	link_steps(run);
+	if (run->job->logging.table != NULL)
+		explanation->lines = lappend(explanation->lines, psprintf("log to %s", run->job->logging.table));
 	foreach(lc, run->job->steps)
 	{
 		const JobStep *step = lfirst(lc);
@@ -377,6 +397,10 @@ explain_request(RunContext *run, const JobStep *step, List *lines)
 	}
 	if (request->body)
 		lines = lappend(lines, psprintf("  %s", request->body));
+	if (step->source.default_retry != NULL)
+		lines = lappend(lines, psprintf("  -- retry, by databite.configure: %s", step->source.default_retry));
+	if (step->source.default_rate_limit != NULL)
+		lines = lappend(lines, psprintf("  -- rateLimit, by databite.configure: %s", step->source.default_rate_limit));
 	return lines;
 }
 

@@ -8,7 +8,7 @@
  *
  * worker, procedure: row queued -> running in one transaction; the steps in
  * theirs, the last of which records that the run is completed.  An error in a step has been rolled back by then
- * and is recorded; the worker also writes it to the server log, the
+ * and is recorded, and is in the log (run_log.c); the
  * procedure raises it.
  *
  * function: the steps are in one subtransaction, so that a failed or a dry run
@@ -35,6 +35,7 @@
 #include "run/parents.h"
 #include "run/replay.h"
 #include "run/run_error.h"
+#include "run/run_log.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/shortfall.h"
@@ -90,19 +91,7 @@ run_queued(int64 run_id, bool read_only)
 	progress_begin(run->record->id, run->record->owner, run->started_at);
 	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
-	if (error != NULL)
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("run " INT64_FORMAT " of job \"%s\" %s: %s", run->run_id, run->record->id,
-						status == RUN_CANCELLED ? "was cancelled" : "failed", error->message),
-				 error->detail ? errdetail_internal("%s", error->detail) : 0,
-				 error->hint ? errhint("%s", error->hint) : 0,
-				 errhidecontext(true)));
-	else if (status == RUN_PARTIAL)
-		ereport(LOG,
-				(errmsg("run " INT64_FORMAT " of job \"%s\" was partial", run->run_id, run->record->id),
-				 errdetail_internal("%s", shortfall_json(run, &run->counters)),
-				 errhidecontext(true)));
+	run_log_end(run, status, error);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	progress_end();
 	current_run = NULL;
@@ -188,6 +177,7 @@ try_again(const JobRecord *job, RunContext *failed)
 static RunContext *
 context_create(const JobRecord *record, RunMode mode)
 {
+	char	   *defaults = setting_catalog_get("defaults");
 	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "databite run", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(memory);
 	RunContext *run = palloc0(sizeof(RunContext));
@@ -196,6 +186,8 @@ context_create(const JobRecord *record, RunMode mode)
 	run->mode = mode;
 	run->record = copy_record(record);
 	run->started_at = GetCurrentTimestamp();
+	run->defaults = defaults != NULL ? pstrdup(defaults) : NULL;
+	run->log = run_log_create(memory);
 	MemoryContextSwitchTo(old);
 	return run;
 }
@@ -316,6 +308,7 @@ run_in_procedure(RunContext *run, RunResult *result)
 
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
+	run_log_end(run, status, error);
 	if (run->retry_at != 0)
 		return;
 	if (run->failure != NULL)
@@ -331,6 +324,7 @@ run_in_function(RunContext *run, RunResult *result)
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
+	RunStatus	status;
 
 	run_error_forget();
 	if (!run->dry_run)
@@ -369,9 +363,11 @@ run_in_function(RunContext *run, RunResult *result)
 		error = run->failure;
 	if (!run->dry_run)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
+	status = error ? failure_status(error) : shortfall_status(run, &run->counters);
+	run_log_end(run, status, error);
 	if (run->retry_at != 0)
 		return;
-	fill_result(run, error ? failure_status(error) : shortfall_status(run, &run->counters), error, result);
+	fill_result(run, status, error, result);
 }
 
 /* All steps.  Raises an error at the first that fails, or leaves it in run->failure. */
@@ -393,6 +389,7 @@ run_steps(RunContext *run)
 	read_definition(run);
 	run_retry_wait(run);
 	run->client = source_client_create(run->memory);
+	run_log_begin(run);
 	time_limit_begin(run);
 	if (run->replays)
 		replay_steps(run);
@@ -428,7 +425,7 @@ read_definition(RunContext *run)
 {
 	ProblemList *problems = problem_list_create(run->memory);
 
-	run->job = job_parse(run->record->definition, strlen(run->record->definition), problems);
+	run->job = run_parse_job(run->record->definition, run->defaults, problems);
 	problem_raise_first(problems);
 	note_pools(run);
 }

@@ -38,7 +38,6 @@
 
 static void note_start(RunContext *run, void *arg);
 static char *failure_json(const RunContext *run, const ErrorData *error, const RunCounters *counters);
-static void add_counter(StringInfo json, const char *name, int64 value);
 static ErrorData *clipped_error(const ErrorData *error, int max);
 static char *clipped(const char *text, int max);
 
@@ -145,17 +144,8 @@ failure_json(const RunContext *run, const ErrorData *error, const RunCounters *c
 	appendStringInfoString(&json, ", \"status\": \"failed\"");
 	if (run->resumes != 0)
 		appendStringInfo(&json, ", \"resumes\": " INT64_FORMAT, run->resumes);
-	add_counter(&json, "records_processed", counters->processed);
-	add_counter(&json, "records_inserted", counters->inserted);
-	add_counter(&json, "records_updated", counters->updated);
-	add_counter(&json, "records_unchanged", counters->unchanged);
-	add_counter(&json, "records_deleted", counters->deleted);
-	add_counter(&json, "records_rejected", counters->rejected);
-	add_counter(&json, "records_skipped", counters->skipped);
-	add_counter(&json, "pages", counters->pages);
-	add_counter(&json, "requests", counters->requests);
-	add_counter(&json, "retries", counters->retries);
-	add_counter(&json, "bytes_received", counters->bytes_received);
+	run_counters_append(&json, counters);
+	run_traffic_append(&json, counters);
 	appendStringInfoString(&json, ", \"error\": ");
 
 	for (int max = MAX_TEXT; max >= MIN_TEXT; max /= 2)
@@ -172,12 +162,6 @@ failure_json(const RunContext *run, const ErrorData *error, const RunCounters *c
 	what = run_error_json_simple(unpack_sql_state(error->sqlerrcode), clipped(error->message, MAX_TEXT / 2), NULL);
 	appendStringInfo(&json, "%s}", what);
 	return json.data;
-}
-
-static void
-add_counter(StringInfo json, const char *name, int64 value)
-{
-	appendStringInfo(json, ", \"%s\": " INT64_FORMAT, name, value);
 }
 
 /* An error for run_error_json; without what shows whole rows, as everybody in the database can listen. */

@@ -23,6 +23,7 @@
 #include "destination/stage.h"
 #include "item/reread.h"
 #include "run/run_error.h"
+#include "run/run_log.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
 #include "template/template.h"
@@ -222,7 +223,11 @@ prepare(RunContext *run, void *arg)
 
 	/* Also a run that nobody started for that goes on where another one stood. */
 	if (run->run_id != 0 && run->resumes == 0 && (sr->done || goes_on(sr)))
+	{
 		run->resumes = run_catalog_take_up(run->run_id);
+		run_log_add(run, LEVEL_INFO, sr->step->id, "goes on where an earlier run stood",
+					psprintf("{\"resumes\": " INT64_FORMAT "}", run->resumes));
+	}
 	MemoryContextSwitchTo(old);
 }
 
@@ -281,6 +286,7 @@ step_make_policy(StepRun *sr, ProblemList *problems)
 	sr->policy.retry = &source->retry;
 	sr->policy.limiter = make_limiter(sr);
 	sr->policy.judged = true;
+	sr->policy.label = sr->step->id;
 }
 
 /* Steps of the run that name the same key share a bucket also where there is no shared memory. */

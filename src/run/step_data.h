@@ -183,6 +183,7 @@ struct StepRun
 	int			fair_share;		/* requests in flight that it gives up to none of them */
 	int64		page;			/* RunContext.page, when it is its turn again */
 	int64		items;			/* of the run's that are counted: those of this step */
+	RunCounters written;		/* likewise; its requests, retries and bytes are not known */
 
 	/* While items are read. */
 	uint32		turn;			/* whose bytes are looked at first */
@@ -264,6 +265,15 @@ extern void step_watch(const StepRun *sr, const char *waiting_for);
 
 /* The same of a wait whose end is known. */
 extern void step_watch_wait(const StepRun *sr, const char *waiting_for, TimestampTz until);
+
+/* step_log.c */
+
+/* Its beginning, and its end with what it has written; not where it is the only one, as the run's lines say the same. */
+extern void step_log_begin(StepRun *sr);
+extern void step_log_end(StepRun *sr);
+
+/* Counters are about to be taken over: what has just been committed. */
+extern void step_log_batch(StepRun *sr);
 
 /* step_request.c */
 

@@ -21,6 +21,7 @@
 #include "base/errors.h"
 #include "miscadmin.h"
 #include "run/job_lock.h"
+#include "run/run_log.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
 #include "run/step_loop.h"
@@ -52,7 +53,7 @@ static int	most_in_flight(const RunContext *run);
 static int	in_flight(const RunContext *run);
 static StepRun *first_local(const RunContext *run);
 static int	find_fetches(StepLoop *loop, StepRun *sr, int n);
-static int64 longest_pause(const RunContext *run);
+static int64 longest_pause(RunContext *run);
 static void flush_due(StepLoop *loop, bool paused);
 static void end_in_time(StepLoop *loop);
 static void abandon(StepLoop *loop, const ErrorData *error);
@@ -188,7 +189,7 @@ begin_ready(StepLoop *loop)
 		loop->waiting = foreach_delete_current(loop->waiting, lc);
 		run->step = step;
 		run->page = 0;
-		(void) step_begin(run, step);
+		step_log_begin(step_begin(run, step));
 	}
 }
 
@@ -218,6 +219,7 @@ take_turn(StepLoop *loop)
 {
 	RunContext *run = loop->run;
 	StepRun    *local;
+	int64		longest;
 	int			n = 0;
 	int			ready = -1;
 
@@ -233,9 +235,10 @@ take_turn(StepLoop *loop)
 	Assert(n > 0 || local != NULL);
 	leave(loop);
 	step_watch(linitial(run->active), NULL);
+	longest = longest_pause(run);
 	if (n > 0)
 	{
-		ready = fetch_select(run->client, loop->fetches, n, local != NULL ? 0 : longest_pause(run));
+		ready = fetch_select(run->client, loop->fetches, n, local != NULL ? 0 : longest);
 		if (ready < 0 && time_limit_is_over(run))
 			end_in_time(loop);
 	}
@@ -269,6 +272,7 @@ end_exhausted(StepLoop *loop)
 			continue;
 		enter(loop, sr);
 		step_end(sr);
+		step_log_end(sr);
 		leave(loop);
 		step_free(sr);
 		run->steps_left--;
@@ -380,11 +384,11 @@ find_fetches(StepLoop *loop, StepRun *sr, int n)
 	return n;
 }
 
-/* items_longest_pause of all steps. */
+/* items_longest_pause of all steps, and until the log is to be written, which is done here where it is due. */
 static int64
-longest_pause(const RunContext *run)
+longest_pause(RunContext *run)
 {
-	int64		longest = -1;
+	int64		longest = run_log_write_due(run);
 	ListCell   *lc;
 
 	foreach(lc, run->active)

@@ -85,6 +85,7 @@ step_write(StepRun *sr)
 void
 step_take_counters(StepRun *sr)
 {
+	step_log_batch(sr);
 	sr->items += sr->counters.processed - sr->run->counters.processed;
 	sr->run->counters = sr->counters;
 }

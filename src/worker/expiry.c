@@ -33,6 +33,7 @@ static const ExpiryRule rules[] = {
 	[EXPIRY_HISTORY] = {&databite_history_retention, expiry_catalog_history},
 	[EXPIRY_EVENTS] = {&databite_history_retention, expiry_catalog_events},
 	[EXPIRY_DELIVERIES] = {&databite_history_retention, expiry_catalog_deliveries},
+	[EXPIRY_LOG] = {&databite_history_retention, expiry_catalog_log},
 	[EXPIRY_LEFTOVERS] = {NULL, expiry_catalog_leftovers},
 };
 

@@ -18,6 +18,7 @@ typedef enum ExpiryKind
 	EXPIRY_HISTORY,
 	EXPIRY_EVENTS,
 	EXPIRY_DELIVERIES,			/* the names of those that were taken */
+	EXPIRY_LOG,
 	EXPIRY_LEFTOVERS,
 	EXPIRY_KINDS
 } ExpiryKind;
