@@ -589,15 +589,19 @@ lock_or_fail(const char *job_id, bool session)
 				 errhint("See databite.progress; databite.cancel_job stops the run.")));
 }
 
+/* A worker's lines in the server log say which run they are of; a session's own errors are not so many. */
 static void
 run_error_context(void *arg)
 {
-	RunContext *run = arg;
+	const RunContext *run = arg;
+	char		number[32] = "";
 
+	if (run->mode == RUN_IN_WORKER)
+		snprintf(number, sizeof(number), ", run " INT64_FORMAT, run->run_id);
 	if (run->step == NULL)
-		errcontext("job \"%s\"", run->record->id);
+		errcontext("job \"%s\"%s", run->record->id, number);
 	else if (run->page == 0)
-		errcontext("job \"%s\", step \"%s\"", run->record->id, run->step->id);
+		errcontext("job \"%s\"%s, step \"%s\"", run->record->id, number, run->step->id);
 	else
-		errcontext("job \"%s\", step \"%s\", page " INT64_FORMAT, run->record->id, run->step->id, run->page);
+		errcontext("job \"%s\"%s, step \"%s\", page " INT64_FORMAT, run->record->id, number, run->step->id, run->page);
 }

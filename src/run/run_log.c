@@ -251,13 +251,17 @@ step_of(const RunContext *run, const FetchEvent *event)
 	return run->step != NULL ? run->step->id : NULL;
 }
 
-/* "run began" in the table; the server log, where there are many, has its number and job in the line. */
+/*
+ * "run began" in the table, full as the buffer may be; the server log, where there are many, has its number and job in the
+ * line.
+ */
 static void
 add_state(RunContext *run, LogLevel level, const char *state, const char *detail)
 {
 	if (level >= databite_log_level)
 		tell_server(run, level, NULL, psprintf("run " INT64_FORMAT " of job \"%s\" %s", run->run_id, run->record->id, state), detail);
-	keep(run->log, level, NULL, psprintf("run %s", state), detail);
+	if (level >= run->log->level)
+		append_line(run->log, level, NULL, psprintf("run %s", state), detail);
 }
 
 static void
@@ -274,7 +278,8 @@ add_end(RunContext *run, RunStatus status, const ErrorData *error)
 		/* What a CALL fails with the server logs itself. */
 		if (level >= databite_log_level && (run->mode != RUN_IN_PROCEDURE || run->retry_at != 0))
 			tell_server_of_failure(run, status, error);
-		keep(run->log, level, step, cancelled ? "run was cancelled" : psprintf("run failed: %s", error->message), detail);
+		if (level >= run->log->level)
+			append_line(run->log, level, step, cancelled ? "run was cancelled" : psprintf("run failed: %s", error->message), detail);
 		if (run->retry_at != 0)
 			add_state(run, LEVEL_INFO, "will be tried again", psprintf("{\"at\": \"%s\"}", run_time_text(run->retry_at)));
 	}

@@ -18,6 +18,7 @@
 #include "item/batch_part.h"
 #include "miscadmin.h"
 #include "run/run_error.h"
+#include "run/run_log.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/shortfall.h"
@@ -80,6 +81,7 @@ step_write(StepRun *sr)
 		ereport(ERROR,
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("the run was cancelled")));
+	(void) run_log_write_due(sr->run);
 }
 
 void

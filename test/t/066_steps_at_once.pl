@@ -225,7 +225,7 @@ subtest 'a step that fails beside a good one' => sub
 	$api->control({ open => ['bad'] });
 	wait_for_sql($node, 'postgres', "SELECT status = 'failed' FROM databite.runs WHERE run_id = $run");
 	is(sql("SELECT error ->> 'step', error #>> '{request,status}', error ->> 'context' FROM databite.runs WHERE run_id = $run"),
-		'bad|400|job "failing", step "bad", page 3', 'the error names its step and page');
+		qq(bad|400|job "failing", run $run, step "bad", page 3), 'the error names its step and page');
 	my $good = sql('SELECT count(*) FROM t_good');
 	cmp_ok($good, '>=', 300, 'what the good one has written stays');
 
