@@ -182,7 +182,7 @@ observe(const FetchEvent *event, void *arg)
 		return;
 	memory = AllocSetContextCreate(log->memory, "databite logged request", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(memory);
-	url = url_masked(event->request->url);
+	url = secret_mask_text(url_masked(event->request->url));	/* before it is quoted */
 	if (event->kind == FETCH_EVENT_RETRY)
 		add_retry(run, event, url);
 	else
