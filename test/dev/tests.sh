@@ -22,7 +22,7 @@ test_command()
 	fi
 	make_scratch
 	install_extension
-	jsonplaceholder
+	npm_packages
 	if [ $# -gt 0 ]; then
 		one_test "$1"
 	else
@@ -125,7 +125,7 @@ tap_suite()
 {
 	[ -e "${1:-}" ] || return 0
 	# shellcheck disable=SC2046
-	suite tap env JSONPLACEHOLDER_DIR="$SCRATCH/npm" ${TAP_ENV:-} \
+	suite tap env JSONPLACEHOLDER_DIR="$SCRATCH/npm" WEBHOOK_LIBRARIES_DIR="$SCRATCH/npm/webhooks" ${TAP_ENV:-} \
 		$(installcheck) REGRESS= ISOLATION= TAP_TESTS=1 "PROVE_TESTS=$*" "PROVE_FLAGS=-v -j${PROVE_JOBS:-2} -Itest/t/lib"
 }
 
@@ -141,20 +141,33 @@ unit_suites()
 	[ "${1:-api}" != api ] || suite "unit api" python3 -m unittest discover -s test/api
 }
 
-# The real service of the document's example, from its npm package: installed once, copied to where tests can read it.
-# Without it (no network) the test of it fails, and only that.
-jsonplaceholder()
+# What tests have from npm: the real service of the document's example, and libraries that sign webhooks.  Installed once, copied to
+# where tests can read it.  Without it (no network) the tests of it fail, and only those.
+npm_packages()
 {
 	local cache=$ROOT/.build/npm
 	need node
-	if [ ! -e "$cache/node_modules/jsonplaceholder/index.js" ]; then
-		need npm
-		say "installing the JSONPlaceholder server"
-		npm install --prefix "$cache" --no-audit --no-fund --ignore-scripts --loglevel=error jsonplaceholder@0.3.3 >/dev/null ||
-			{ echo "npm could not install it"; return 0; }
-	fi
+	npm_install "$cache" jsonplaceholder@0.3.3
+	npm_install "$cache/webhooks" @octokit/webhooks-methods@5.1.1 stripe@17.7.0 standardwebhooks@1.0.0 twilio@5.5.1
+	[ -d "$cache" ] || return 0
 	cp -r "$cache" "$SCRATCH/npm"
 	chown -R "$RUN_AS" "$SCRATCH/npm"
+}
+
+# npm_install DIRECTORY NAME@VERSION...: unless they are there.
+npm_install()
+{
+	local directory=$1 package there=yes
+	shift
+	for package in "$@"; do
+		[ -e "$directory/node_modules/${package%@*}/package.json" ] || there=
+	done
+	[ -z "$there" ] || return 0
+	need npm
+	say "installing from npm: $*"
+	mkdir -p "$directory"
+	npm install --prefix "$directory" --no-audit --no-fund --ignore-scripts --loglevel=error "$@" >/dev/null ||
+		echo "npm could not install them"
 }
 
 # Builds with sanitizers in the scratch tree, lets only the server run under them, and runs the tests.
@@ -164,7 +177,7 @@ sanitize_command()
 	need_build
 	need python3 ipc-run openssl
 	make_scratch
-	jsonplaceholder
+	npm_packages
 	if ! build_sanitized; then
 		count build 0 1 1
 		finish
