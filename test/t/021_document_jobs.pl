@@ -4,15 +4,19 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256_hex);
 use FindBin;
+use HTTP::Tiny;
 use lib "$FindBin::RealBin/lib";
 
 use PostgreSQL::Test::Utils;
 use SampleApi;
 use Test::More;
+use WebhookTest;
 
 my $api = SampleApi->start;
-my $node = databite_node('main');
+my $door = PostgreSQL::Test::Cluster::get_free_port();
+my $node = databite_node('main', conf => "databite.webhook_listen = '127.0.0.1:$door'\n");
 $node->safe_psql('postgres', q(CREATE EXTENSION databite; SELECT databite.set_token('access_token', 'test-token')));
 
 my %definition = (
@@ -319,6 +323,53 @@ JSON
     "sale_price": "{{item.sale_price}}",
     "discount_percentage": "{{item | calculate_discount}}",
     "is_valid_email": "{{item.contact_email | validate_email}}"
+  }
+}
+JSON
+	webhook_sync => <<'JSON',
+{
+  "id": "webhook_sync",
+  "name": "Webhook-based Real-time Sync",
+  "trigger": {
+    "type": "webhook",
+    "endpoint": "/webhook/sync",
+    "secret": "{{secrets.WEBHOOK_SECRET}}"
+  },
+  "source": {
+    "type": "webhook_data",
+    "payload": "{{webhook.payload}}"
+  },
+  "destination": {
+    "type": "database",
+    "table": "real_time_data"
+  },
+  "transform": {
+    "id": "{{payload.id}}",
+    "event_type": "{{payload.event_type}}",
+    "data": "{{payload.data}}",
+    "timestamp": "{{payload.timestamp}}"
+  }
+}
+JSON
+	event_driven_sync => <<'JSON',
+{
+  "id": "event_driven_sync",
+  "name": "Event-driven Sync",
+  "trigger": {
+    "type": "event",
+    "event": "data_updated",
+    "source": "external_system"
+  },
+  "source": {
+    "type": "api",
+    "url": "https://api.service.com/updated_data",
+    "query": {
+      "since": "{{event.timestamp}}"
+    }
+  },
+  "destination": {
+    "type": "database",
+    "table": "updated_data"
   }
 }
 JSON
@@ -645,6 +696,67 @@ subtest 'incremental_orders' => sub
 	sql(q(SELECT databite.reset_job('incremental_orders')));
 	$api->clear_requests;
 	is(counts(execute_job($node, 'postgres', 'incremental_orders')), 'completed: 1000 0 0 1000', 'after reset_job everything again');
+};
+
+# Both doors, signed by a header that any sender might use.
+subtest 'webhook_sync' => sub
+{
+	sql(q(SELECT databite.set_token('WEBHOOK_SECRET', 'whatever')));
+	schedule('webhook_sync');
+	wait_until_listening($door);
+	my $http = HTTP::Tiny->new(timeout => 60);
+	my $send = sub
+	{
+		my ($body, $secret) = @_;
+		my $headers = { 'X-Signature' => hmac_sha256_hex($body, $secret), 'Content-Type' => 'application/json' };
+		return $http->post("http://127.0.0.1:$door/webhook/sync", { headers => $headers, content => $body })->{status};
+	};
+	my $hand_in = sub
+	{
+		my ($body, $secret) = @_;
+		my $signature = hmac_sha256_hex($body, $secret);
+		return sql("SELECT databite.receive_webhook('/webhook/sync', '{\"X-Signature\": \"$signature\"}', convert_to('$body', 'UTF8')) ->> 'status'");
+	};
+
+	is($send->('{"id": 1, "event_type": "created", "data": {"total": 1.10}, "timestamp": "2024-05-01T10:00:00Z"}', 'whatever'),
+		'200', 'by HTTP');
+	wait_for_sql($node, 'postgres', q(SELECT to_regclass('real_time_data') IS NOT NULL));
+	is($hand_in->('{"id": 2, "event_type": "created", "data": [1, {"a": null}], "timestamp": "2024-05-01T10:00:01Z"}', 'whatever'),
+		'200', 'by the function');
+	is($send->('{"id": 1, "event_type": "paid", "data": {"total": 1.10}, "timestamp": "2024-05-01T10:00:02Z"}', 'whatever'),
+		'200', 'a later one of the same id');
+	is($send->('{"id": 3}', 'another') . $hand_in->('{"id": 3}', 'another'), '401401', 'others are refused');
+	wait_for_sql($node, 'postgres', q(SELECT count(*) = 2 AND count(*) FILTER (WHERE event_type = 'paid') = 1 FROM real_time_data));
+	wait_for_sql($node, 'postgres', q(SELECT count(*) = 0 FROM databite.delivery));
+	is(columns('real_time_data'), 'data jsonb, event_type text, id bigint, timestamp timestamp with time zone', 'columns by what has come');
+	is( sql(q(SELECT id, event_type, data, extract(epoch FROM timestamp)::bigint FROM real_time_data ORDER BY id)),
+		"1|paid|{\"total\": 1.10}|1714557602\n2|created|[1, {\"a\": null}]|1714557601", 'the rows');
+	is(sql(q(SELECT bool_and(status = 'completed') FROM databite.runs WHERE job_id = 'webhook_sync')), 't', 'runs that say so');
+};
+
+# What has changed since the event; a run for each one of the system that the job is about.
+subtest 'event_driven_sync' => sub
+{
+	$api->control({ edit => { data => { 7 => { name => 'seven', updated_at => '2999-01-01T00:00:00Z' } } } });
+	schedule('event_driven_sync');
+	$api->clear_requests;
+	sql(q(SELECT databite.emit_event('data_updated'), databite.emit_event('data_updated', 'elsewhere')));
+	my $event = sql(q(SELECT databite.emit_event('data_updated', 'external_system', '{"by": "test"}')));
+	wait_for_runs($node, 'postgres', 'event_driven_sync', 1);
+	is(sql('SELECT id, name FROM updated_data'), '7|seven', 'what has changed since is there');
+	is(sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'event_driven_sync')), '1', 'other events are not its own');
+	my $requests = $api->requests('/updated_data');
+	is(scalar @$requests, 1, 'one request');
+	is(sql("SELECT emitted_at = '$requests->[0]{query}{since}'::timestamptz FROM databite.event WHERE event_id = $event"), 't', 'since the event')
+	  or diag($requests->[0]{query}{since});
+
+	$api->control({ edit => { data => { 8 => { name => 'eight', updated_at => '2999-01-02T00:00:00Z' } } } });
+	sql(q(BEGIN; SELECT databite.emit_event('data_updated', 'external_system'); ROLLBACK;
+		SELECT databite.emit_event('data_updated', 'external_system')));
+	wait_for_runs($node, 'postgres', 'event_driven_sync', 2);
+	is(sql('SELECT id, name FROM updated_data ORDER BY id'), "7|seven\n8|eight", 'the next event brings the next');
+	is(sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'event_driven_sync')), '2', 'an event that was rolled back never was');
+	$api->control({ reset => 1 });
 };
 
 $node->stop;
