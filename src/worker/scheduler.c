@@ -336,11 +336,12 @@ do_round(Scheduler *scheduler)
 	{
 		scheduler_begin_part(scheduler);
 		more = due_jobs_queue(scheduler);
+		delivered_queue(scheduler);
 		scheduler_end_part();
 
+		/* A runner may look for its run before this part is committed, so what it takes has been queued by an earlier one. */
 		scheduler_begin_part(scheduler);
 		children_reap(scheduler);
-		delivered_queue(scheduler);
 		children_start(scheduler);
 		scheduler_end_part();
 		CHECK_FOR_INTERRUPTS();
