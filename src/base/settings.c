@@ -26,6 +26,7 @@ char	   *databite_user_agent = NULL;
 int			databite_history_retention = 30 * 24 * 60;
 int			databite_launcher_interval = 60;
 char	   *databite_webhook_listen;
+int			databite_webhook_batch;
 int			databite_log_level = LEVEL_INFO;
 
 static const struct config_enum_entry log_levels[] = {
@@ -129,6 +130,15 @@ settings_define(void)
 							 LEVEL_INFO, log_levels,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
+
+	/* Those that have come while the ones before them were committed; nobody waits for more of them. */
+	DefineCustomIntVariable("databite.webhook_batch",
+							"Sets how many deliveries of webhooks are taken in one transaction at most.",
+							"1: each is committed by itself.",
+							&databite_webhook_batch,
+							WEBHOOK_BATCH_MAX, 1, WEBHOOK_BATCH_MAX,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("databite");
 }

@@ -15,6 +15,10 @@ extern int	databite_history_retention; /* minutes; 0 keeps for ever */
 extern int	databite_launcher_interval; /* seconds */
 extern char *databite_webhook_listen;	/* "host:port"; "": nobody listens */
 extern int	databite_log_level; /* a LogLevel */
+extern int	databite_webhook_batch; /* deliveries of one transaction at most */
+
+/* More would hold their locks for too long. */
+#define WEBHOOK_BATCH_MAX 200
 
 /* Defines them; called once by _PG_init. */
 extern void settings_define(void);

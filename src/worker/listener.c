@@ -52,9 +52,6 @@
 /* So often the scheduler looks for one that is not its own. */
 #define LOOK_MS			10000
 
-/* Requests of a round: their locks and rows are one transaction. */
-#define MAX_ROUND		200
-
 /* How long a delivery may wait for a lock before its sender is told to come again. */
 #define LOCK_TIMEOUT	"5s"
 
@@ -203,7 +200,7 @@ serve(Door *door)
 	char	   *address = pstrdup(databite_webhook_listen);
 	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "databite round", ALLOCSET_DEFAULT_SIZES);
 	WaitEventSet *events = compat_create_wait_event_set(TopMemoryContext, 3);
-	Guest		guests[MAX_ROUND];
+	Guest		guests[WEBHOOK_BATCH_MAX];
 	uint32		wait_event = compat_wait_event("DatabiteListener");
 
 	AddWaitEventToSet(events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
@@ -253,7 +250,7 @@ take_guests(Door *door, Guest *guests)
 	int			n = 0;
 	DoorRequest *request;
 
-	while (n < MAX_ROUND && (request = door_next(door)) != NULL)
+	while (n < databite_webhook_batch && (request = door_next(door)) != NULL)
 	{
 		guests[n].request = request;
 		memset(&guests[n++].reception, 0, sizeof(Reception));

@@ -16,7 +16,8 @@
 # the filters and operators of the document's product_catalog_sync, "plain" fills
 # the same columns from paths alone.  "./dev bench --parallel" has the reference
 # workload written by the run itself, and by one and two parallel writers.
-# bench_http.sh has --pages, --fanout and --stream, bench_parents.sh --fanout --parents, bench_many.sh --catalog and --idle.
+# bench_http.sh has --pages, --fanout and --stream, bench_parents.sh --fanout --parents, bench_many.sh --catalog and --idle,
+# bench_webhooks.sh --webhooks.
 
 BENCH_LIMIT=900
 
@@ -35,13 +36,14 @@ bench_command()
 			--runs) runs=$2; shift 2 ;;
 			--seconds) seconds=$2; shift 2 ;;
 			--profile) profile=1; shift ;;
-			--transform | --parallel | --pages | --fanout | --stream | --catalog | --idle) workload=${1#--}; shift ;;
+			--transform | --parallel | --pages | --fanout | --stream | --catalog | --idle | --webhooks) workload=${1#--}; shift ;;
 			*) die "bench: unknown option $1" ;;
 		esac
 	done
 	case $workload in
 		pages) items=${items:-100000} delay=${delay:-20} ;;
 		fanout) items=${items:-10000} delay=${delay:-5} ;;
+		webhooks) items=${items:-20000} ;;
 		*) items=${items:-1000000} ;;
 	esac
 	[ "$workload" = idle ] && seconds=${seconds:-60} || seconds=${seconds:-600}
@@ -63,6 +65,7 @@ bench_command()
 		stream) bench_stream "$megabytes" "$repeats"; return ;;
 		catalog) bench_catalog "$jobs" "$runs"; return ;;
 		idle) bench_idle "$seconds"; return ;;
+		webhooks) bench_webhooks "$items" "$repeats"; return ;;
 		fanout) [ -z "$parents" ] || { bench_parents "$parents" "$seconds"; return; } ;;
 	esac
 	"bench_prepare_$workload" "$items" "$delay"
@@ -82,9 +85,11 @@ bench_servers()
 	local more=()
 	[ "$1" != catalog ] || more=("shared_preload_libraries = 'databite, pg_stat_statements'" "pg_stat_statements.track = all")
 	[ "$1" != idle ] || more=("max_worker_processes = 8")
+	# Here a commit is what is measured.
+	[ "$1" != webhooks ] || more=("fsync = on" "synchronous_commit = on")
 	start_server "shared_buffers = $buffers" "max_wal_size = 8GB" "checkpoint_timeout = 1h" "autovacuum = off" "${more[@]}"
 	case $1 in
-		catalog | idle) ;;
+		catalog | idle | webhooks) ;;
 		pages | fanout | stream) start_bench_server ;;
 		*) start_api ;;
 	esac
