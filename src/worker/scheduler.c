@@ -72,6 +72,9 @@
 /* A due job whose row is locked by somebody cannot be claimed; do not spin on it. */
 #define MIN_SLEEP_MS 1000
 
+/* A round begins so long after the last one ended. */
+#define GATHER_MS 10
+
 #define ERROR_PAUSE_MIN_MS 1000
 #define ERROR_PAUSE_MAX_MS 60000
 
@@ -94,11 +97,13 @@ static void connect_to_database(const SchedulerOrder *order);
 static void become_the_only_one(void);
 static void wait_for_starter(const SchedulerOrder *order);
 static void do_rounds(Scheduler *scheduler);
+static void gather_requests(TimestampTz last_round);
 static bool try_round(Scheduler *scheduler);
 static void do_round(Scheduler *scheduler);
 static bool extension_fits(Scheduler *scheduler);
 static void rest_if_asked(Scheduler *scheduler);
 static bool sleep_until(TimestampTz when);
+static uint32 wait_event(void);
 static void leave_read_only(Scheduler *scheduler);
 static void finish(Scheduler *scheduler, SchedulerEnd end);
 
@@ -245,10 +250,12 @@ wait_for_starter(const SchedulerOrder *order)
 static void
 do_rounds(Scheduler *scheduler)
 {
+	TimestampTz last_round = 0;
 	int			errors = 0;
 
 	for (;;)
 	{
+		gather_requests(last_round);
 		CHECK_FOR_INTERRUPTS();
 		if (stop_requested)
 			finish(scheduler, ENDED_AS_TOLD);
@@ -267,6 +274,7 @@ do_rounds(Scheduler *scheduler)
 			errors++;
 			scheduler->wake_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pause);
 		}
+		last_round = GetCurrentTimestamp();
 		rest_if_asked(scheduler);
 		/* A wait for a lock in the round may have taken the latch's setting. */
 		if (shared_scheduler_is_asked(scheduler->database))
@@ -274,6 +282,18 @@ do_rounds(Scheduler *scheduler)
 		if (sleep_until(scheduler->wake_at))
 			scheduler->no_slot_tries = 0;	/* a worker has ended, perhaps */
 	}
+}
+
+/* Where somebody asks after every commit, one round is for many of them; who asks after a while does not wait. */
+static void
+gather_requests(TimestampTz last_round)
+{
+	long		since = TimestampDifferenceMilliseconds(last_round, GetCurrentTimestamp());
+
+	if (since >= GATHER_MS)
+		return;
+	(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, GATHER_MS - since, wait_event());
+	ResetLatch(MyLatch);		/* what it was set for, the round will see */
 }
 
 /* One round; false where an error ended it, which is logged. */
@@ -464,15 +484,22 @@ rest_if_asked(Scheduler *scheduler)
 static bool
 sleep_until(TimestampTz when)
 {
-	static uint32 wait_event = 0;
 	int			events;
 
-	if (wait_event == 0)
-		wait_event = compat_wait_event("DatabiteScheduler");
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					   TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event);
+					   TimestampDifferenceMilliseconds(GetCurrentTimestamp(), when), wait_event());
 	ResetLatch(MyLatch);
 	return (events & WL_LATCH_SET) != 0;
+}
+
+static uint32
+wait_event(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = compat_wait_event("DatabiteScheduler");
+	return event;
 }
 
 /* Ends the process, but not for good. */
