@@ -46,7 +46,7 @@ databite_receive_webhook(PG_FUNCTION_ARGS)
 	Reception	reception = {0};
 
 	read_headers(PG_GETARG_JSONB_P(1), &message);
-	receive_delivery(endpoint, &message, &reception);
+	receive_delivery(receiver_create(), endpoint, &message, &reception);
 	tell_gateway(reception.status);
 	PG_RETURN_DATUM(reception_jsonb(&reception));
 }

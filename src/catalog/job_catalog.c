@@ -17,15 +17,17 @@ static List *jobs_from_result(MemoryContext context);
 JobRecord *
 job_catalog_get(const char *id, bool lock)
 {
+	static SPIPlanPtr plans[2] = {NULL, NULL};
 	CatalogScope scope;
 	CatalogArgs args = {0};
 	JobRecord  *job = NULL;
 
 	catalog_enter(&scope);
 	arg_text(&args, id);
-	if (catalog_run(lock ? "SELECT " JOB_COLUMNS " FROM databite.job WHERE job_id = $1 FOR UPDATE"
-					: "SELECT " JOB_COLUMNS " FROM databite.job WHERE job_id = $1",
-					&args, SPI_OK_SELECT) > 0)
+	if (catalog_run_prepared(&plans[lock],
+							 lock ? "SELECT " JOB_COLUMNS " FROM databite.job WHERE job_id = $1 FOR UPDATE"
+							 : "SELECT " JOB_COLUMNS " FROM databite.job WHERE job_id = $1",
+							 &args, SPI_OK_SELECT) > 0)
 		job = job_from_row(0, scope.caller);
 	catalog_leave(&scope);
 	return job;

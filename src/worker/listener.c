@@ -58,6 +58,7 @@
 typedef struct Guest
 {
 	DoorRequest *request;
+	Receiver   *receiver;		/* of its round */
 	Reception	reception;
 } Guest;
 
@@ -306,6 +307,7 @@ do_round(Guest *guests, int nguests)
 static void
 take_deliveries(Guest *guests, int nguests)
 {
+	Receiver   *receiver = receiver_create();
 	bool		is_blocked = false;
 
 	for (int i = 0; i < nguests; i++)
@@ -314,6 +316,7 @@ take_deliveries(Guest *guests, int nguests)
 
 		if (!is_delivery(guests[i].request))
 			continue;
+		guests[i].receiver = receiver;
 		guests[i].reception.status = 503;
 		if (is_blocked || (error = subtransaction_run(receive_one, &guests[i], SUBTRANSACTION_KEEP)) == NULL)
 			continue;
@@ -340,7 +343,7 @@ receive_one(void *arg)
 		.now = (int64) time(NULL),
 	};
 
-	receive_delivery(request->url, &message, &guest->reception);
+	receive_delivery(guest->receiver, request->url, &message, &guest->reception);
 }
 
 static bool

@@ -32,13 +32,28 @@
 #define MAX_BODY_DEPTH	512
 #define MAX_FORM_FIELDS 1000
 
+/* What is known of a path that messages have come for. */
+typedef struct Endpoint
+{
+	char	   *path;
+	JobRecord  *job;
+	JobTrigger *trigger;		/* NULL: it is no job's */
+} Endpoint;
+
+struct Receiver
+{
+	MemoryContext memory;
+	List	   *endpoints;		/* of Endpoint * */
+};
+
 typedef struct Payload
 {
 	const SignedMessage *message;
 	char	   *json;			/* in the encoding of the database */
 } Payload;
 
-static const JobTrigger *trigger_of(const JobRecord *job);
+static const Endpoint *find_endpoint(Receiver *receiver, const char *url);
+static JobTrigger *trigger_of(const JobRecord *job);
 static SignatureVerdict verify(const JobRecord *job, const JobTrigger *trigger, const SignedMessage *message);
 static void refuse(Reception *reception, int status, const char *message);
 static const char *verdict_text(SignatureVerdict verdict);
@@ -51,11 +66,21 @@ static bool is_new(const JobRecord *job, const JobTrigger *trigger, const Payloa
 static char *id_in_body(const Payload *payload);
 static char *headers_json(const SignedMessage *message);
 
-void
-receive_delivery(const char *endpoint, const SignedMessage *message, Reception *reception)
+Receiver *
+receiver_create(void)
 {
-	JobRecord  *job = delivery_catalog_job(pnstrdup(endpoint, strcspn(endpoint, "?")));
-	const JobTrigger *trigger = job != NULL ? trigger_of(job) : NULL;
+	Receiver   *receiver = palloc0(sizeof(Receiver));
+
+	receiver->memory = CurrentMemoryContext;
+	return receiver;
+}
+
+void
+receive_delivery(Receiver *receiver, const char *endpoint, const SignedMessage *message, Reception *reception)
+{
+	const Endpoint *found = find_endpoint(receiver, endpoint);
+	const JobRecord *job = found->job;
+	const JobTrigger *trigger = found->trigger;
 	Payload		payload = {.message = message};
 	SignatureVerdict verdict;
 	ErrorData  *error;
@@ -96,8 +121,33 @@ receive_delivery(const char *endpoint, const SignedMessage *message, Reception *
 	worker_wake_scheduler_at_commit();
 }
 
+/* By its path; what is not there is remembered, too. */
+static const Endpoint *
+find_endpoint(Receiver *receiver, const char *url)
+{
+	size_t		len = strcspn(url, "?");
+	Endpoint   *endpoint;
+	ListCell   *lc;
+	MemoryContext old;
+
+	foreach(lc, receiver->endpoints)
+	{
+		endpoint = lfirst(lc);
+		if (strlen(endpoint->path) == len && strncmp(endpoint->path, url, len) == 0)
+			return endpoint;
+	}
+	old = MemoryContextSwitchTo(receiver->memory);
+	endpoint = palloc0(sizeof(Endpoint));
+	endpoint->path = pnstrdup(url, len);
+	endpoint->job = delivery_catalog_job(endpoint->path);
+	endpoint->trigger = endpoint->job != NULL ? trigger_of(endpoint->job) : NULL;
+	receiver->endpoints = lappend(receiver->endpoints, endpoint);
+	MemoryContextSwitchTo(old);
+	return endpoint;
+}
+
 /* Of a definition that was right when the job was scheduled; NULL: it has no webhook. */
-static const JobTrigger *
+static JobTrigger *
 trigger_of(const JobRecord *record)
 {
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);

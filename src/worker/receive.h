@@ -17,6 +17,10 @@ typedef struct Reception
 	int64		delivery_id;	/* 0: it was not kept */
 } Reception;
 
+/* For the deliveries of one transaction: each endpoint is looked up once.  In the current memory context, with which it goes. */
+typedef struct Receiver Receiver;
+extern Receiver *receiver_create(void);
+
 /*
  * In the current transaction: verifies the message, which has come for the
  * endpoint (a path, with or without a query), and keeps it for a run of its
@@ -25,6 +29,6 @@ typedef struct Reception
  * 200: it is kept, or had come before; 400: not JSON; 401: not signed as it should be, or too old; 404: no such
  * endpoint; 413: too large.  Raises errors of the database only.
  */
-extern void receive_delivery(const char *endpoint, const SignedMessage *message, Reception *reception);
+extern void receive_delivery(Receiver *receiver, const char *endpoint, const SignedMessage *message, Reception *reception);
 
 #endif
