@@ -9,7 +9,8 @@
  *
  * What a stranger may hold of us is bounded: connections (MAX_VISITORS), the bytes of a head (32 kB), of a body and of all
  * bodies together, and time: SILENCE_SECONDS without a byte, REQUEST_SECONDS from the first to the last.  A body
- * that says beforehand that it is too large is answered before it comes; one that turns out to be is cut off.
+ * that says beforehand that it is too large is answered before it comes; one that turns out to be is answered in its middle,
+ * and its rest is read for a while and thrown away, for a sender that still sends would not see the answer.
  *
  * Everything a connection has is in a Visitor, made when it is accepted and freed when it is closed.
  */
@@ -30,6 +31,7 @@
 #define HEAD_BYTES		(32 * 1024)
 #define MAX_HEADERS		200
 #define MAX_ALL_BODIES	(128 * 1024 * 1024)
+#define MAX_DISCARDED	(32 * 1024 * 1024)
 #define SILENCE_SECONDS 30
 #define REQUEST_SECONDS 60
 #define BACKLOG			511
@@ -44,7 +46,8 @@ typedef struct Visitor
 	time_t		since;			/* it came, or was last answered */
 	bool		is_waiting;		/* complete and suspended: in the queue, or taken from it */
 	bool		is_cut_off;
-	int			refusal;		/* a status that is the answer whatever else comes; 0: none */
+	int			refusal;		/* a status that was the answer before all had come; 0: none */
+	size_t		discarded;		/* bytes that have come after it */
 	char		client[INET6_ADDRSTRLEN];
 
 	char	   *url;			/* of this request */
@@ -72,10 +75,13 @@ static enum MHD_Result take(void *arg, struct MHD_Connection *connection, const 
 							const char *version, const char *data, size_t *len, void **context);
 static enum MHD_Result take_head(Visitor *visitor, const char *method);
 static enum MHD_Result take_body(Visitor *visitor, const char *data, size_t len);
+static enum MHD_Result turn_away(Visitor *visitor, int status);
+static enum MHD_Result discard(Visitor *visitor, size_t len);
 static enum MHD_Result send_answer(Visitor *visitor);
 static enum MHD_Result add_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value);
 static void end_request(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
 static void forget_request(Visitor *visitor);
+static void forget_body(Visitor *visitor);
 static Visitor *visitor_of(struct MHD_Connection *connection);
 static void name_client(Visitor *visitor);
 static void cut_off_the_slow(Door *door);
@@ -298,6 +304,8 @@ take(void *arg, struct MHD_Connection *connection, const char *path, const char 
 		*len = 0;
 		return take_body(visitor, data, n);
 	}
+	if (visitor->refusal != 0)
+		return MHD_NO;
 	visitor->request.body = visitor->body != NULL ? visitor->body : "";
 	visitor->is_waiting = true;
 	dlist_push_tail(&visitor->door->complete, &visitor->turn);
@@ -336,15 +344,17 @@ take_body(Visitor *visitor, const char *data, size_t len)
 	size_t		room = Max(visitor->room, 4096);
 	char	   *body;
 
+	if (visitor->refusal != 0)
+		return discard(visitor, len);
 	if (request->body_len + len > RECEIVE_MAX_BODY)
-		return MHD_NO;
+		return turn_away(visitor, MHD_HTTP_CONTENT_TOO_LARGE);
 	while (room < request->body_len + len)
 		room *= 2;
 	if (room > visitor->room)
 	{
 		if (visitor->door->held + room - visitor->room > MAX_ALL_BODIES + RECEIVE_MAX_BODY ||
 			(body = realloc(visitor->body, room)) == NULL)
-			return MHD_NO;
+			return turn_away(visitor, MHD_HTTP_SERVICE_UNAVAILABLE);
 		visitor->door->held += room - visitor->room;
 		visitor->body = body;
 		visitor->room = room;
@@ -352,6 +362,34 @@ take_body(Visitor *visitor, const char *data, size_t len)
 	memcpy(visitor->body + request->body_len, data, len);
 	request->body_len += len;
 	return MHD_YES;
+}
+
+/*
+ * Answers in the middle of a body, where libmicrohttpd cannot: past it, as nothing else is being sent to somebody who has not said
+ * all yet.  The connection is good for nothing more.
+ */
+static enum MHD_Result
+turn_away(Visitor *visitor, int status)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(visitor->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char		answer[200];
+	int			len = snprintf(answer, sizeof(answer), "HTTP/1.1 %d Refused\r\nConnection: close\r\n%sContent-Type: application/json\r\n"
+							   "Content-Length: 3\r\n\r\n{}\n",
+							   status, status == MHD_HTTP_SERVICE_UNAVAILABLE ? "Retry-After: 5\r\n" : "");
+
+	if (info == NULL || send(info->connect_fd, answer, len, MSG_DONTWAIT | MSG_NOSIGNAL) != len)
+		return MHD_NO;
+	(void) shutdown(info->connect_fd, SHUT_WR);
+	visitor->refusal = status;
+	forget_body(visitor);
+	return MHD_YES;
+}
+
+static enum MHD_Result
+discard(Visitor *visitor, size_t len)
+{
+	visitor->discarded += len;
+	return visitor->discarded <= MAX_DISCARDED ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result
@@ -400,16 +438,23 @@ forget_request(Visitor *visitor)
 	if (visitor->answer != NULL)
 		MHD_destroy_response(visitor->answer);
 	visitor->answer = NULL;
-	visitor->door->held -= visitor->room;
-	visitor->room = 0;
+	forget_body(visitor);
 	free(visitor->url);
-	free(visitor->body);
-	visitor->url = visitor->body = NULL;
+	visitor->url = NULL;
 	visitor->refusal = 0;
+	visitor->discarded = 0;
 	visitor->is_waiting = false;
 	visitor->since = time(NULL);
 	visitor->request.method = NULL;
-	visitor->request.body_len = 0;
+}
+
+static void
+forget_body(Visitor *visitor)
+{
+	visitor->door->held -= visitor->room;
+	free(visitor->body);
+	visitor->body = NULL;
+	visitor->room = visitor->request.body_len = 0;
 }
 
 static Visitor *

@@ -15,6 +15,7 @@
  * - DROP DATABASE and its like: it is in shared memory beside the writers, and leaves like them.
  * - The database does not commit, or a row is locked: the requests of that round are answered with 503, and senders
  *   try again.
+ * - The postmaster is gone: so is the listener after the round.
  * - The server shuts down: what has not been answered was not taken.
  */
 #include "postgres.h"
@@ -36,6 +37,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -215,6 +217,8 @@ serve(Door *door)
 		WaitEvent	event;
 
 		CHECK_FOR_INTERRUPTS();
+		if (!PostmasterIsAlive())
+			proc_exit(1);		/* where there is always something to do, nobody waits, and nobody would hear of it */
 		follow_configuration(address);
 		door_run(door);
 		nguests = take_guests(door, guests);
