@@ -97,6 +97,30 @@ SELECT pointer, message FROM databite.validate_job('{"id": "wrong", "source": {"
 	"destination": {"type": "database", "table": "batches", "mode": "insert"}, "transform": {"id": "{{webhook.id}}"}}');
 SELECT * FROM databite.explain_job('parts');
 
-SELECT databite.unschedule_job(j) FROM unnest(ARRAY['webhook_sync', 'parts', 'lists', 'batches']) AS j;
+-- a preview sees the deliveries that wait, and what they came with
+SET client_min_messages = notice;
+SELECT * FROM databite.preview_job('parts');
+SET client_min_messages = warning;
+SELECT take('/parts', '{"from": "fay", "data": {"items": [{"id": 8}]}}', '{"x-kind": "order"}'), take('/parts', '{"from": "gus", "data": {"items": [{"id": 9}]}}', '{"x-kind": "refund"}');
+SELECT item, target_row - 'whole' AS row, error FROM databite.preview_job('parts');
+SELECT count(*) FROM databite.delivery;
+
+-- a job that reads no deliveries has a run for each, whose payload that is
+SELECT databite.schedule_job('{
+	"id": "each", "enabled": false, "trigger": {"type": "webhook", "endpoint": "/each", "signature": {"header": "X-Sign", "idHeader": "X-Id"}, "secret": "x"},
+	"source": {"type": "sql", "query": "SELECT {{payload.id}}::int AS id, {{payload.name}} AS name"},
+	"destination": {"type": "database", "table": "each", "schema": {"id": "integer", "name": "text", "note": "json"}, "key": "id"},
+	"transform": {"id": "{{item.id}}", "name": "{{item.name | upper}}", "note": "{{payload.note}}"}
+}');
+SELECT databite.receive_webhook('/each', jsonb_build_object('X-Sign', databite.evaluate('{{item | hmac_sha256("x")}}', to_jsonb(b)) #>> '{}', 'X-Id', i), convert_to(b, 'UTF8')) - 'run_id' AS answer
+FROM (VALUES (1, '{"id": 1, "name": "one", "note": [1.50, null]}'), (2, '{"id": 2, "name": "it''s"}'), (1, '{"id": 1, "name": "one", "note": [1.50, null]}'),
+	(3, '{"id": "\u0000"}'), (4, 'nothing')) AS v(i, b);
+SELECT status, trigger, payload FROM databite.runs WHERE job_id = 'each' ORDER BY run_id;
+SELECT count(*) FROM databite.delivery WHERE job_id = 'each';
+SELECT pointer, message, hint FROM databite.validate_job('{"id": "wrong", "trigger": {"type": "webhook", "endpoint": "/wrong"},
+	"source": {"type": "api", "url": "https://api.example.com/{{webhook.payload.id}}"}, "destination": {"type": "database", "table": "each"}}');
+UPDATE databite.run SET status = 'cancelled', finished_at = now() WHERE job_id = 'each';
+
+SELECT databite.unschedule_job(j) FROM unnest(ARRAY['webhook_sync', 'parts', 'lists', 'batches', 'each']) AS j;
 SELECT (SELECT count(*) FROM databite.delivery), (SELECT count(*) FROM databite.delivery_seen);
 DROP SCHEMA webhooks CASCADE;

@@ -106,6 +106,8 @@ reception_jsonb(const Reception *reception)
 	escape_json(&json, reception->message);
 	if (reception->delivery_id != 0)
 		appendStringInfo(&json, ", \"delivery_id\": " INT64_FORMAT, reception->delivery_id);
+	if (reception->run_id != 0)
+		appendStringInfo(&json, ", \"run_id\": " INT64_FORMAT, reception->run_id);
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }

@@ -343,12 +343,12 @@ run_catalog_startable(int max)
 	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
 				" WHERE status = 'queued'"
 				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
-				" AND (trigger <> 'event' OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
+				" AND (trigger NOT IN ('event', 'webhook') OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
 				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
 				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
 				" AND (other.status = 'running' OR other.run_id < r.run_id"
 				" AND (other.trigger <> 'retry' OR other.scheduled_for <= pg_catalog.clock_timestamp())"
-				" AND (other.trigger <> 'event' OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))))"
+				" AND (other.trigger NOT IN ('event', 'webhook') OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))))"
 				" ORDER BY run_id LIMIT $1",
 				&args, SPI_OK_SELECT);
 	runs = runs_from_result(scope.caller);

@@ -579,6 +579,9 @@ extern Job *job_parse(const char *json, size_t len, ProblemList *problems);
 /* The first step of that id in a list of JobStep *, or NULL. */
 extern JobStep *job_step_find(const List *steps, const char *id);
 
+/* Does one of its steps read what the webhook brings?  Else each delivery is a run of its own. */
+extern bool job_takes_deliveries(const Job *job);
+
 /* How many steps of a run may be under way at once. */
 extern int	job_steps_at_once(const Job *job);
 

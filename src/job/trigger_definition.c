@@ -263,10 +263,20 @@ trigger_definition_check(ProblemList *problems, const Job *job)
 		taker = step;
 		check_taker(problems, step);
 	}
-	if (is_webhook && taker == NULL)
-		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, "/trigger",
-					"Add a step whose source is {\"type\": \"webhook_data\"}.",
-					"no step takes what the webhook brings");
+}
+
+/* A job without such a step has a run for each delivery, whose payload that is. */
+bool
+job_takes_deliveries(const Job *job)
+{
+	ListCell   *lc;
+
+	foreach(lc, job->steps)
+	{
+		if (((const JobStep *) lfirst(lc))->source.type == SOURCE_WEBHOOK)
+			return true;
+	}
+	return false;
 }
 
 /* What comes is a part of what there is, in the order in which it came. */

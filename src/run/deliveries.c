@@ -63,7 +63,7 @@ List *
 deliveries_waiting(StepRun *sr)
 {
 	Look		next = {.sr = sr, .memory = CurrentMemoryContext};
-	List	   *texts = NIL;
+	List	   *waiting = NIL;
 	ListCell   *lc;
 
 	look(sr->run, &next);
@@ -71,10 +71,13 @@ deliveries_waiting(StepRun *sr)
 	{
 		const Delivery *delivery = lfirst(lc);
 		const char *items = delivery->items != NULL ? delivery->items : "null";
+		WaitingDelivery *one = palloc(sizeof(WaitingDelivery));
 
-		texts = lappend(texts, is_list(sr, items) ? pstrdup(items) : psprintf("[%s]", items));
+		one->items = is_list(sr, items) ? pstrdup(items) : psprintf("[%s]", items);
+		one->webhook = webhook_json(delivery);
+		waiting = lappend(waiting, one);
 	}
-	return texts;
+	return waiting;
 }
 
 static void

@@ -586,14 +586,23 @@ read_rows(Listing *listing, ItemBatch *batch)
 static void
 read_deliveries(Listing *listing, ItemBatch *batch)
 {
+	List	   *waiting = deliveries_waiting(listing->sr);
 	ListCell   *lc;
 
-	foreach(lc, deliveries_waiting(listing->sr))
+	if (waiting == NIL)
+		ereport(NOTICE,
+				(errmsg("nothing that the webhook has brought waits for job \"%s\"", listing->sr->run->record->id),
+				 errhint("While a job is paused, what comes for it waits and can be seen.")));
+	foreach(lc, waiting)
 	{
-		const char *items = lfirst(lc);
+		const WaitingDelivery *delivery = lfirst(lc);
+		ItemContext *context = palloc0(sizeof(ItemContext));
 
+		listing->webhook = delivery->webhook;
+		context->json = step_context_json(listing, NULL);
+		item_batch_set_context(batch, context);
 		item_reader_begin(listing->reader, 0);
-		if (take_items(listing, items, strlen(items), batch))
+		if (take_items(listing, delivery->items, strlen(delivery->items), batch))
 			break;
 	}
 }

@@ -415,7 +415,13 @@ extern void listing_give_up(Listing *listing);
 /* Reads the next of them. */
 extern void deliveries_read_some(StepRun *sr);
 
-/* In a transaction: some of it, as JSON texts (char *) of lists. */
+typedef struct WaitingDelivery
+{
+	char	   *items;			/* a JSON list, or where the list is looked for */
+	char	   *webhook;		/* what templates see of it, JSON */
+} WaitingDelivery;
+
+/* In a transaction: some of those that the next run would read, of WaitingDelivery *. */
 extern List *deliveries_waiting(StepRun *sr);
 
 /* step_items.c */

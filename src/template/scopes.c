@@ -33,7 +33,8 @@ static const TemplateScope scopes[] =
 	{"cursor", SCOPE_PARAMETER, TEMPLATE_SCOPE_CURSOR | TEMPLATE_USES_BOUNDS, "it is known in a run only"},
 	{"auth", SCOPE_PARAMETER, TEMPLATE_SCOPE_AUTH, "what the token's answer said may be used in requests only"},
 	{"event", SCOPE_PARAMETER, TEMPLATE_SCOPE_SYNC, "it is known in a run only"},
-	{"webhook", SCOPE_PARAMETER, TEMPLATE_SCOPE_WEBHOOK, "it is known in a transform of a source of type \"webhook_data\" only"},
+	{"webhook", SCOPE_PARAMETER, TEMPLATE_SCOPE_WEBHOOK,
+	"it is known in a transform of a source of type \"webhook_data\" only; elsewhere \"payload\" is what the webhook has brought"},
 };
 
 /* A step that this one depends on, by its id or its table. */

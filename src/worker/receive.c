@@ -7,7 +7,8 @@
  * nothing of a body, header or secret gets into a message or the log.
  *
  * What was taken is two rows in one transaction: the delivery, which the run
- * deletes that writes it, and what its sender calls it, which stays for a while.
+ * deletes that writes it, and what its sender calls it, which stays for a while.  Where no step of the job
+ * reads deliveries, it is a queued run with the body as its payload instead.
  * A second delivery of the same name waits for the first one's commit, and is
  * then known.  Only where the first one rolls back does the second take its place.
  */
@@ -19,6 +20,7 @@
 #include "base/jsonc.h"
 #include "base/subtransaction.h"
 #include "catalog/delivery_catalog.h"
+#include "catalog/run_catalog.h"
 #include "catalog/token_catalog.h"
 #include "job/definition.h"
 #include "job/secret_name.h"
@@ -38,6 +40,7 @@ typedef struct Endpoint
 	char	   *path;
 	JobRecord  *job;
 	JobTrigger *trigger;		/* NULL: it is no job's */
+	bool		has_taker;		/* a step of the job reads deliveries */
 } Endpoint;
 
 struct Receiver
@@ -49,11 +52,13 @@ struct Receiver
 typedef struct Payload
 {
 	const SignedMessage *message;
+	bool		as_jsonb;		/* it has to be that, too */
 	char	   *json;			/* in the encoding of the database */
 } Payload;
 
 static const Endpoint *find_endpoint(Receiver *receiver, const char *url);
-static JobTrigger *trigger_of(const JobRecord *job);
+static void read_job(Endpoint *endpoint);
+static void keep(const Endpoint *endpoint, const Payload *payload, Reception *reception);
 static SignatureVerdict verify(const JobRecord *job, const JobTrigger *trigger, const SignedMessage *message);
 static void refuse(Reception *reception, int status, const char *message);
 static const char *verdict_text(SignatureVerdict verdict);
@@ -81,7 +86,7 @@ receive_delivery(Receiver *receiver, const char *endpoint, const SignedMessage *
 	const Endpoint *found = find_endpoint(receiver, endpoint);
 	const JobRecord *job = found->job;
 	const JobTrigger *trigger = found->trigger;
-	Payload		payload = {.message = message};
+	Payload		payload = {.message = message, .as_jsonb = !found->has_taker};
 	SignatureVerdict verdict;
 	ErrorData  *error;
 
@@ -113,11 +118,20 @@ receive_delivery(Receiver *receiver, const char *endpoint, const SignedMessage *
 
 	reception->status = 200;
 	reception->message = "it has been taken before";
-	reception->delivery_id = 0;
-	if (!is_new(job, trigger, &payload))
-		return;
+	if (is_new(job, trigger, &payload))
+		keep(found, &payload, reception);
+}
+
+static void
+keep(const Endpoint *endpoint, const Payload *payload, Reception *reception)
+{
+	const JobRecord *job = endpoint->job;
+
 	reception->message = "taken";
-	reception->delivery_id = delivery_catalog_add(job->id, headers_json(message), payload.json);
+	if (endpoint->has_taker)
+		reception->delivery_id = delivery_catalog_add(job->id, headers_json(payload->message), payload->json);
+	else
+		reception->run_id = run_catalog_add(job->id, job->owner, RUN_QUEUED, "webhook", 0, payload->json, 0);
 	worker_wake_scheduler_at_commit();
 }
 
@@ -140,21 +154,25 @@ find_endpoint(Receiver *receiver, const char *url)
 	endpoint = palloc0(sizeof(Endpoint));
 	endpoint->path = pnstrdup(url, len);
 	endpoint->job = delivery_catalog_job(endpoint->path);
-	endpoint->trigger = endpoint->job != NULL ? trigger_of(endpoint->job) : NULL;
+	if (endpoint->job != NULL)
+		read_job(endpoint);
 	receiver->endpoints = lappend(receiver->endpoints, endpoint);
 	MemoryContextSwitchTo(old);
 	return endpoint;
 }
 
-/* Of a definition that was right when the job was scheduled; NULL: it has no webhook. */
-static JobTrigger *
-trigger_of(const JobRecord *record)
+/* Its definition was right when the job was scheduled. */
+static void
+read_job(Endpoint *endpoint)
 {
 	ProblemList *problems = problem_list_create(CurrentMemoryContext);
-	Job		   *job = job_parse(record->definition, strlen(record->definition), problems);
+	Job		   *job = job_parse(endpoint->job->definition, strlen(endpoint->job->definition), problems);
 
 	problem_raise_first(problems);
-	return job->trigger != NULL && job->trigger->type == TRIGGER_WEBHOOK ? job->trigger : NULL;
+	if (job->trigger == NULL || job->trigger->type != TRIGGER_WEBHOOK)
+		return;
+	endpoint->trigger = job->trigger;
+	endpoint->has_taker = job_takes_deliveries(job);
 }
 
 /* By any of the secrets: there are several while they are exchanged.  What comes nearest to right is the answer. */
@@ -184,7 +202,6 @@ refuse(Reception *reception, int status, const char *message)
 {
 	reception->status = status;
 	reception->message = message;
-	reception->delivery_id = 0;
 }
 
 static const char *
@@ -222,7 +239,7 @@ read_payload(void *arg)
 	(void) pg_verify_mbstr(PG_UTF8, text, len, false);
 	payload->json = pnstrdup(text, len);
 	payload->json = pg_any_to_server(payload->json, len, PG_UTF8);
-	(void) DirectFunctionCall1(json_in, CStringGetDatum(payload->json));
+	(void) DirectFunctionCall1(payload->as_jsonb ? jsonb_in : json_in, CStringGetDatum(payload->json));
 }
 
 /* An object of the form's fields; of one that is there several times an array. */

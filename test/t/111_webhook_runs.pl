@@ -103,5 +103,25 @@ wait_for('SELECT count(*) = 150 AND count(DISTINCT id) = 150 FROM hook', 'a hund
 wait_for('SELECT count(*) = 0 FROM databite.delivery', 'and nothing is left');
 is(sql('SELECT count(*), count(DISTINCT id) FROM hook'), '150|150', 'each is there once');
 
+# A job that reads no deliveries runs once for each, in their order, with what it brought; while it is paused, they wait.
+sql(q(CREATE TABLE seen (n serial, name text);
+	SELECT databite.schedule_job('{"id": "each", "trigger": {"type": "webhook", "endpoint": "/each"},
+		"source": {"type": "sql", "query": "SELECT {{payload.name}} || ''!'' AS name"},
+		"destination": {"type": "database", "table": "seen", "mode": "insert"}}')));
+my $post_each = sub { $http->post("http://127.0.0.1:$port/each", { content => qq({"name": "$_[0]"}) })->{status} };
+is(join(' ', map { $post_each->($_) } 'a' .. 'd'), '200 200 200 200', 'deliveries for a job that makes its items itself');
+wait_for(q(SELECT count(*) = 4 FROM seen), 'have it run');
+is(sql(q(SELECT string_agg(name, ' ' ORDER BY n) FROM seen)), 'a! b! c! d!', 'in their order');
+is(sql(q(SELECT count(*) FROM databite.runs WHERE job_id = 'each' AND status = 'completed' AND trigger = 'webhook')), 4, 'once for each');
+sql(q(SELECT databite.pause_job('each')));
+is($post_each->('e') . $post_each->('f'), '200200', 'deliveries while it is paused');
+is(sql(q(SELECT databite.enqueue_job('each', '{"name": "by hand"}') > 0)), 't', 'one by hand');
+wait_for(q(SELECT count(*) = 5 FROM seen), 'runs');
+is(sql(q(SELECT string_agg(status || ' ' || trigger, ', ' ORDER BY run_id) FROM databite.runs WHERE job_id = 'each' AND run_id > (SELECT max(run_id) - 3 FROM databite.runs))),
+	'queued webhook, queued webhook, completed enqueue', 'the others wait');
+sql(q(SELECT databite.resume_job('each')));
+wait_for(q(SELECT count(*) = 7 FROM seen), 'until it is resumed');
+is(sql(q(SELECT string_agg(name, ' ' ORDER BY n) FROM seen WHERE n > 4)), 'by hand! e! f!', 'and then run');
+
 $node->stop;
 done_testing();
