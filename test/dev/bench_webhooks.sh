@@ -27,7 +27,7 @@ bench_webhooks()
 	bench_webhook_listen
 	say "$1 deliveries of 400 bytes, $BENCH_CONNECTIONS connections, $2 rounds, $("$PG_CONFIG" --version)"
 	bench_webhook_scale
-	printf '%-10s %12s %10s %8s %8s %8s %8s %10s %10s %10s\n' "" "accepted/s" "commits/s" "p50, ms" "p95" "p99" "max" \
+	printf '%-10s %12s %10s %8s %8s %8s %8s %10s %10s %10s\n' "" "accepted/s" "fsyncs/s" "p50, ms" "p95" "p99" "max" \
 		"listener" "scheduler" "client"
 	for round in $(seq "$2"); do
 		for name in batches singly sessions and_rows; do
@@ -88,14 +88,14 @@ bench_webhook_scale()
 # bench_webhook_round CONTESTANT DELIVERIES: a line of the table.
 bench_webhook_round()
 {
-	local batch=200 commits listener scheduler told start ticks
+	local batch=200 syncs listener scheduler told start ticks
 	[ "$1" != singly ] || batch=1
 	bench_webhook_anew "$1"
 	echo "databite.webhook_batch = $batch" | as_user tee -a "$SCRATCH/data/postgresql.conf" >/dev/null
 	sql "SELECT pg_reload_conf(), pg_sleep(0.5)" >/dev/null
 	listener=$(sql "SELECT pid FROM pg_stat_activity WHERE backend_type = 'databite listener'")
 	scheduler=$(sql "SELECT pid FROM pg_stat_activity WHERE backend_type = 'databite scheduler' AND datname = '$DB'")
-	commits=$(bench_webhook_commits)
+	syncs=$(bench_webhook_syncs)
 	ticks="$(bench_ticks "$listener") $(bench_ticks "$scheduler")"
 	start=$(date +%s.%N)
 	if [ "$1" = sessions ]; then
@@ -104,16 +104,16 @@ bench_webhook_round()
 		told=$(as_user "$SCRATCH/run/webhook_client" "$BENCH_PORT" "$SCRATCH/run/deliveries" "$BENCH_CONNECTIONS") || die "bench: $told"
 	fi
 	ticks="$ticks $(bench_ticks "$listener") $(bench_ticks "$scheduler")"
-	commits=$(($(bench_webhook_commits) - commits))
+	syncs=$(($(bench_webhook_syncs) - syncs))
 	if [ "$1" = and_rows ]; then
 		bench_webhook_drain "$2" "$start"
 	else
 		[ "$(sql "SELECT count(*) FROM databite.delivery")" -eq "$2" ] || die "bench: not every delivery is there"
 	fi
-	echo "$told" | awk -v name="$1" -v commits="$commits" -v ticks="$ticks" '{
+	echo "$told" | awk -v name="$1" -v syncs="$syncs" -v ticks="$ticks" '{
 		for (i = 1; i <= NF; i++) { split($i, part, "="); is[part[1]] = part[2] }
 		split(ticks, tick, " ")
-		printf "%-10s %12.0f %10.0f %8s %8s %8s %8s %10.2f %10.2f %10s\n", name, is["rate"], commits / is["seconds"], is["answer_p50"],
+		printf "%-10s %12.0f %10.0f %8s %8s %8s %8s %10.2f %10.2f %10s\n", name, is["rate"], syncs / is["seconds"], is["answer_p50"],
 			is["answer_p95"], is["answer_p99"], is["answer_max"], (tick[3] - tick[1]) / 100 / is["seconds"],
 			(tick[4] - tick[2]) / 100 / is["seconds"], is["client_core"] }'
 }
@@ -133,11 +133,11 @@ bench_webhook_anew()
 	[ "$1" != and_rows ] || sql "SELECT databite.resume_job('hook')" >/dev/null
 }
 
-# Of the database, as its statistics have it; they come late.
-bench_webhook_commits()
+# Of the WAL, as the server's statistics have them; they come late.
+bench_webhook_syncs()
 {
 	sleep 1.5
-	sql "SELECT pg_stat_force_next_flush(), xact_commit FROM pg_stat_database WHERE datname = '$DB'" | cut -d '|' -f 2
+	sql "SELECT pg_stat_force_next_flush(), wal_sync FROM pg_stat_wal" | cut -d '|' -f 2
 }
 
 # bench_webhook_drain DELIVERIES START: until all rows are there; in how many runs.
