@@ -17,7 +17,7 @@ BENCH_CONNECTIONS=50
 # bench_webhooks DELIVERIES REPEATS
 bench_webhooks()
 {
-	local round name
+	local name
 	as_user cc -std=gnu11 -O2 -I"$("$PG_CONFIG" --includedir)" -L"$("$PG_CONFIG" --libdir)" \
 		-o "$SCRATCH/run/webhook_client" "$SCRATCH/tree/test/bench/webhook_client.c" -lpq
 	bench_webhook_job
@@ -29,7 +29,7 @@ bench_webhooks()
 	bench_webhook_scale
 	printf '%-10s %12s %10s %8s %8s %8s %8s %10s %10s %10s\n' "" "accepted/s" "fsyncs/s" "p50, ms" "p95" "p99" "max" \
 		"listener" "scheduler" "client"
-	for round in $(seq "$2"); do
+	for _ in $(seq "$2"); do
 		for name in batches singly sessions and_rows; do
 			bench_webhook_round "$name" "$1"
 		done

@@ -105,7 +105,7 @@ sub sign_by_libraries
 	return @{ $json->decode($out) };
 }
 
-# Where they are installed: ./dev test says it.  Installs them if need be.
+# Where ./dev test has installed them.
 sub libraries
 {
 	my $directory = $ENV{WEBHOOK_LIBRARIES_DIR} // "$root/.build/npm/webhooks";
