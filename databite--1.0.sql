@@ -506,8 +506,46 @@ FROM databite.transform AS t
 WHERE pg_catalog.pg_has_role(t.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters';
 
+/*
+ * For exporters: a row for each job, with the columns that name it and one for each number.  The names are those of metrics without
+ * their prefix, and the comments what a scrape says of them (metrics_catalog.c).
+ */
+CREATE VIEW databite.metrics WITH (security_barrier) AS
+SELECT j.job_id,
+	j.owner::pg_catalog.text AS owner,
+	j.enabled::pg_catalog.int4::pg_catalog.int8 AS enabled,
+	a.running AS running_runs,
+	a.queued AS queued_runs
+FROM databite.job AS j
+	CROSS JOIN LATERAL (
+		SELECT pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'running') AS running,
+			pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued') AS queued
+		FROM databite.run AS r
+		WHERE r.job_id OPERATOR(pg_catalog.=) j.job_id AND r.status IN ('queued', 'running')) AS a
+WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW databite.metrics IS 'numbers of your jobs, for exporters';
+COMMENT ON COLUMN databite.metrics.enabled IS '1 where the job is enabled, 0 where it is paused';
+COMMENT ON COLUMN databite.metrics.running_runs IS 'Runs that go on';
+COMMENT ON COLUMN databite.metrics.queued_runs IS 'Runs that wait';
+
+/* The same of the database: a single row.  Who may not see what others do sees the processes of own runs only. */
+CREATE VIEW databite.database_metrics WITH (security_barrier) AS
+SELECT pg_catalog.count(*) FILTER (WHERE a.backend_type OPERATOR(pg_catalog.=) 'databite scheduler') AS schedulers,
+	pg_catalog.count(*) FILTER (WHERE a.backend_type OPERATOR(pg_catalog.=) 'databite listener') AS listeners,
+	pg_catalog.count(*) FILTER (WHERE a.backend_type OPERATOR(pg_catalog.=) 'databite runner') AS runners,
+	pg_catalog.count(*) FILTER (WHERE a.backend_type OPERATOR(pg_catalog.=) 'databite writer') AS writers,
+	pg_catalog.current_setting('databite.max_workers', true)::pg_catalog.int8 AS max_workers
+FROM pg_catalog.pg_stat_activity AS a
+WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+COMMENT ON VIEW databite.database_metrics IS 'numbers of databite in this database, for exporters';
+COMMENT ON COLUMN databite.database_metrics.schedulers IS 'Schedulers that are there: 1, or 0 where nothing is to be scheduled by one';
+COMMENT ON COLUMN databite.database_metrics.listeners IS 'Processes that take webhooks';
+COMMENT ON COLUMN databite.database_metrics.runners IS 'Processes with a run of a worker';
+COMMENT ON COLUMN databite.database_metrics.writers IS 'Processes that write for a run';
+COMMENT ON COLUMN databite.database_metrics.max_workers IS 'databite.max_workers: how many runners there may be';
+
 GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.logs, databite.progress, databite.cursors,
-	databite.parent_cursors, databite.transforms TO PUBLIC;
+	databite.parent_cursors, databite.transforms, databite.metrics, databite.database_metrics TO PUBLIC;
 
 /* What the views show that leave it to row security who sees it; each of its rows only to whom its policy names. */
 GRANT SELECT (job_id, owner, definition, enabled, next_run_at, created_at, updated_at) ON databite.job TO PUBLIC;
@@ -760,6 +798,10 @@ BEGIN ATOMIC
 	WHERE j.job_id = get_job_status.job_id;
 END;
 COMMENT ON FUNCTION databite.get_job_status(pg_catalog.text) IS 'where a job stands, in one row';
+
+CREATE FUNCTION databite.metrics_text() RETURNS pg_catalog.text
+	AS 'MODULE_PATHNAME', 'databite_metrics_text' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.metrics_text() IS 'the metrics of your jobs as Prometheus reads them';
 
 /* Tokens: a value goes in and is used; no function gives it back. */
 
