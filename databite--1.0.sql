@@ -71,8 +71,34 @@ CREATE TABLE databite.run (
 COMMENT ON TABLE databite.run IS 'the queue, what runs now, and history';
 CREATE INDEX run_by_job ON databite.run (job_id, run_id);
 CREATE INDEX run_by_status ON databite.run (job_id, status, run_id);
+CREATE INDEX run_by_end ON databite.run (job_id, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX run_active ON databite.run (status, run_id) WHERE status IN ('queued', 'running');
 CREATE INDEX run_finished ON databite.run (finished_at, run_id) WHERE finished_at IS NOT NULL;
+
+/*
+ * What runs of a job have done in all, by how they ended: it does not go with history, but with the job.  There may be several rows of
+ * a job and a status, whose numbers add up: one that another transaction has changed and not committed is not waited for.
+ */
+CREATE TABLE databite.job_total (
+	job_id pg_catalog.text NOT NULL,
+	status pg_catalog.text NOT NULL,
+	runs pg_catalog.int8 NOT NULL,
+	seconds pg_catalog.float8 NOT NULL,
+	records_processed pg_catalog.int8 NOT NULL,
+	records_inserted pg_catalog.int8 NOT NULL,
+	records_updated pg_catalog.int8 NOT NULL,
+	records_unchanged pg_catalog.int8 NOT NULL,
+	records_deleted pg_catalog.int8 NOT NULL,
+	records_rejected pg_catalog.int8 NOT NULL,
+	records_skipped pg_catalog.int8 NOT NULL,
+	pages pg_catalog.int8 NOT NULL,
+	requests pg_catalog.int8 NOT NULL,
+	retries pg_catalog.int8 NOT NULL,
+	bytes_received pg_catalog.int8 NOT NULL,
+	last_at pg_catalog.timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE databite.job_total IS 'what runs of jobs have done since the job was scheduled first';
+CREATE INDEX job_total_by_job ON databite.job_total (job_id, status);
 
 /* Items of a run that were not written; they go with the run. */
 CREATE TABLE databite.rejected_item (
@@ -261,6 +287,7 @@ COMMENT ON TABLE databite.setting IS 'defaults for all jobs of this database';
 
 ALTER TABLE databite.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.run ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.job_total ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.rejected_item ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.step_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.checkpoint ENABLE ROW LEVEL SECURITY;
@@ -293,12 +320,14 @@ CREATE POLICY own_transforms ON databite.transform FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 
 /*
- * A dump carries jobs, cursors, transforms and settings.  Not tokens; and not runs and their rejected items: history
+ * A dump carries jobs, their totals, cursors, transforms and settings.  Not tokens; and not runs and their rejected items: history
  * belongs to the server where it happened.  Nor what a role owned that does not exist any more: all that is left of its
  * name is an OID, which may be another role's where the dump is restored.
  */
 SELECT pg_catalog.pg_extension_config_dump('databite.job',
 	'WHERE owner::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_roles AS r)');
+SELECT pg_catalog.pg_extension_config_dump('databite.job_total',
+	'WHERE job_id IN (SELECT j.job_id FROM databite.job AS j JOIN pg_catalog.pg_roles AS r ON r.oid = j.owner::pg_catalog.oid)');
 SELECT pg_catalog.pg_extension_config_dump('databite.step_state',
 	'WHERE job_id IN (SELECT j.job_id FROM databite.job AS j JOIN pg_catalog.pg_roles AS r ON r.oid = j.owner::pg_catalog.oid)');
 SELECT pg_catalog.pg_extension_config_dump('databite.parent_state',
@@ -508,25 +537,122 @@ COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters
 
 /*
  * For exporters: a row for each job, with the columns that name it and one for each number.  The names are those of metrics without
- * their prefix, and the comments what a scrape says of them (metrics_catalog.c).
+ * their prefix, and the comments what a scrape says of them (metrics_catalog.c).  What ends in _total never falls while the job is
+ * there: what ended runs have done, and what runs that go on have committed.
  */
 CREATE VIEW databite.metrics WITH (security_barrier) AS
 SELECT j.job_id,
 	j.owner::pg_catalog.text AS owner,
 	j.enabled::pg_catalog.int4::pg_catalog.int8 AS enabled,
+	CASE WHEN j.enabled THEN EXTRACT(epoch FROM j.next_run_at OPERATOR(pg_catalog.-) t.now)::pg_catalog.float8 END AS next_run_seconds,
 	a.running AS running_runs,
-	a.queued AS queued_runs
+	a.queued AS queued_runs,
+	EXTRACT(epoch FROM t.now OPERATOR(pg_catalog.-) a.queued_since)::pg_catalog.float8 AS oldest_queued_seconds,
+	a.events AS waiting_events,
+	(SELECT pg_catalog.count(*) FROM databite.delivery AS d WHERE d.job_id OPERATOR(pg_catalog.=) j.job_id) AS waiting_deliveries,
+	(SELECT pg_catalog.count(*) FROM databite.rejected_item AS i WHERE i.job_id OPERATOR(pg_catalog.=) j.job_id) AS rejected_items,
+	l.success AS last_run_success,
+	l.seconds AS last_run_duration_seconds,
+	EXTRACT(epoch FROM t.now OPERATOR(pg_catalog.-) e.succeeded_at)::pg_catalog.float8 AS last_success_age_seconds,
+	e.completed AS runs_completed_total,
+	e.partial AS runs_partial_total,
+	e.failed AS runs_failed_total,
+	e.cancelled AS runs_cancelled_total,
+	e.crashed AS runs_crashed_total,
+	e.skipped AS runs_skipped_total,
+	e.seconds AS run_seconds_total,
+	e.records_processed OPERATOR(pg_catalog.+) a.records_processed AS records_processed_total,
+	e.records_inserted OPERATOR(pg_catalog.+) a.records_inserted AS records_inserted_total,
+	e.records_updated OPERATOR(pg_catalog.+) a.records_updated AS records_updated_total,
+	e.records_unchanged OPERATOR(pg_catalog.+) a.records_unchanged AS records_unchanged_total,
+	e.records_deleted OPERATOR(pg_catalog.+) a.records_deleted AS records_deleted_total,
+	e.records_rejected OPERATOR(pg_catalog.+) a.records_rejected AS records_rejected_total,
+	e.records_skipped OPERATOR(pg_catalog.+) a.records_skipped AS records_skipped_total,
+	e.pages OPERATOR(pg_catalog.+) a.pages AS pages_total,
+	e.requests OPERATOR(pg_catalog.+) a.requests AS requests_total,
+	e.retries OPERATOR(pg_catalog.+) a.retries AS retries_total,
+	e.bytes_received OPERATOR(pg_catalog.+) a.bytes_received AS received_bytes_total
 FROM databite.job AS j
+	CROSS JOIN (SELECT pg_catalog.statement_timestamp() AS now) AS t
 	CROSS JOIN LATERAL (
 		SELECT pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'running') AS running,
-			pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued') AS queued
+			pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued') AS queued,
+			pg_catalog.count(*) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued' AND r.event_id IS NOT NULL) AS events,
+			pg_catalog.min(COALESCE(r.scheduled_for, r.queued_at)) FILTER (WHERE r.status OPERATOR(pg_catalog.=) 'queued'
+				AND COALESCE(r.scheduled_for, r.queued_at) OPERATOR(pg_catalog.<=) t.now) AS queued_since,
+			COALESCE(pg_catalog.sum(r.records_processed), 0)::pg_catalog.int8 AS records_processed,
+			COALESCE(pg_catalog.sum(r.records_inserted), 0)::pg_catalog.int8 AS records_inserted,
+			COALESCE(pg_catalog.sum(r.records_updated), 0)::pg_catalog.int8 AS records_updated,
+			COALESCE(pg_catalog.sum(r.records_unchanged), 0)::pg_catalog.int8 AS records_unchanged,
+			COALESCE(pg_catalog.sum(r.records_deleted), 0)::pg_catalog.int8 AS records_deleted,
+			COALESCE(pg_catalog.sum(r.records_rejected), 0)::pg_catalog.int8 AS records_rejected,
+			COALESCE(pg_catalog.sum(r.records_skipped), 0)::pg_catalog.int8 AS records_skipped,
+			COALESCE(pg_catalog.sum(r.pages), 0)::pg_catalog.int8 AS pages,
+			COALESCE(pg_catalog.sum(r.requests), 0)::pg_catalog.int8 AS requests,
+			COALESCE(pg_catalog.sum(r.retries), 0)::pg_catalog.int8 AS retries,
+			COALESCE(pg_catalog.sum(r.bytes_received), 0)::pg_catalog.int8 AS bytes_received
 		FROM databite.run AS r
 		WHERE r.job_id OPERATOR(pg_catalog.=) j.job_id AND r.status IN ('queued', 'running')) AS a
+	CROSS JOIN LATERAL (
+		SELECT COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'completed'), 0)::pg_catalog.int8 AS completed,
+			COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'partial'), 0)::pg_catalog.int8 AS partial,
+			COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'failed'), 0)::pg_catalog.int8 AS failed,
+			COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'cancelled'), 0)::pg_catalog.int8 AS cancelled,
+			COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'crashed'), 0)::pg_catalog.int8 AS crashed,
+			COALESCE(pg_catalog.sum(s.runs) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'skipped'), 0)::pg_catalog.int8 AS skipped,
+			COALESCE(pg_catalog.sum(s.seconds), 0) AS seconds,
+			COALESCE(pg_catalog.sum(s.records_processed), 0)::pg_catalog.int8 AS records_processed,
+			COALESCE(pg_catalog.sum(s.records_inserted), 0)::pg_catalog.int8 AS records_inserted,
+			COALESCE(pg_catalog.sum(s.records_updated), 0)::pg_catalog.int8 AS records_updated,
+			COALESCE(pg_catalog.sum(s.records_unchanged), 0)::pg_catalog.int8 AS records_unchanged,
+			COALESCE(pg_catalog.sum(s.records_deleted), 0)::pg_catalog.int8 AS records_deleted,
+			COALESCE(pg_catalog.sum(s.records_rejected), 0)::pg_catalog.int8 AS records_rejected,
+			COALESCE(pg_catalog.sum(s.records_skipped), 0)::pg_catalog.int8 AS records_skipped,
+			COALESCE(pg_catalog.sum(s.pages), 0)::pg_catalog.int8 AS pages,
+			COALESCE(pg_catalog.sum(s.requests), 0)::pg_catalog.int8 AS requests,
+			COALESCE(pg_catalog.sum(s.retries), 0)::pg_catalog.int8 AS retries,
+			COALESCE(pg_catalog.sum(s.bytes_received), 0)::pg_catalog.int8 AS bytes_received,
+			pg_catalog.max(s.last_at) FILTER (WHERE s.status OPERATOR(pg_catalog.=) 'completed') AS succeeded_at
+		FROM databite.job_total AS s
+		WHERE s.job_id OPERATOR(pg_catalog.=) j.job_id) AS e
+	LEFT JOIN LATERAL (
+		SELECT (r.status OPERATOR(pg_catalog.=) 'completed')::pg_catalog.int4::pg_catalog.int8 AS success,
+			EXTRACT(epoch FROM r.finished_at OPERATOR(pg_catalog.-) r.started_at)::pg_catalog.float8 AS seconds
+		FROM databite.run AS r
+		WHERE r.job_id OPERATOR(pg_catalog.=) j.job_id AND r.status NOT IN ('queued', 'running', 'skipped')
+		ORDER BY r.run_id DESC
+		LIMIT 1) AS l ON true
 WHERE pg_catalog.pg_has_role(j.owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW databite.metrics IS 'numbers of your jobs, for exporters';
 COMMENT ON COLUMN databite.metrics.enabled IS '1 where the job is enabled, 0 where it is paused';
+COMMENT ON COLUMN databite.metrics.next_run_seconds IS 'Seconds until the schedule fires next; below 0 it is late';
 COMMENT ON COLUMN databite.metrics.running_runs IS 'Runs that go on';
 COMMENT ON COLUMN databite.metrics.queued_runs IS 'Runs that wait';
+COMMENT ON COLUMN databite.metrics.oldest_queued_seconds IS 'For how long the first of the runs has been waiting that may start';
+COMMENT ON COLUMN databite.metrics.waiting_events IS 'Events whose runs wait';
+COMMENT ON COLUMN databite.metrics.waiting_deliveries IS 'Deliveries of the webhook that no run has written yet';
+COMMENT ON COLUMN databite.metrics.rejected_items IS 'Rejected items that history has and that were not replayed';
+COMMENT ON COLUMN databite.metrics.last_run_success IS '1 where the last run was completed, 0 where not';
+COMMENT ON COLUMN databite.metrics.last_run_duration_seconds IS 'How long the last run took';
+COMMENT ON COLUMN databite.metrics.last_success_age_seconds IS 'Seconds since a run was completed';
+COMMENT ON COLUMN databite.metrics.runs_completed_total IS 'Runs that were completed';
+COMMENT ON COLUMN databite.metrics.runs_partial_total IS 'Runs that were completed in part';
+COMMENT ON COLUMN databite.metrics.runs_failed_total IS 'Runs that failed';
+COMMENT ON COLUMN databite.metrics.runs_cancelled_total IS 'Runs that were cancelled';
+COMMENT ON COLUMN databite.metrics.runs_crashed_total IS 'Runs whose process ended without a word';
+COMMENT ON COLUMN databite.metrics.runs_skipped_total IS 'Runs that were due while the one before had not ended';
+COMMENT ON COLUMN databite.metrics.run_seconds_total IS 'How long runs took in all, but for crashed ones';
+COMMENT ON COLUMN databite.metrics.records_processed_total IS 'Items that were read';
+COMMENT ON COLUMN databite.metrics.records_inserted_total IS 'Rows that were inserted';
+COMMENT ON COLUMN databite.metrics.records_updated_total IS 'Rows that were updated';
+COMMENT ON COLUMN databite.metrics.records_unchanged_total IS 'Items that changed nothing';
+COMMENT ON COLUMN databite.metrics.records_deleted_total IS 'Rows that were deleted';
+COMMENT ON COLUMN databite.metrics.records_rejected_total IS 'Items that were rejected';
+COMMENT ON COLUMN databite.metrics.records_skipped_total IS 'Items that were skipped';
+COMMENT ON COLUMN databite.metrics.pages_total IS 'Pages that were read';
+COMMENT ON COLUMN databite.metrics.requests_total IS 'Requests that were sent';
+COMMENT ON COLUMN databite.metrics.retries_total IS 'Requests that were sent again';
+COMMENT ON COLUMN databite.metrics.received_bytes_total IS 'Bytes of responses';
 
 /* The same of the database: a single row.  Who may not see what others do sees the processes of own runs only. */
 CREATE VIEW databite.database_metrics WITH (security_barrier) AS
@@ -751,31 +877,42 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION databite.get_job_history(pg_catalog.text, pg_catalog.int4, pg_catalog.text) IS 'runs of a job, newest first';
 
+/* Refuses a period below 0; NULL is since ever.  Whoever may call get_job_metrics calls it. */
+CREATE FUNCTION databite.period_begin(period pg_catalog.interval) RETURNS pg_catalog.timestamptz
+	AS 'MODULE_PATHNAME', 'databite_period_begin' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION databite.period_begin(pg_catalog.interval) IS 'when a period began that ends now';
+
+/*
+ * Of the runs that have ended in the period and done something: not those that were skipped, or cancelled while they waited.  They
+ * are found by when they ended; no condition on the status is to lead the planner to another index, where it would read all of them.
+ * When a crashed run ended is known too late to say how long it took.
+ */
 CREATE FUNCTION databite.get_job_metrics(job_id pg_catalog.text, period pg_catalog.interval DEFAULT '7 days')
 	RETURNS databite.job_metrics
 	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET row_security = on
 BEGIN ATOMIC
 	SELECT ROW(
 			count(*),
-			avg(CASE WHEN r.status = 'completed' THEN 1.0 ELSE 0.0 END)::float8,
-			avg(r.duration),
-			percentile_cont(0.95) WITHIN GROUP (ORDER BY r.duration),
+			(count(*) FILTER (WHERE r.status = 'completed'))::float8
+				/ nullif(count(*) FILTER (WHERE r.status <> 'cancelled'), 0),
+			avg(r.duration) FILTER (WHERE r.status <> 'crashed'),
+			percentile_cont(0.95) WITHIN GROUP (ORDER BY r.duration) FILTER (WHERE r.status <> 'crashed'),
 			coalesce(sum(r.records_processed), 0)::int8,
-			(sum(r.records_processed) / nullif(extract(epoch FROM sum(r.duration)), 0))::float8,
+			(sum(r.records_processed) FILTER (WHERE r.status <> 'crashed')
+				/ nullif(extract(epoch FROM sum(r.duration) FILTER (WHERE r.status <> 'crashed')), 0))::float8,
 			coalesce(sum(r.bytes_received), 0)::int8,
 			coalesce(sum(r.requests), 0)::int8,
 			coalesce(sum(r.retries), 0)::int8,
 			coalesce(sum(r.records_rejected), 0)::int8,
 			(SELECT e.error
 				FROM databite.runs AS e
-				WHERE e.job_id = get_job_metrics.job_id AND e.error IS NOT NULL
-					AND e.finished_at >= now() - period
-				ORDER BY e.run_id DESC
+				WHERE e.job_id = get_job_metrics.job_id AND e.finished_at >= databite.period_begin(period)
+					AND e.error IS NOT NULL AND e.status <> 'skipped' AND (e.status <> 'cancelled' OR e.started_at IS NOT NULL)
+				ORDER BY e.finished_at DESC, e.run_id DESC
 				LIMIT 1))::databite.job_metrics
 	FROM databite.runs AS r
-	WHERE r.job_id = get_job_metrics.job_id
-		AND r.status IN ('completed', 'partial', 'failed', 'cancelled', 'crashed')
-		AND r.finished_at >= now() - period;
+	WHERE r.job_id = get_job_metrics.job_id AND r.finished_at >= databite.period_begin(period)
+		AND r.status <> 'skipped' AND (r.status <> 'cancelled' OR r.started_at IS NOT NULL);
 END;
 COMMENT ON FUNCTION databite.get_job_metrics(pg_catalog.text, pg_catalog.interval) IS 'how a job has done lately';
 
@@ -1392,8 +1529,10 @@ CREATE FUNCTION databite.json_is(value pg_catalog.jsonb, type pg_catalog.text) R
 COMMENT ON FUNCTION databite.json_is(pg_catalog.jsonb, pg_catalog.text) IS 'whether a JSON value is of a type of "validation"';
 
 /*
- * Who may do what is the administrator's to say: nothing can be called until it is granted.  Except for the function
- * behind the view databite.progress, which whoever reads that view calls; it gives each role its own runs only.
+ * Who may do what is the administrator's to say: nothing can be called until it is granted.  Except for functions that are behind
+ * others: that of the view databite.progress, which whoever reads the view calls, and which gives each role its own runs only;
+ * and that of get_job_metrics, which reckons with times.
  */
 REVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION databite.period_begin(pg_catalog.interval) TO PUBLIC;

@@ -56,6 +56,9 @@ BEGIN
 		$s$SELECT databite.get_job_history('plan_1', 20, 'partial')$s$,
 		$s$SELECT databite.get_job_history('plan_77', 20, 'failed')$s$,
 		$s$SELECT databite.get_job_metrics('plan_77')$s$,
+		$s$SELECT databite.get_job_metrics('plan_1', '5 hours')$s$,
+		$s$SELECT databite.get_job_metrics('plan_1', '6 days 10 hours')$s$,
+		$s$SELECT * FROM databite.metrics WHERE job_id = 'plan_77'$s$,
 		$s$SELECT * FROM databite.jobs ORDER BY job_id LIMIT 20$s$,
 		$s$SELECT * FROM databite.jobs WHERE job_id = 'plan_5'$s$,
 		$s$SELECT * FROM databite.runs ORDER BY run_id DESC LIMIT 20$s$,
@@ -87,6 +90,13 @@ VACUUM ANALYZE databite.run, databite.job, databite.rejected_item;
 CALL look_at_all();
 SET ROLE regress_plans;
 CALL look_at_all();
+
+-- Rejected items are counted, by the index alone; and so are runs of a period found.
+CALL look($s$SELECT * FROM databite.metrics WHERE job_id = 'plan_1'$s$);
+SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF) SELECT sum(records_processed) FROM databite.runs
+WHERE job_id = 'plan_1' AND finished_at >= databite.period_begin('7 days') AND status <> 'skipped';
+RESET enable_bitmapscan;
 
 -- What is seen is one's own, and what no view shows is not to be read.
 SELECT count(*) FROM databite.runs;

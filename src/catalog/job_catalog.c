@@ -190,7 +190,7 @@ job_catalog_without_schedule(void)
 	return jobs;
 }
 
-/* What is kept of the steps of a job, the only argument. */
+/* What is kept of a job, the only argument, but for its history. */
 static void
 delete_state(CatalogArgs *args)
 {
@@ -199,6 +199,7 @@ delete_state(CatalogArgs *args)
 	catalog_run("DELETE FROM databite.writer_part WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_row WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.parent_state WHERE job_id = $1", args, SPI_OK_DELETE);
+	catalog_run("DELETE FROM databite.job_total WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.delivery WHERE job_id = $1", args, SPI_OK_DELETE);
 	catalog_run("DELETE FROM databite.delivery_seen WHERE job_id = $1", args, SPI_OK_DELETE);
 }

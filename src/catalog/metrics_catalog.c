@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/tables.h"
 #include "common/shortest_dec.h"
+#include "utils/guc.h"
 
 typedef struct MetricsView
 {
@@ -58,7 +59,10 @@ append_view(StringInfo text, const MetricsView *view)
 {
 	char	  **comments;
 	char	  **labels;
+	int			guc_level = NewGUCNestLevel();
 
+	/* Compiling the view would take longer than reading 10,000 jobs. */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) SPI_connect();
 	comments = read_comments(view);
 	(void) catalog_check_code(SPI_execute(psprintf("SELECT v.* FROM %s AS v%s", view->name, view->labels > 0 ? " ORDER BY 1" : ""),
@@ -68,6 +72,7 @@ append_view(StringInfo text, const MetricsView *view)
 	for (int column = view->labels + 1; column <= SPI_tuptable->tupdesc->natts; column++)
 		append_metric(text, view, column, comments[column], labels);
 	SPI_finish();
+	AtEOXact_GUC(false, guc_level);
 }
 
 /* By the numbers of their columns; NULL where there is none. */

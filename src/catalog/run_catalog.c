@@ -5,16 +5,26 @@
  * Lifecycle of a row: queued (enqueue_job, a job that is due) or running at once
  * (run_job, execute_job); progress with every committed batch; one of the end
  * states.  A row left running by a process that is gone is set to crashed by
- * the scheduler, which can tell by the job's lock.
+ * the scheduler, which can tell by the job's lock.  Whatever sets an end state
+ * adds the run to the totals of its job, once.
  */
 #include "postgres.h"
 
 #include "catalog/row.h"
 #include "catalog/run_catalog.h"
+#include "catalog/total_catalog.h"
 
 #define RUN_COLUMNS "run_id, job_id, owner::pg_catalog.oid, status, trigger, payload::pg_catalog.text," \
 	" resumes, pid, cancel_requested, event_id"
 
+/* What add_to_totals reads: RETURNING of a statement that ends runs r. */
+#define ENDED_COLUMNS "r.run_id, r.job_id, r.status"
+
+/* The row of run $1, and whether it had not ended before. */
+#define END_OF_RUN "FROM (SELECT b.run_id, b.finished_at FROM databite.run AS b WHERE b.run_id = $1) AS before" \
+	" WHERE r.run_id = before.run_id RETURNING " ENDED_COLUMNS ", before.finished_at IS NULL"
+
+static void add_to_totals(void);
 static void arg_counters(CatalogArgs *args, const RunCounters *counters);
 static RunRecord *run_from_row(int row, MemoryContext context);
 static List *runs_from_result(MemoryContext context);
@@ -42,9 +52,11 @@ run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *tri
 				" CASE WHEN $7 IS NULL THEN 0"
 				" ELSE COALESCE((SELECT before.resumed FROM databite.run AS before WHERE before.run_id = $7), 0) + 1 END,"
 				" (SELECT before.event_id FROM databite.run AS before WHERE before.run_id = $7))"
-				" RETURNING run_id",
+				" RETURNING run_id, job_id, status",
 				&args, SPI_OK_INSERT_RETURNING);
 	id = row_int8(0, 1, 0);
+	if (status != RUN_QUEUED && status != RUN_RUNNING)
+		add_to_totals();
 	catalog_leave(&scope);
 	return id;
 }
@@ -146,6 +158,7 @@ run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, cons
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
+	int			ended;
 
 	catalog_enter(&scope);
 	arg_int8(&args, id);
@@ -153,14 +166,16 @@ run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, cons
 	arg_jsonb(&args, error);
 	if (counters)
 		arg_counters(&args, counters);
-	catalog_run(counters ? "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
-				" updated_at = pg_catalog.clock_timestamp(), pid = NULL, records_processed = $4,"
-				" records_inserted = $5, records_updated = $6, records_unchanged = $7, records_deleted = $8,"
-				" records_rejected = $9, records_skipped = $10, pages = $11, requests = $12, retries = $13,"
-				" bytes_received = $14 WHERE run_id = $1"
-				: "UPDATE databite.run SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
-				" updated_at = pg_catalog.clock_timestamp(), pid = NULL WHERE run_id = $1",
-				&args, SPI_OK_UPDATE);
+	ended = catalog_run(counters ? "UPDATE databite.run AS r SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
+						" updated_at = pg_catalog.clock_timestamp(), pid = NULL, records_processed = $4,"
+						" records_inserted = $5, records_updated = $6, records_unchanged = $7, records_deleted = $8,"
+						" records_rejected = $9, records_skipped = $10, pages = $11, requests = $12, retries = $13,"
+						" bytes_received = $14 " END_OF_RUN
+						: "UPDATE databite.run AS r SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
+						" updated_at = pg_catalog.clock_timestamp(), pid = NULL " END_OF_RUN,
+						&args, SPI_OK_UPDATE_RETURNING);
+	if (ended > 0 && row_bool(0, 4))
+		add_to_totals();
 	catalog_leave(&scope);
 }
 
@@ -175,10 +190,11 @@ run_catalog_request_cancel(const char *job_id, int *pid)
 	*pid = 0;
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
-	count = catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
+	count = catalog_run("UPDATE databite.run AS r SET status = 'cancelled', cancel_requested = true,"
 						" finished_at = pg_catalog.clock_timestamp()"
-						" WHERE job_id = $1 AND status = 'queued'",
-						&args, SPI_OK_UPDATE);
+						" WHERE r.job_id = $1 AND r.status = 'queued' RETURNING " ENDED_COLUMNS,
+						&args, SPI_OK_UPDATE_RETURNING);
+	add_to_totals();
 	count += catalog_run("UPDATE databite.run SET cancel_requested = true"
 						 " WHERE job_id = $1 AND status = 'running' RETURNING run_id, pid",
 						 &args, SPI_OK_UPDATE_RETURNING);
@@ -204,10 +220,12 @@ run_catalog_cancel_automatic(const char *job_id)
 
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
-	catalog_run("UPDATE databite.run SET status = 'cancelled', cancel_requested = true,"
+	catalog_run("UPDATE databite.run AS r SET status = 'cancelled', cancel_requested = true,"
 				" finished_at = pg_catalog.clock_timestamp()"
-				" WHERE job_id = $1 AND status = 'queued' AND trigger IN ('schedule', 'resume', 'retry')",
-				&args, SPI_OK_UPDATE);
+				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger IN ('schedule', 'resume', 'retry')"
+				" RETURNING " ENDED_COLUMNS,
+				&args, SPI_OK_UPDATE_RETURNING);
+	add_to_totals();
 	catalog_leave(&scope);
 }
 
@@ -274,9 +292,11 @@ run_catalog_cancel_waiting_retry(const char *job_id, const char *error)
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
 	arg_jsonb(&args, error);
-	catalog_run("UPDATE databite.run SET status = 'cancelled', error = $2, finished_at = pg_catalog.clock_timestamp()"
-				" WHERE job_id = $1 AND status = 'queued' AND trigger = 'retry' AND payload IS NULL",
-				&args, SPI_OK_UPDATE);
+	catalog_run("UPDATE databite.run AS r SET status = 'cancelled', error = $2, finished_at = pg_catalog.clock_timestamp()"
+				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger = 'retry' AND r.payload IS NULL"
+				" RETURNING " ENDED_COLUMNS,
+				&args, SPI_OK_UPDATE_RETURNING);
+	add_to_totals();
 	catalog_leave(&scope);
 }
 
@@ -426,6 +446,15 @@ run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last)
 		failures++;
 	catalog_leave(&scope);
 	return failures;
+}
+
+/* The runs in the result of the last statement, which has ended them. */
+static void
+add_to_totals(void)
+{
+	for (uint64 row = 0; row < SPI_processed; row++)
+		total_catalog_add(row_int8((int) row, 1, 0), row_text((int) row, 2, CurrentMemoryContext),
+						  row_text((int) row, 3, CurrentMemoryContext));
 }
 
 static void

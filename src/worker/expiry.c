@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/settings.h"
+#include "catalog/total_catalog.h"
 #include "utils/timestamp.h"
 #include "worker/scheduler.h"
 
@@ -35,6 +36,7 @@ static const ExpiryRule rules[] = {
 	[EXPIRY_DELIVERIES] = {&databite_history_retention, expiry_catalog_deliveries},
 	[EXPIRY_LOG] = {&databite_history_retention, expiry_catalog_log},
 	[EXPIRY_LEFTOVERS] = {NULL, expiry_catalog_leftovers},
+	[EXPIRY_TOTALS] = {NULL, total_catalog_merge},
 };
 
 StaticAssertDecl(lengthof(rules) == EXPIRY_KINDS, "every kind of what expires needs its rule");

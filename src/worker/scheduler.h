@@ -20,6 +20,7 @@ typedef enum ExpiryKind
 	EXPIRY_DELIVERIES,			/* the names of those that were taken */
 	EXPIRY_LOG,
 	EXPIRY_LEFTOVERS,
+	EXPIRY_TOTALS,
 	EXPIRY_KINDS
 } ExpiryKind;
 

@@ -37,7 +37,8 @@ $view =~ s/^CREATE VIEW/CREATE OR REPLACE VIEW/;
 install_script('0.9', $script . "CREATE FUNCTION databite.gone() RETURNS pg_catalog.int4 LANGUAGE sql RETURN 1;\n");
 install_script('0.9--1.0', "ALTER TABLE databite.run ADD COLUMN $column;\nGRANT SELECT (resumed) ON databite.run TO PUBLIC;\n$view$index$setting$secure$dumped$replay"
 	  . "DROP FUNCTION databite.gone();\nREVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;\n"
-	  . "GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;\n");
+	  . "GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;\n"
+	  . "GRANT EXECUTE ON FUNCTION databite.period_begin(pg_catalog.interval) TO PUBLIC;\n");
 install_script('1.0--1.1', "COMMENT ON SCHEMA databite IS 'one dot one';\n");
 install_script('1.1--1.0', "COMMENT ON SCHEMA databite IS NULL;\n");
 
