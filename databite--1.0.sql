@@ -542,7 +542,7 @@ COMMENT ON VIEW databite.transforms IS 'functions that you have named as filters
  */
 CREATE VIEW databite.metrics WITH (security_barrier) AS
 SELECT j.job_id,
-	j.owner::pg_catalog.text AS owner,
+	pg_catalog.pg_get_userbyid(j.owner::pg_catalog.oid)::pg_catalog.text AS owner,
 	j.enabled::pg_catalog.int4::pg_catalog.int8 AS enabled,
 	CASE WHEN j.enabled THEN EXTRACT(epoch FROM j.next_run_at OPERATOR(pg_catalog.-) t.now)::pg_catalog.float8 END AS next_run_seconds,
 	a.running AS running_runs,

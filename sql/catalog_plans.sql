@@ -10,6 +10,7 @@ GRANT EXECUTE ON ALL ROUTINES IN SCHEMA databite TO regress_plans;
 ALTER TABLE databite.run SET (autovacuum_enabled = off);
 ALTER TABLE databite.job SET (autovacuum_enabled = off);
 ALTER TABLE databite.rejected_item SET (autovacuum_enabled = off);
+ALTER TABLE databite.job_total SET (autovacuum_enabled = off);
 INSERT INTO databite.job (job_id, owner, definition, search_path, enabled, next_run_at)
 SELECT 'plan_' || i, 'regress_plans',
 	jsonb_build_object('id', 'plan_' || i, 'source', '{"type": "inline", "items": [{"id": 1}]}'::jsonb,
@@ -23,11 +24,14 @@ SELECT 'plan_' || CASE WHEN i % 10 = 0 THEN 1 ELSE 2 + i % 1999 END, 'regress_pl
 FROM generate_series(1, 20000) AS i, LATERAL (SELECT now() - interval '20 days' + i * interval '1 min' AS f) AS t;
 INSERT INTO databite.rejected_item (job_id, owner, run_id, step, error_code, message)
 SELECT job_id, owner, run_id, 'main', '23514', 'x' FROM databite.run WHERE job_id LIKE 'plan_%' AND status = 'completed';
+INSERT INTO databite.job_total
+SELECT job_id, s, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, now() FROM databite.job, unnest('{completed,failed,cancelled}'::text[]) AS s
+WHERE job_id LIKE 'plan_%';
 
 -- Runs a statement, undoes it, and names it if it read a table sequentially or more than 500 rows.
 CREATE FUNCTION reads(OUT sequential bigint, OUT fetched bigint) LANGUAGE sql VOLATILE AS $$
 	SELECT sum(seq_scan), sum(idx_tup_fetch) FROM pg_stat_xact_user_tables
-	WHERE schemaname = 'databite' AND relname IN ('run', 'job', 'rejected_item')
+	WHERE schemaname = 'databite' AND relname IN ('run', 'job', 'job_total', 'rejected_item')
 $$;
 CREATE PROCEDURE look(statement text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -68,6 +72,7 @@ BEGIN
 		$s$SELECT * FROM databite.progress$s$,
 		$s$SELECT databite.enqueue_job('plan_5')$s$,
 		$s$SELECT databite.cancel_job('plan_1')$s$,
+		$s$DO $d$ BEGIN PERFORM databite.enqueue_job('plan_5'), databite.cancel_job('plan_5'); END $d$ $s$,
 		$s$SELECT databite.pause_job('plan_1')$s$,
 		$s$SELECT databite.unschedule_job('plan_1')$s$,
 		$s$SELECT databite.reset_job('plan_1')$s$,
@@ -86,7 +91,7 @@ CALL look_at_all();
 RESET ROLE;
 
 -- The same when statistics are there.
-VACUUM ANALYZE databite.run, databite.job, databite.rejected_item;
+VACUUM ANALYZE databite.run, databite.job, databite.job_total, databite.rejected_item;
 CALL look_at_all();
 SET ROLE regress_plans;
 CALL look_at_all();
@@ -116,7 +121,9 @@ RESET ROLE;
 ALTER TABLE databite.run RESET (autovacuum_enabled);
 ALTER TABLE databite.job RESET (autovacuum_enabled);
 ALTER TABLE databite.rejected_item RESET (autovacuum_enabled);
+ALTER TABLE databite.job_total RESET (autovacuum_enabled);
 DELETE FROM databite.job WHERE job_id LIKE 'plan_%';
+DELETE FROM databite.job_total WHERE job_id LIKE 'plan_%';
 DELETE FROM databite.rejected_item WHERE job_id LIKE 'plan_%';
 DELETE FROM databite.run WHERE job_id LIKE 'plan_%';
 DROP PROCEDURE look_at_all(), look(text);

@@ -52,6 +52,7 @@ for my $call ("SELECT databite.schedule_job('$inline')", q(SELECT databite.unsch
 }
 for my $call (q(SELECT count(*) FROM databite.jobs), q(SELECT count(*) FROM databite.get_job_history('quick')), q(SELECT databite.get_job_status('slow')),
 	q(SELECT databite.get_job_metrics('quick')), q(SELECT count(*) FROM databite.progress), q(SELECT count(*) FROM databite.cursors),
+	q(SELECT count(*) FROM databite.metrics), q(SELECT * FROM databite.database_metrics), q(SELECT databite.metrics_text()),
 	q(SELECT databite.evaluate('{{ 1 + 1 }}')), q(SELECT databite.next_run('{"type": "interval", "hours": 1}')), q(SELECT databite.version()),
 	"SELECT * FROM databite.validate_job('$inline')", "SELECT databite.explain_job('$inline'::jsonb)", q(SELECT databite.explain_job('quick')),
 	q(SELECT * FROM databite.preview_job('quick')))

@@ -34,6 +34,9 @@ sql(q(SELECT databite.pause_job('of_alice'); DROP OWNED BY leaves; DROP ROLE lea
 my $cursor = sql(q(SELECT "cursor" FROM databite.cursors WHERE job_id = 'orders'));
 my $kept = q(SELECT job_id, owner, enabled, next_run_at, definition FROM databite.jobs WHERE job_id <> 'of_leaves' ORDER BY job_id);
 my $jobs = sql($kept);
+my $totals = q(SELECT job_id, runs_completed_total, records_inserted_total, last_success_age_seconds >= 0 FROM databite.metrics WHERE job_id <> 'of_leaves' ORDER BY job_id);
+my $done = sql($totals);
+is($done, "of_alice|1|1|t\norders|1|300|t", 'they have done something');
 
 # Nothing of it is anybody's secret, or of a role that is gone: what is left of that is a number.
 command_ok([ 'pg_dump', '-Fc', '-f', "$dir/dump", $node->connstr('postgres') ], 'pg_dump');
@@ -49,6 +52,7 @@ sub restored
 	is(in($database, q(SELECT "cursor" FROM databite.cursors WHERE job_id = 'orders')), $cursor, "$name: with their cursors");
 	is(in($database, 'SELECT (SELECT count(*) FROM databite.token), (SELECT count(*) FROM databite.run), (SELECT function FROM databite.transforms)'),
 		'0|0|pg_catalog.upper(text)', "$name: without tokens and history, with transforms");
+	is(in($database, $totals), $done, "$name: with what they have done in all");
 	is(in($database, q(SELECT value FROM databite.setting)), '{"schedule": {"days": 1, "type": "interval"}}', "$name: with the settings");
 	$api->clear_requests;
 	sql("ALTER DATABASE $database IS_TEMPLATE false");
@@ -79,6 +83,7 @@ like($err, qr/role "alice" does not exist.*COPY job, /s, 'a role is missing: pg_
 is($other->safe_psql('copy', 'SELECT (SELECT count(*) FROM databite.jobs), (SELECT count(*) FROM databite.step_state) > 0'), '0|t', 'and no job is there, but state');
 $other->safe_psql('copy', qq(SELECT databite.schedule_job('$small, "id": "orders"}')));
 is($other->safe_psql('copy', q(SELECT count(*) FROM databite.cursors WHERE job_id = 'orders' AND "cursor" IS NOT NULL)), '0', 'which a new job of that name does not take over');
+is($other->safe_psql('copy', q(SELECT runs_completed_total FROM databite.metrics WHERE job_id = 'orders')), '0', 'nor what the old one has done');
 $other->safe_psql('copy', q(CREATE ROLE alice LOGIN; SELECT databite.unschedule_job('orders')));
 command_ok([ 'pg_restore', '--data-only', '-n', 'databite', '-t', 'job', '-d', $other->connstr('copy'), "$dir/dump" ], 'the jobs can be restored afterwards');
 is($other->safe_psql('copy', 'SELECT count(*) FROM databite.jobs'), '2', 'and are there');
