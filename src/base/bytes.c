@@ -27,6 +27,16 @@ bytes_from_text(const char *text, size_t len)
 	return decoded(text, len, decode_base64);
 }
 
+bool
+bytes_are_same(const uint8 *a, const uint8 *b, size_t len)
+{
+	volatile uint8 difference = 0;
+
+	for (size_t i = 0; i < len; i++)
+		difference |= a[i] ^ b[i];
+	return difference == 0;
+}
+
 static bytea *
 decoded(const char *text, size_t len, bool (*decode) (const char *, size_t, unsigned char *, size_t *))
 {

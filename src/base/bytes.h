@@ -1,6 +1,6 @@
 /*
  * bytes.h
- *	  Bytes that are written as text.
+ *	  Bytes that are written as text, and bytes that are secret.
  */
 #ifndef DATABITE_BYTES_H
 #define DATABITE_BYTES_H
@@ -13,5 +13,8 @@ extern bytea *bytes_from_base64(const char *text, size_t len);
 
 /* The same; or \x and hexadecimal digits, as PostgreSQL writes a bytea. */
 extern bytea *bytes_from_text(const char *text, size_t len);
+
+/* Takes as long wherever they differ. */
+extern bool bytes_are_same(const uint8 *a, const uint8 *b, size_t len);
 
 #endif

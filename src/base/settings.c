@@ -37,6 +37,14 @@ static const struct config_enum_entry log_levels[] = {
 	{NULL, 0, false}
 };
 
+char	   *databite_watch_token;
+
+/* A shorter token could be found by trying. */
+#define MIN_TOKEN_LEN	16
+
+static bool check_watch_token(char **value, void **extra, GucSource source);
+static const char *show_watch_token(void);
+
 void
 settings_define(void)
 {
@@ -140,5 +148,48 @@ settings_define(void)
 							PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 
+	/* In no place that others may read, as ALTER DATABASE ... SET would be. */
+	DefineCustomStringVariable("databite.watch_token",
+							   "Sets what has to be given to see the page and the metrics of the listener.",
+							   "Empty: nothing, and they are shown on this machine only.",
+							   &databite_watch_token,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
+							   check_watch_token, NULL, show_watch_token);
+
 	MarkGUCPrefixReserved("databite");
+}
+
+/* It is sent in a header, and typed into browsers; or it is a hash of that. */
+static bool
+check_watch_token(char **value, void **extra, GucSource source)
+{
+	size_t		len = strlen(*value);
+	size_t		prefix = strlen(WATCH_TOKEN_HASH);
+
+	for (const char *c = *value; *c != '\0'; c++)
+	{
+		if (*c > ' ' && *c <= '~')
+			continue;
+		GUC_check_errdetail("The token may consist of ASCII letters, digits and punctuation.");
+		return false;
+	}
+	if (len > 0 && len < MIN_TOKEN_LEN)
+	{
+		GUC_check_errdetail("The token must have at least %d characters.", MIN_TOKEN_LEN);
+		return false;
+	}
+	if (strncmp(*value, WATCH_TOKEN_HASH, prefix) == 0 &&
+		(len != prefix + WATCH_TOKEN_DIGITS || strspn(*value + prefix, "0123456789abcdefABCDEF") != WATCH_TOKEN_DIGITS))
+	{
+		GUC_check_errdetail("\"%s\" is followed by %d hexadecimal digits.", WATCH_TOKEN_HASH, WATCH_TOKEN_DIGITS);
+		return false;
+	}
+	return true;
+}
+
+static const char *
+show_watch_token(void)
+{
+	return databite_watch_token[0] != '\0' ? "********" : "";
 }

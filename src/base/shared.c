@@ -302,6 +302,19 @@ shared_scheduler_pid(Oid database)
 	return pid;
 }
 
+bool
+shared_scheduler_is_there(Oid database)
+{
+	SharedDatabase *slot;
+	bool		is_there;
+
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
+	is_there = slot != NULL && (slot->scheduler != 0 || slot->end == ENDED_RESTING);
+	LWLockRelease(shared_workers_lock);
+	return is_there;
+}
+
 void
 shared_terminate_runners(Oid database)
 {

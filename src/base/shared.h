@@ -83,6 +83,7 @@ extern void shared_request_scheduler(Oid database);
 extern bool shared_set_stopped(Oid database, bool stopped); /* true if that changed something */
 extern bool shared_is_stopped(Oid database);
 extern int	shared_scheduler_pid(Oid database);
+extern bool shared_scheduler_is_there(Oid database);	/* or rests until its turn */
 extern void shared_terminate_runners(Oid database);
 
 /* Keeps databite's workers out of the database until shared_unblock, and tells those in it to go. */

@@ -88,7 +88,6 @@ static void add_whole(Claim *claim, const char *header, const char *prefix);
 static bool is_signed(const Claim *claim, const char *key, size_t key_len);
 static bool is_digest(const Claim *claim, int i, const uint8 *digest, size_t len);
 static bytea *from_hex(const char *text, size_t len);
-static bool same_bytes(const uint8 *a, const uint8 *b, size_t len);
 static bool is_in_time(const char *timestamp, const SignatureRule *rule, int64 now);
 static const char *first_header(const SignedMessage *message, const char *const *names);
 
@@ -400,7 +399,7 @@ body_has_digest(const char *url, const SignedMessage *message)
 	said = from_hex(parameter, strcspn(parameter, "&#"));
 	digest_sha256(message->body, message->body_len, digest);
 	return said != NULL && VARSIZE_ANY_EXHDR(said) == DIGEST_BYTES &&
-		same_bytes((uint8 *) VARDATA_ANY(said), digest, DIGEST_BYTES);
+		bytes_are_same((uint8 *) VARDATA_ANY(said), digest, DIGEST_BYTES);
 }
 
 /* Without its port, or with that of its scheme where it has none. */
@@ -548,7 +547,7 @@ is_digest(const Claim *claim, int i, const uint8 *digest, size_t len)
 		bytes = from_hex(claim->signatures[i], claim->lengths[i]);
 	else
 		bytes = bytes_from_base64(claim->signatures[i], claim->lengths[i]);
-	return bytes != NULL && VARSIZE_ANY_EXHDR(bytes) == len && same_bytes((uint8 *) VARDATA_ANY(bytes), digest, len);
+	return bytes != NULL && VARSIZE_ANY_EXHDR(bytes) == len && bytes_are_same((uint8 *) VARDATA_ANY(bytes), digest, len);
 }
 
 /* NULL where the text is none. */
@@ -556,17 +555,6 @@ static bytea *
 from_hex(const char *text, size_t len)
 {
 	return bytes_from_text(psprintf("\\x%.*s", (int) len, text), len + 2);
-}
-
-/* Takes as long wherever they differ. */
-static bool
-same_bytes(const uint8 *a, const uint8 *b, size_t len)
-{
-	volatile uint8 difference = 0;
-
-	for (size_t i = 0; i < len; i++)
-		difference |= a[i] ^ b[i];
-	return difference == 0;
 }
 
 /* One that is no number is never in time. */

@@ -19,6 +19,7 @@
 
 static void read_endpoint(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						  const char *pointer, void *target);
+static bool is_reserved(const char *endpoint);
 static void read_secret(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 						const char *pointer, void *target);
 static JobSecret *make_secret(ProblemList *problems, const char *text, const char *pointer);
@@ -123,8 +124,19 @@ read_endpoint(ProblemList *problems, const KeyRule *rule, struct json_object *va
 					psprintf("It is a path as \"/webhook/orders\": \"/\", letters, digits and \"_-.~\", at most %d bytes.",
 							 MAX_ENDPOINT_LEN),
 					"\"%s\" is not an endpoint", clip_text(endpoint));
+	else if (is_reserved(endpoint))
+		problem_add(problems, ERRCODE_INVALID_PARAMETER_VALUE, pointer,
+					"Use another path, as \"/webhook/orders\".",
+					"\"%s\" is where the listener itself is watched", endpoint);
 	else
 		*(char **) rule_field(rule, target) = pstrdup(endpoint);
+}
+
+/* What worker/watch.c answers. */
+static bool
+is_reserved(const char *endpoint)
+{
+	return strcmp(endpoint, "/") == 0 || strcmp(endpoint, "/metrics") == 0 || strcmp(endpoint, "/health") == 0;
 }
 
 /* One, or several while they are exchanged. */

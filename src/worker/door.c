@@ -29,7 +29,6 @@
 
 #define MAX_VISITORS	1000
 #define HEAD_BYTES		(32 * 1024)
-#define MAX_HEADERS		200
 #define MAX_ALL_BODIES	(128 * 1024 * 1024)
 #define MAX_DISCARDED	(32 * 1024 * 1024)
 #define SILENCE_SECONDS 30
@@ -51,7 +50,7 @@ typedef struct Visitor
 	char		client[INET6_ADDRSTRLEN];
 
 	char	   *url;			/* of this request */
-	MessageHeader headers[MAX_HEADERS];
+	MessageHeader headers[DOOR_MAX_HEADERS];
 	char	   *body;
 	size_t		room;
 	struct MHD_Response *answer;	/* NULL: none yet */
@@ -73,7 +72,7 @@ static void come(void *arg, struct MHD_Connection *connection, void **context, e
 static void *begin_request(void *arg, const char *url, struct MHD_Connection *connection);
 static enum MHD_Result take(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
 							const char *version, const char *data, size_t *len, void **context);
-static enum MHD_Result take_head(Visitor *visitor, const char *method);
+static enum MHD_Result take_head(Visitor *visitor, const char *method, const char *version);
 static enum MHD_Result take_body(Visitor *visitor, const char *data, size_t len);
 static enum MHD_Result turn_away(Visitor *visitor, int status);
 static enum MHD_Result discard(Visitor *visitor, size_t len);
@@ -85,7 +84,7 @@ static void forget_body(Visitor *visitor);
 static Visitor *visitor_of(struct MHD_Connection *connection);
 static void name_client(Visitor *visitor);
 static void cut_off_the_slow(Door *door);
-static struct MHD_Response *make_answer(int status, const char *type, const char *content, size_t len);
+static struct MHD_Response *make_answer(const DoorAnswer *answer);
 
 Door *
 door_open(const char *address, char **why)
@@ -155,13 +154,13 @@ door_next(Door *door)
 }
 
 void
-door_answer(Door *door, DoorRequest *request, int status, const char *type, const char *content, size_t len)
+door_answer(Door *door, DoorRequest *request, const DoorAnswer *answer)
 {
 	Visitor    *visitor = (Visitor *) request;
 
-	visitor->answer = make_answer(status, type, content, len);
+	visitor->answer = make_answer(answer);
 	visitor->is_cut_off = visitor->answer == NULL;
-	visitor->status = status;
+	visitor->status = answer->status;
 	visitor->is_waiting = false;
 	MHD_resume_connection(visitor->connection); /* take is called once more */
 }
@@ -296,7 +295,7 @@ take(void *arg, struct MHD_Connection *connection, const char *path, const char 
 	if (visitor->answer != NULL)
 		return send_answer(visitor);
 	if (visitor->request.method == NULL)
-		return take_head(visitor, method);
+		return take_head(visitor, method, version);
 	if (*len > 0)
 	{
 		size_t		n = *len;
@@ -314,12 +313,14 @@ take(void *arg, struct MHD_Connection *connection, const char *path, const char 
 }
 
 static enum MHD_Result
-take_head(Visitor *visitor, const char *method)
+take_head(Visitor *visitor, const char *method, const char *version)
 {
 	DoorRequest *request = &visitor->request;
+	DoorAnswer	answer = {.type = "application/json", .content = "{}\n", .len = 3};
 	const char *length;
 
 	request->method = method;
+	request->version = version;
 	request->url = visitor->url;
 	request->client = visitor->client;
 	request->headers = visitor->headers;
@@ -332,8 +333,8 @@ take_head(Visitor *visitor, const char *method)
 		visitor->refusal = MHD_HTTP_SERVICE_UNAVAILABLE;
 	if (visitor->refusal == 0)
 		return MHD_YES;
-	visitor->answer = make_answer(visitor->refusal, "application/json", "{}\n", 3);
-	visitor->status = visitor->refusal;
+	answer.status = visitor->status = visitor->refusal;
+	visitor->answer = make_answer(&answer);
 	return visitor->answer != NULL ? send_answer(visitor) : MHD_NO;
 }
 
@@ -408,7 +409,7 @@ add_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *val
 {
 	Visitor    *visitor = arg;
 
-	if (visitor->request.nheaders == MAX_HEADERS)
+	if (visitor->request.nheaders == DOOR_MAX_HEADERS)
 		return MHD_NO;
 	if (name != NULL && value != NULL)
 	{
@@ -515,18 +516,19 @@ cut_off_the_slow(Door *door)
 
 /* NULL where memory is short: then the connection is closed without an answer. */
 static struct MHD_Response *
-make_answer(int status, const char *type, const char *content, size_t len)
+make_answer(const DoorAnswer *answer)
 {
-	struct MHD_Response *answer = MHD_create_response_from_buffer(len, unconstify(char *, content), MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *response = MHD_create_response_from_buffer(answer->len, unconstify(char *, answer->content),
+																	MHD_RESPMEM_MUST_COPY);
 
-	if (answer == NULL)
+	if (response == NULL)
 		return NULL;
-	(void) MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	(void) MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	(void) MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void) MHD_add_response_header(answer, MHD_HTTP_HEADER_ALLOW, "POST");
-	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		(void) MHD_add_response_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "5");
-	return answer;
+	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+	(void) MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	(void) MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		(void) MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+	for (const MessageHeader *header = answer->headers; header != NULL && header->name != NULL; header++)
+		(void) MHD_add_response_header(response, header->name, header->value);
+	return response;
 }

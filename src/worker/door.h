@@ -12,10 +12,14 @@
 
 typedef struct Door Door;
 
+/* Of more headers the rest is left out. */
+#define DOOR_MAX_HEADERS	200
+
 /* One that has come completely and waits for its answer. */
 typedef struct DoorRequest
 {
 	const char *method;
+	const char *version;		/* "HTTP/1.1" */
 	const char *url;			/* path and query as they came */
 	const char *client;			/* its address, without the port */
 	bool		is_local;		/* by that, from this machine */
@@ -24,6 +28,15 @@ typedef struct DoorRequest
 	const char *body;			/* not NULL */
 	size_t		body_len;
 } DoorRequest;
+
+typedef struct DoorAnswer
+{
+	int			status;
+	const char *type;			/* of the content */
+	const char *content;		/* not sent to who asks by HEAD */
+	size_t		len;
+	const MessageHeader *headers;	/* more of them, up to one without a name; NULL: none */
+} DoorAnswer;
 
 /*
  * Listens at an address: "127.0.0.1:8480", "[::1]:8480", "*:8480".  NULL where
@@ -41,8 +54,8 @@ extern void door_run(Door *door);
 /* The next request that has come completely, in their order; NULL: none.  It lives until it is answered. */
 extern DoorRequest *door_next(Door *door);
 
-/* Answers it; type: of the content.  The request is gone. */
-extern void door_answer(Door *door, DoorRequest *request, int status, const char *type, const char *content, size_t len);
+/* Answers it.  The request is gone. */
+extern void door_answer(Door *door, DoorRequest *request, const DoorAnswer *answer);
 
 /* Drops all connections. */
 extern void door_close(Door *door);

@@ -47,6 +47,7 @@
 #include "worker/door.h"
 #include "worker/listener.h"
 #include "worker/receive.h"
+#include "worker/watch.h"
 
 /* Seconds until the postmaster starts a listener that has ended again. */
 #define RESTART_SECONDS 5
@@ -76,7 +77,9 @@ static void take_round(Guest *guests, int nguests);
 static void do_round(Guest *guests, int nguests);
 static void take_deliveries(Guest *guests, int nguests);
 static void receive_one(void *arg);
+static bool has_delivery(const Guest *guests, int nguests);
 static bool is_delivery(const DoorRequest *request);
+static void answer_round(Door *door, Guest *guests, int nguests);
 static void answer(Door *door, Guest *guest);
 
 static Door *the_door = NULL;
@@ -153,6 +156,7 @@ settle(void)
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("client_encoding", "UTF8", PGC_USERSET, PGC_S_SESSION);
 }
@@ -224,9 +228,9 @@ serve(Door *door)
 		nguests = take_guests(door, guests);
 		if (nguests > 0)
 		{
-			take_round(guests, nguests);
-			for (int i = 0; i < nguests; i++)
-				answer(door, &guests[i]);
+			if (has_delivery(guests, nguests))
+				take_round(guests, nguests);
+			answer_round(door, guests, nguests);
 			MemoryContextReset(memory);
 			continue;
 		}
@@ -351,16 +355,49 @@ receive_one(void *arg)
 }
 
 static bool
+has_delivery(const Guest *guests, int nguests)
+{
+	for (int i = 0; i < nguests; i++)
+	{
+		if (is_delivery(guests[i].request))
+			return true;
+	}
+	return false;
+}
+
+static bool
 is_delivery(const DoorRequest *request)
 {
-	return strcmp(request->method, "POST") == 0;
+	return strcmp(request->method, "POST") == 0 && !watch_is_asked(request);
+}
+
+/* Who only watches waits for those who bring something. */
+static void
+answer_round(Door *door, Guest *guests, int nguests)
+{
+	DoorRequest *watchers[WEBHOOK_BATCH_MAX];
+	int			nwatchers = 0;
+
+	for (int i = 0; i < nguests; i++)
+	{
+		if (watch_is_asked(guests[i].request))
+			watchers[nwatchers++] = guests[i].request;
+		else
+			answer(door, &guests[i]);
+	}
+	if (nwatchers == 0)
+		return;
+	door_run(door);
+	watch_answer(door, watchers, nwatchers);
 }
 
 static void
 answer(Door *door, Guest *guest)
 {
+	static const MessageHeader allowed[] = {{"Allow", "POST"}, {NULL}};
 	const Reception *reception = &guest->reception;
 	int			status = reception->status != 0 ? reception->status : 405;
+	DoorAnswer	answer = {.status = status, .type = "application/json", .headers = status == 405 ? allowed : NULL};
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -370,5 +407,7 @@ answer(Door *door, Guest *guest)
 	else
 		escape_json(&json, status == 405 ? "send it by POST" : "try again later");
 	appendStringInfoString(&json, "}\n");
-	door_answer(door, guest->request, status, "application/json", json.data, json.len);
+	answer.content = json.data;
+	answer.len = json.len;
+	door_answer(door, guest->request, &answer);
 }

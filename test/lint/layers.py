@@ -7,7 +7,7 @@ import sys
 
 # From the lowest up.  What users call (api) may ask the workers, not the other way round.
 LEVELS = {"base": 0, "catalog": 1, "job": 2, "template": 3, "source": 4, "item": 5, "destination": 6, "run": 7,
-          "worker": 8, "api": 9}
+          "watch": 8, "worker": 9, "api": 10}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_0-9]+/[a-z_0-9]+\.h)"', re.MULTILINE)
 
 
