@@ -7,7 +7,8 @@
  * message, which may quote a value.
  *
  * A job may have any number of runs that wait or were skipped, so its last runs are looked for by status,
- * each in index run_by_status, rather than by going through all of them.
+ * each in index run_by_status, rather than by going through all of them.  OFFSET 0 keeps what was looked up from being looked
+ * up again wherever it is named.
  */
 #include "postgres.h"
 
@@ -17,6 +18,10 @@
 
 #define ENDED "ARRAY['completed', 'partial', 'failed', 'cancelled', 'crashed']"
 #define FAILED "('partial', 'failed', 'crashed')"
+
+/* The newest run of job j with a status: the end of a range of the index. */
+#define LAST_OF(status) \
+	"(SELECT pg_catalog.max(r.run_id) FROM databite.run AS r WHERE r.job_id = j.job_id AND r.status = '" status "')"
 
 /* Runs of the last day, the newest first. */
 #define RECENT \
@@ -42,24 +47,24 @@ watch_catalog_jobs(int max, int64 *failing)
 	catalog_enter(&scope);
 	arg_int4(&args, max);
 	n = catalog_run("WITH picked AS MATERIALIZED ("
-					" SELECT j.job_id, l.run_id, l.failed, a.status,"
-					" pg_catalog.count(*) FILTER (WHERE l.failed) OVER () AS failing"
+					" SELECT j.job_id, f.run_id, f.failed, a.status, pg_catalog.count(*) FILTER (WHERE f.failed) OVER () AS failing"
 					" FROM databite.job AS j"
-					" LEFT JOIN LATERAL (SELECT s.run_id, s.status IN " FAILED " AS failed"
-					" FROM pg_catalog.unnest(" ENDED ") AS e (status) CROSS JOIN LATERAL"
-					" (SELECT r.run_id, r.status FROM databite.run AS r WHERE r.job_id = j.job_id AND r.status = e.status"
-					" ORDER BY r.run_id DESC LIMIT 1) AS s ORDER BY s.run_id DESC LIMIT 1) AS l ON true"
-					" LEFT JOIN LATERAL (SELECT r.status FROM databite.run AS r"
-					" WHERE r.job_id = j.job_id AND r.status IN ('queued', 'running') ORDER BY r.status DESC LIMIT 1) AS a ON true"
-					" ORDER BY COALESCE(l.failed, false) DESC, a.status IS NULL, j.job_id LIMIT $1)"
+					" CROSS JOIN LATERAL (SELECT"
+					" GREATEST(" LAST_OF("completed") ", " LAST_OF("cancelled") ") AS good,"
+					" GREATEST(" LAST_OF("partial") ", " LAST_OF("failed") ", " LAST_OF("crashed") ") AS bad OFFSET 0) AS l"
+					" CROSS JOIN LATERAL (SELECT GREATEST(l.good, l.bad) AS run_id,"
+					" COALESCE(l.bad > COALESCE(l.good, 0), false) AS failed OFFSET 0) AS f"
+					" CROSS JOIN LATERAL (SELECT CASE WHEN " LAST_OF("running") " IS NOT NULL THEN 'running'"
+					" WHEN " LAST_OF("queued") " IS NOT NULL THEN 'queued' END AS status OFFSET 0) AS a"
+					" ORDER BY f.failed DESC, a.status IS NULL, j.job_id LIMIT $1)"
 					" SELECT j.job_id, j.definition OPERATOR(pg_catalog.->>) 'name', j.owner::pg_catalog.text,"
 					" COALESCE(p.status, CASE WHEN j.enabled THEN 'idle' ELSE 'paused' END),"
 					" CASE WHEN j.enabled THEN j.next_run_at END,"
 					" r.status, r.finished_at, r.records_processed, r.records_rejected,"
-					" r.error OPERATOR(pg_catalog.->>) 'message', p.failing"
+					" r.error OPERATOR(pg_catalog.->>) 'message', p.failing, p.failed"
 					" FROM picked AS p JOIN databite.job AS j ON j.job_id = p.job_id"
 					" LEFT JOIN databite.run AS r ON r.run_id = p.run_id"
-					" ORDER BY COALESCE(p.failed, false) DESC, j.job_id",
+					" ORDER BY p.failed DESC, j.job_id",
 					&args, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(scope.caller);
 	for (int i = 0; i < n; i++)
@@ -77,6 +82,7 @@ watch_catalog_jobs(int max, int64 *failing)
 		job->last_rejected = row_int8(i, 9, 0);
 		job->last_error = row_text(i, 10, scope.caller);
 		*failing = row_int8(i, 11, 0);
+		job->is_failing = row_bool(i, 12);
 		jobs = lappend(jobs, job);
 	}
 	MemoryContextSwitchTo(old);

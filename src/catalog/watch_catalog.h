@@ -35,6 +35,7 @@ typedef struct WatchJob
 	char	   *state;			/* as in the view jobs */
 	TimestampTz next_run_at;
 	char	   *last_status;	/* of the last run that has ended; NULL: there is none */
+	bool		is_failing;		/* by that */
 	TimestampTz last_finished_at;
 	int64		last_processed;
 	int64		last_rejected;

@@ -44,6 +44,7 @@ static void append_progress(StringInfo html, List *runs);
 static void append_run(StringInfo html, const WatchProgress *run);
 static void append_jobs(StringInfo html, List *jobs, int64 all, TimestampTz now);
 static void append_job(StringInfo html, const WatchJob *job, TimestampTz now);
+static const char *class_of(const WatchJob *job);
 static void append_last_run(StringInfo html, const WatchJob *job, TimestampTz now);
 static void append_errors(StringInfo html, List *errors, TimestampTz now);
 static void append_rejections(StringInfo html, List *rejections, TimestampTz now);
@@ -105,15 +106,14 @@ append_header(StringInfo html, TimestampTz now)
 {
 	const char *cluster = GetConfigOption("cluster_name", true, false);
 
-	appendStringInfoString(html, "<header><h1>");
+	appendStringInfoString(html, "<header><h1>databite <span>");
 	html_text(html, get_database_name(MyDatabaseId));
-	appendStringInfoString(html, " <span>databite");
 	if (cluster != NULL && cluster[0] != '\0')
 	{
 		appendStringInfoString(html, " on ");
 		html_text(html, cluster);
 	}
-	appendStringInfoString(html, "</span></h1><div id=\"live\" role=\"status\" aria-live=\"off\">");
+	appendStringInfoString(html, "</span></h1><div id=\"live\" role=\"status\" aria-live=\"off\">as of ");
 	html_text(html, timestamptz_to_str(now - now % USECS_PER_SEC));
 	appendStringInfoString(html, "</div></header>\n");
 }
@@ -268,24 +268,25 @@ append_jobs(StringInfo html, List *jobs, int64 all, TimestampTz now)
 {
 	ListCell   *lc;
 
-	appendStringInfoString(html, "<section id=\"jobs\">\n<h2>Jobs");
+	appendStringInfoString(html, "<section id=\"jobs\">\n<h2>Jobs <small>");
 	if (all > list_length(jobs))
 	{
-		appendStringInfo(html, " <small>%d of ", list_length(jobs));
+		appendStringInfo(html, "%d of ", list_length(jobs));
 		html_number(html, all);
-		appendStringInfoString(html, ": those that fail and those that run come first; <code>databite.jobs</code> has all</small>");
+		appendStringInfoString(html, ": those that fail and those that run come first; <code>databite.jobs</code> has all. ");
 	}
-	appendStringInfoString(html, "</h2>\n<div class=\"card\">\n");
+	if (jobs != NIL)
+		appendStringInfo(html, "Bars: the last %d runs", WATCH_MAX_RUNS);
+	appendStringInfoString(html, "</small></h2>\n<div class=\"card\">\n");
 	if (jobs == NIL)
 		appendStringInfoString(html, "<div class=\"none\">There is no job yet: <code>SELECT databite.schedule_job(...)</code></div>\n");
 	else
 	{
-		appendStringInfo(html,
-						 "<table role=\"table\"><caption>Jobs</caption><thead><tr role=\"row\">"
-						 "<th scope=\"col\">Job</th><th scope=\"col\">State</th><th scope=\"col\">Next run</th>"
-						 "<th scope=\"col\">Last run</th><th scope=\"col\">Duration, last %d</th>"
-						 "<th scope=\"col\">Rows written, last %d</th></tr></thead>\n<tbody>\n",
-						 WATCH_MAX_RUNS, WATCH_MAX_RUNS);
+		appendStringInfoString(html,
+							   "<table role=\"table\" class=\"jobs\"><caption>Jobs</caption><thead><tr role=\"row\">"
+							   "<th scope=\"col\">Job</th><th scope=\"col\">State</th><th scope=\"col\">Next run</th>"
+							   "<th scope=\"col\">Last run</th><th scope=\"col\">Duration</th>"
+							   "<th scope=\"col\">Rows written</th></tr></thead>\n<tbody>\n");
 		foreach(lc, jobs)
 			append_job(html, lfirst(lc), now);
 		appendStringInfoString(html, "</tbody></table>\n");
@@ -298,7 +299,7 @@ append_job(StringInfo html, const WatchJob *job, TimestampTz now)
 {
 	const WatchRun *last = job->runs != NIL ? llast(job->runs) : NULL;
 
-	appendStringInfoString(html, "<tr role=\"row\"><th scope=\"row\" role=\"rowheader\">");
+	appendStringInfo(html, "<tr role=\"row\"%s><th scope=\"row\" role=\"rowheader\">", class_of(job));
 	html_text(html, job->id);
 	appendStringInfoString(html, "<span class=\"sub\">");
 	if (job->name != NULL && strcmp(job->name, job->id) != 0)
@@ -317,22 +318,27 @@ append_job(StringInfo html, const WatchJob *job, TimestampTz now)
 	appendStringInfoString(html, "</td><td role=\"cell\" class=\"wide\" data-label=\"Last run\">");
 	append_last_run(html, job, now);
 	appendStringInfoString(html, "</td><td role=\"cell\" data-label=\"Duration\">");
-	spark_append(html, job->runs, SPARK_SECONDS);
 	if (last != NULL)
 	{
-		appendStringInfoString(html, "<span class=\"sub\">");
+		spark_append(html, job->runs, SPARK_SECONDS);
 		html_seconds(html, last->seconds);
-		appendStringInfoString(html, "</span>");
 	}
 	appendStringInfoString(html, "</td><td role=\"cell\" data-label=\"Rows written\">");
-	spark_append(html, job->runs, SPARK_ROWS);
 	if (last != NULL)
 	{
-		appendStringInfoString(html, "<span class=\"sub\">");
+		spark_append(html, job->runs, SPARK_ROWS);
 		html_number(html, last->rows);
-		appendStringInfoString(html, "</span>");
 	}
 	appendStringInfoString(html, "</td></tr>\n");
+}
+
+/* Of its row. */
+static const char *
+class_of(const WatchJob *job)
+{
+	if (!job->is_failing)
+		return "";
+	return strcmp(job->last_status, "partial") == 0 ? " class=\"mild\"" : " class=\"bad\"";
 }
 
 static void

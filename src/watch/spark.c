@@ -29,8 +29,6 @@ spark_append(StringInfo html, List *runs, SparkMeasure measure)
 	double		highest = 0;
 	ListCell   *lc;
 
-	if (runs == NIL)
-		return;
 	foreach(lc, runs)
 		highest = Max(highest, measure_of(lfirst(lc), measure));
 	appendStringInfo(html, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);

@@ -16,7 +16,7 @@ typedef enum SparkMeasure
 	SPARK_ROWS
 } SparkMeasure;
 
-/* runs: of WatchRun *, WATCH_MAX_RUNS at most, the oldest first. */
+/* runs: of WatchRun *, at least one and WATCH_MAX_RUNS at most, the oldest first. */
 extern void spark_append(StringInfo html, List *runs, SparkMeasure measure);
 
 #endif

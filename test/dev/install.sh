@@ -67,6 +67,7 @@ has_tool()
 		libcurl | json-c | zlib | libbrotlidec | libmicrohttpd) pkg-config --exists "$1" 2>/dev/null ;;
 		ipc-run) /usr/bin/perl -MIPC::Run -MTest::More -e 1 2>/dev/null && command -v prove >/dev/null ;;
 		server) choose_server ;;
+		chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
 		libfuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
 		*) command -v "$1" >/dev/null ;;
 	esac
@@ -113,6 +114,12 @@ need()
 	for tool in "${missing[@]}"; do
 		has_tool "$tool" || die "$tool is still missing after installing ${packages[*]}"
 	done
+}
+
+# want TOOL...: the same, but goes on where they cannot be had; what needs them is left out then.
+want()
+{
+	(need "$@") || say "going on without: $*"
 }
 
 # Installs packages.  Debian makes and starts a cluster with a new server; a setting prevents that while we install.

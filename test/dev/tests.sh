@@ -14,6 +14,8 @@ test_command()
 	need_build
 	need python3 ipc-run openssl libfuzzer
 	[ "${LINT:-}" = no ] || need clang-format cppcheck shellcheck
+	# A browser is large: only for all tests, or the one that opens it.
+	[[ 121_page != *"${1:-}"* ]] || want chromium
 	say "building for $("$PG_CONFIG" --version)"
 	if ! build; then
 		count build 0 1 1

@@ -153,6 +153,7 @@ like($html, qr/column <strong>pri&lt;ce<\/strong>: a value that its type does no
 like($html, qr/<td[^>]*>2<\/td>/, 'how many of them');
 unlike($html, qr/<script>alert|<img|i<c/, 'none of it is markup');
 unlike($html, qr/private value|x-private|"payload"|secret detail|mysecret/, 'nothing of what items and deliveries hold');
+like($html, qr/<noscript><meta http-equiv="refresh"/, 'without script it is loaded anew');
 like($html, qr/<title>\(1 failing\) databite: postgres<\/title>/, 'the title tells of what fails');
 like($html, qr/<span class="is paused">paused<\/span>/, 'the state');
 like($html, qr/<svg [^>]*aria-label="20 runs, at most \d+ min \d+ s, the last one 5\.0 s"/, 'the last runs as bars, and in words');
