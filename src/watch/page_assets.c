@@ -12,7 +12,7 @@
 
 const char page_style[] =
 ":root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#1a2027;--dim:#59636f;--line:#dfe3e8;--soft:#eef1f4;"
-"--good:#1a7f4b;--bad:#c22a2a;--warn:#8f5a00;--busy:#1f63b8;--bar:#8fa3b8}"
+"--good:#1a7f4b;--bad:#c22a2a;--warn:#8f5a00;--busy:#1f63b8;--bar:#7d92a8}"
 "@media(prefers-color-scheme:dark){:root{--page:#12161b;--card:#1a2027;--ink:#e4e8ed;--dim:#9aa6b3;--line:#2c343e;--soft:#232b34;"
 "--good:#55c98a;--bad:#ff8078;--warn:#e5b04c;--busy:#73aef5;--bar:#62768c}}"
 "*{box-sizing:border-box}"
