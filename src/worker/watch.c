@@ -3,7 +3,7 @@
  *	  What the listener answers to who watches: the page, /metrics and /health.
  *
  * What they show is read in a transaction of its own, after the deliveries of the round have been answered: it changes nothing, sees
- * one state of the database, and is over after MAX_MS.
+ * one state of the database, and is over after MAX_MS; nor does it wait for locks, as deliveries would wait for it.
  *
  * /health is answered to everybody, since a load balancer has no token, and says one word: whether the database
  * answers, and somebody starts what is due.  On a standby nobody listens.
@@ -13,12 +13,14 @@
 #include "access/xact.h"
 #include "base/shared.h"
 #include "catalog/extension.h"
+#include "catalog/metrics_catalog.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
@@ -29,6 +31,7 @@
 #include "worker/watch_access.h"
 
 #define MAX_MS			5000
+#define LOCK_TIMEOUT	"200ms"
 
 #define JSON			"application/json"
 #define HTML			"text/html; charset=utf-8"
@@ -37,6 +40,7 @@
 typedef enum Sight
 {
 	SIGHT_PAGE,
+	SIGHT_METRICS,
 	SIGHT_HEALTH,
 	SIGHTS,
 	SIGHT_NONE = SIGHTS
@@ -61,11 +65,13 @@ static bool has_scheduler(void);
 
 static const char *const paths[SIGHTS] = {
 	[SIGHT_PAGE] = "/",
+	[SIGHT_METRICS] = "/metrics",
 	[SIGHT_HEALTH] = "/health",
 };
 
 static const char *const types[SIGHTS] = {
 	[SIGHT_PAGE] = HTML,
+	[SIGHT_METRICS] = METRICS_CONTENT_TYPE,
 	[SIGHT_HEALTH] = JSON,
 };
 
@@ -223,6 +229,7 @@ look(Sight sight, StringInfo text, int *status)
 	StartTransactionCommand();
 	XactReadOnly = true;
 	XactIsoLevel = XACT_REPEATABLE_READ;
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	enable_timeout_after(STATEMENT_TIMEOUT, MAX_MS);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "showing how jobs are doing");
@@ -233,6 +240,9 @@ look(Sight sight, StringInfo text, int *status)
 	{
 		case SIGHT_PAGE:
 			page_append(text, has_scheduler());
+			break;
+		case SIGHT_METRICS:
+			metrics_catalog_text(text);
 			break;
 		case SIGHT_HEALTH:
 			make_health(text, status);

@@ -1,4 +1,4 @@
-# The page and /health of the listener: who may see them, how they are asked for, what they show and what not.
+# The page, /metrics and /health of the listener: who may see them, how they are asked for, what they show and what not.
 use strict;
 use warnings FATAL => 'all';
 
@@ -100,6 +100,16 @@ is($page->{headers}{'access-control-allow-origin'}, undef, 'nothing for other or
 is(get('/?x=1')->{status}, 200, 'with a query');
 is(status_of('GET / HTTP/1.1', "Host: $_"), 200, "Host: $_") for ('localhost', "localhost:$port", "[::1]:$port", '127.0.0.1', 'LOCALHOST');
 
+# Numbers for Prometheus, to whom the page would be shown.
+my $metrics = get('/metrics');
+is("$metrics->{status} $metrics->{headers}{'content-type'}", '200 text/plain; version=0.0.4; charset=utf-8', '/metrics is what Prometheus reads');
+like($metrics->{content}, qr/^databite_up 1$/m, 'it is up');
+like($metrics->{content}, qr/^databite_job_enabled\{job_id="hook",owner="[^"]*"\} 0$/m, 'its jobs are there');
+like($metrics->{content}, qr/\n\z/, 'the last line ends');
+is(status_of('GET /metrics HTTP/1.1', 'Host: rebound.example'), 421, 'not by another name');
+is(status_of('GET /metrics HTTP/1.1', 'Host: localhost', 'X-Forwarded-For: 192.0.2.1'), 403, 'not for others');
+is($http->post("http://127.0.0.1:$port/metrics")->{headers}{allow}, 'GET, HEAD', 'only to be read');
+
 # Not this machine, or somebody who makes a browser of it ask.
 is(status_of('GET / HTTP/1.1', "Host: $_"), 421, "Host: $_")
   for ('rebound.example', "rebound.example:$port", 'localhost.example', '127.0.0.1.example', 'localhost:80.example', '[::1', '[]', '[localhost]', '1');
@@ -185,6 +195,8 @@ is(status_of('GET / HTTP/1.1', 'Host: jobs.example', 'X-Forwarded-For: 192.0.2.1
 is(get('/', Authorization => $_)->{status}, 401, "not: $_")
   for ("Bearer ${token}x", 'Bearer ' . substr($token, 1), 'Bearer ', "Token $token", $token, 'Basic ' . encode_base64($token, ''),
 	'Basic ' . encode_base64("$token:", ''), 'Basic !!!', "Bearer$token");
+is(get('/metrics')->{status}, 401, 'the numbers need it, too');
+is(get('/metrics', Authorization => "Bearer $token")->{status}, 200, 'and are there with it');
 is(get('/health')->{status}, 200, 'health goes without');
 is(sql('SHOW databite.watch_token'), '********', 'the token is not shown');
 is(sql(q(SELECT count(*) FROM pg_settings WHERE setting LIKE '%32-char%')), 0, 'in no other way either');
@@ -218,7 +230,7 @@ wait_for('/health', 'up again', sub { $_[0]->{status} == 200 });
 # A page that cannot be had costs nobody else anything.
 my $session = $node->background_psql('postgres', on_error_stop => 1);
 $session->query_safe('BEGIN; LOCK TABLE databite.rejected_item IN ACCESS EXCLUSIVE MODE');
-is(get('/', Authorization => "Bearer $token")->{status}, 503, 'a page that has to wait is given up');
+is(get('/', Authorization => "Bearer $token")->{status}, 503, 'a page that would have to wait is given up');
 is(get('/health')->{status}, 200, 'while health is not in doubt');
 $session->query_safe('COMMIT');
 $session->quit;
