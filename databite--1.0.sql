@@ -970,6 +970,12 @@ CREATE FUNCTION databite.stop() RETURNS pg_catalog.bool
 	AS 'MODULE_PATHNAME', 'databite_stop' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.stop() IS 'stops the scheduler of this database';
 
+/* The same by pg_cron, where that is all that starts anything */
+
+CREATE PROCEDURE databite.run_due_jobs()
+	AS 'MODULE_PATHNAME', 'databite_run_due_jobs' LANGUAGE C;
+COMMENT ON PROCEDURE databite.run_due_jobs() IS 'runs the jobs that are due in this session, committing every batch';
+
 /* What compiled statements call: both answer only while databite itself runs such a statement. */
 
 CREATE FUNCTION databite.batch() RETURNS SETOF pg_catalog.record

@@ -5,13 +5,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "api/atomic.h"
 #include "api/standby.h"
 #include "catalog/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "run/inspect.h"
 #include "run/run.h"
 #include "utils/builtins.h"
@@ -32,6 +32,7 @@ static void put_preview_row(void *arg, const char *step_id, Jsonb *item, Jsonb *
 
 PG_FUNCTION_INFO_V1(databite_execute_job);
 PG_FUNCTION_INFO_V1(databite_run_job);
+PG_FUNCTION_INFO_V1(databite_run_due_jobs);
 PG_FUNCTION_INFO_V1(databite_replay_rejected);
 PG_FUNCTION_INFO_V1(databite_explain_job_definition);
 PG_FUNCTION_INFO_V1(databite_explain_job);
@@ -72,17 +73,27 @@ databite_run_job(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("job_id must not be null")));
-	if (!IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("databite.run_job cannot run inside a transaction block"),
-				 errdetail("It commits after every batch."),
-				 errhint("Use databite.execute_job to run a job inside a transaction.")));
+	atomic_refuse(fcinfo, "It commits after every batch.", "Use databite.execute_job to run a job inside a transaction.");
 
 	id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	(void) SPI_connect_ext(SPI_OPT_NONATOMIC);
 	run_now(job_catalog_get_own(id, false), RUN_IN_PROCEDURE, false, &result);
 	worker_wake_scheduler_at_commit();	/* a run of the same job may have been waiting for this one */
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * CALL run_due_jobs(): queues what is due and runs it here, committing every batch; nothing where a
+ * scheduler does so.  2D000 inside a transaction block.
+ */
+Datum
+databite_run_due_jobs(PG_FUNCTION_ARGS)
+{
+	standby_refuse(fcinfo);
+	atomic_refuse(fcinfo, "It commits after every batch of every job.", "CALL it as a statement of its own.");
+	(void) SPI_connect_ext(SPI_OPT_NONATOMIC);
+	worker_run_due_jobs();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -139,7 +139,7 @@ job_catalog_set_next_run(const char *id, TimestampTz next_run_at)
 }
 
 List *
-job_catalog_claim_due(TimestampTz now, int max)
+job_catalog_claim_due(TimestampTz now, int max, Oid role)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -148,8 +148,10 @@ job_catalog_claim_due(TimestampTz now, int max)
 	catalog_enter(&scope);
 	arg_time(&args, now);
 	arg_int4(&args, max);
+	arg_oid(&args, role);
 	catalog_run("SELECT " JOB_COLUMNS " FROM databite.job"
 				" WHERE enabled AND next_run_at IS NOT NULL AND next_run_at <= $1"
+				" AND ($3 = 0 OR pg_catalog.pg_has_role($3, owner, 'USAGE'))"
 				" ORDER BY next_run_at, job_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
 				&args, SPI_OK_SELECT);
 	jobs = jobs_from_result(scope.caller);

@@ -44,9 +44,10 @@ extern void job_catalog_set_next_run(const char *id, TimestampTz next_run_at);
 
 /*
  * Enabled jobs that are due at "now", the longest-waiting first, at most max;
- * locked, and those locked by others left out.  List of JobRecord *.
+ * locked, and those locked by others left out; of owners whose privileges the role has, or of all (InvalidOid).
+ * List of JobRecord *.
  */
-extern List *job_catalog_claim_due(TimestampTz now, int max);
+extern List *job_catalog_claim_due(TimestampTz now, int max, Oid role);
 
 /* The earliest next_run_at of all enabled jobs, or 0. */
 extern TimestampTz job_catalog_next_due(void);

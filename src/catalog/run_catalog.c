@@ -351,7 +351,7 @@ run_catalog_was_continued(const RunRecord *run)
 }
 
 List *
-run_catalog_startable(int max)
+run_catalog_startable(int max, int64 after, Oid role)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -360,8 +360,11 @@ run_catalog_startable(int max)
 	/* The job's row is asked for as a value, as EXISTS beside OR would read the whole table. */
 	catalog_enter(&scope);
 	arg_int4(&args, max);
+	arg_int8(&args, after);
+	arg_oid(&args, role);
 	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
-				" WHERE status = 'queued'"
+				" WHERE status = 'queued' AND run_id > $2"
+				" AND ($3 = 0 OR pg_catalog.pg_has_role($3, owner, 'USAGE'))"
 				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
 				" AND (trigger NOT IN ('event', 'webhook') OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
 				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
@@ -374,6 +377,20 @@ run_catalog_startable(int max)
 	runs = runs_from_result(scope.caller);
 	catalog_leave(&scope);
 	return runs;
+}
+
+int64
+run_catalog_last_queued(void)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	int64		last = 0;
+
+	catalog_enter(&scope);
+	if (catalog_run("SELECT pg_catalog.max(run_id) FROM databite.run WHERE status = 'queued'", &args, SPI_OK_SELECT) > 0)
+		last = row_int8(0, 1, 0);
+	catalog_leave(&scope);
+	return last;
 }
 
 TimestampTz

@@ -104,9 +104,13 @@ extern bool run_catalog_was_continued(const RunRecord *run);
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the
  * longest-waiting first, one for each job, at most max.  A try that waits for its time
- * holds up no other run of the job.  List of RunRecord *.
+ * holds up no other run of the job.  Only those with an id greater than "after", and of owners whose
+ * privileges the role has, or of all (InvalidOid).  List of RunRecord *.
  */
-extern List *run_catalog_startable(int max);
+extern List *run_catalog_startable(int max, int64 after, Oid role);
+
+/* The greatest id of those that are queued, or 0. */
+extern int64 run_catalog_last_queued(void);
 
 /* When the first of the queued runs whose scheduled_for is still to come may start (after a crash they wait), or 0. */
 extern TimestampTz run_catalog_next_delayed(void);

@@ -31,6 +31,7 @@ typedef struct RunContext
 	const JobRecord *record;
 	Job		   *job;
 	int64		run_id;			/* 0: dry run, not in history */
+	bool		queued;			/* it came out of the queue, and what follows it goes there */
 	bool		dry_run;
 	bool		read_only;		/* the owner's settings say so, in a worker: nothing may be written */
 	char	   *payload;		/* JSON text or NULL */

@@ -15,6 +15,9 @@
  * leaves nothing behind but its row (a dry run not even that).  The caller gets
  * the failure as a result, not as an error: it is his transaction.
  *
+ * run_due_jobs: a run that is queued already, as in the worker, but in a session and its
+ * transactions, as in a procedure.  Its failure is no error of the session.
+ *
  * A process that ends without a word (FATAL, kill) leaves its row running; the
  * scheduler finds it.
  */
@@ -53,7 +56,10 @@
 static RunContext *context_create(const JobRecord *record, RunMode mode);
 static void run_here(const JobRecord *job, RunContext *begun, RunResult *result);
 static RunContext *try_again(const JobRecord *job, RunContext *failed);
-static RunContext *claim(int64 run_id);
+static RunStatus run_claimed(RunContext *run);
+static bool session_was_cancelled(const RunContext *run, const ErrorData *error);
+static RunContext *claim(int64 run_id, RunMode mode);
+static RunContext *take_queued(int64 run_id, RunMode mode, char *locked);
 static char *event_of(const RunContext *run, const RunRecord *record);
 static JobRecord *copy_record(const JobRecord *record);
 static RunStatus run_steps_and_record(RunContext *run, ErrorData **error);
@@ -77,27 +83,62 @@ static void run_error_context(void *arg);
 static RunContext *current_run = NULL;
 
 RunStatus
-run_queued(int64 run_id, bool read_only)
+run_queued(int64 run_id, RunMode mode, bool read_only)
 {
-	RunContext *run = claim(run_id);
-	ErrorData  *error = NULL;
-	RunStatus	status;
+	RunContext *run = claim(run_id, mode);
+	RunStatus	status = RUN_CANCELLED;
 
 	if (run == NULL)
 		return RUN_CANCELLED;
 
 	run->read_only = read_only;
+	run->outer = current_run;
 	current_run = run;
 	progress_begin(run->record->id, run->record->owner, run->started_at);
-	pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
+	PG_TRY();
+	{
+		status = run_claimed(run);
+	}
+	PG_FINALLY();
+	{
+		progress_end();
+		current_run = run->outer;
+		job_lock_release(run->record->id);
+		MemoryContextDelete(run->memory);
+	}
+	PG_END_TRY();
+	return status;
+}
+
+/* What a session's query is is not for us to say. */
+static RunStatus
+run_claimed(RunContext *run)
+{
+	bool		worker = run->mode == RUN_IN_WORKER;
+	ErrorData  *error = NULL;
+	RunStatus	status;
+
+	if (worker)
+		pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	run_log_end(run, status, error);
-	pgstat_report_activity(STATE_IDLE, NULL);
-	progress_end();
-	current_run = NULL;
-	job_lock_release(run->record->id);
-	MemoryContextDelete(run->memory);
+	if (worker)
+		pgstat_report_activity(STATE_IDLE, NULL);
+	else if (session_was_cancelled(run, error))
+		error_rethrow(error);
 	return status;
+}
+
+/* databite.cancel_job cancels the run alone, and says so in its row. */
+static bool
+session_was_cancelled(const RunContext *run, const ErrorData *error)
+{
+	const RunRecord *record;
+
+	if (error == NULL || error->sqlerrcode != ERRCODE_QUERY_CANCELED)
+		return false;
+	record = run_catalog_get(run->run_id);
+	return record == NULL || !record->cancel_requested;
 }
 
 void
@@ -193,44 +234,77 @@ context_create(const JobRecord *record, RunMode mode)
 }
 
 /*
- * In a worker: takes the lock and the queued run.  NULL where there is nothing
+ * Takes the lock and the queued run, in a transaction of its own.  NULL where there is nothing
  * to do (any more): the run was cancelled, its job was removed, or the job is
  * running elsewhere, in which case the run stays queued.
  */
 static RunContext *
-claim(int64 run_id)
+claim(int64 run_id, RunMode mode)
+{
+	RunContext *volatile run = NULL;
+	char		locked[NAMEDATALEN] = "";
+
+	/* A session lives on after an error, and would keep the lock. */
+	PG_TRY();
+	{
+		if (mode == RUN_IN_WORKER)
+		{
+			SetCurrentStatementStartTimestamp();
+			StartTransactionCommand();
+		}
+		PushActiveSnapshot(GetTransactionSnapshot());
+		run = take_queued(run_id, mode, locked);
+		PopActiveSnapshot();
+		if (mode == RUN_IN_WORKER)
+			CommitTransactionCommand();
+		else
+			SPI_commit();
+	}
+	PG_CATCH();
+	{
+		if (locked[0] != '\0')
+			job_lock_release(locked);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return run;
+}
+
+/* locked: the job's id as long as its lock is ours. */
+static RunContext *
+take_queued(int64 run_id, RunMode mode, char *locked)
 {
 	RunContext *run = NULL;
 	RunRecord  *record;
 	JobRecord  *job;
-	bool		locked = false;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(catalog_lock_extension()) &&
-		(record = run_catalog_get(run_id)) != NULL && record->status == RUN_QUEUED)
+	if (!OidIsValid(catalog_lock_extension()) ||
+		(record = run_catalog_get(run_id)) == NULL || record->status != RUN_QUEUED)
+		return NULL;
+
+	job = job_catalog_get(record->job_id, false);
+	if (job == NULL)
+		run_catalog_finish(run_id, RUN_CANCELLED, NULL,
+						   run_error_json_simple("job_removed", "the job was removed before the run began", NULL));
+	else if (strcmp(record->trigger, "retry") == 0 && record->payload == NULL && run_catalog_was_done(record))
+		run_catalog_finish(run_id, RUN_CANCELLED, NULL,
+						   run_error_json_simple("superseded", "another run of the job was completed before the retry began", NULL));
+	else if (job_lock_acquire(job->id, true))
 	{
-		job = job_catalog_get(record->job_id, false);
-		if (job == NULL)
-			run_catalog_finish(run_id, RUN_CANCELLED, NULL,
-							   run_error_json_simple("job_removed", "the job was removed before the run began", NULL));
-		else if (strcmp(record->trigger, "retry") == 0 && record->payload == NULL && run_catalog_was_done(record))
-			run_catalog_finish(run_id, RUN_CANCELLED, NULL,
-							   run_error_json_simple("superseded", "another run of the job was completed before the retry began", NULL));
-		else if ((locked = job_lock_acquire(job->id, true)) && run_catalog_start(run_id, MyProcPid))
+		strlcpy(locked, job->id, NAMEDATALEN);
+		if (!run_catalog_start(run_id, MyProcPid))
 		{
-			run = context_create(job, RUN_IN_WORKER);
-			run->run_id = run_id;
-			run->resumes = record->resumes;
-			run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
-			run->event = event_of(run, record);
-		}
-		if (locked && run == NULL)
+			locked[0] = '\0';
 			job_lock_release(job->id);
+			return NULL;
+		}
+		run = context_create(job, mode);
+		run->queued = true;
+		run->run_id = run_id;
+		run->resumes = record->resumes;
+		run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
+		run->event = event_of(run, record);
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
 	return run;
 }
 

@@ -27,12 +27,14 @@ typedef struct RunResult
 
 /*
  * In a background worker that is connected as the job's owner, outside of any
- * transaction: takes the queued run, runs it, records how it ended.  Returns
+ * transaction (RUN_IN_WORKER), or in a session that is connected with SPI_OPT_NONATOMIC
+ * (RUN_IN_PROCEDURE): takes the queued run, runs it, records how it ended.  Returns
  * the status; what went wrong is in history and the server log.  A run that
- * was cancelled meanwhile or whose job is gone ends quietly.  read_only: the
- * owner's settings make his transactions so, which fails the run.
+ * was cancelled meanwhile, whose job is gone or runs elsewhere ends quietly.  read_only: the
+ * owner's settings make his transactions so, which fails the run.  Where it was the session's
+ * statement that was cancelled, and not the run, that is raised.
  */
-extern RunStatus run_queued(int64 run_id, bool read_only);
+extern RunStatus run_queued(int64 run_id, RunMode mode, bool read_only);
 
 /* For CALL (connected with SPI_OPT_NONATOMIC) and execute_job. */
 extern void run_now(const JobRecord *job, RunMode mode, bool dry_run, RunResult *result);

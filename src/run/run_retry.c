@@ -7,7 +7,7 @@
  * The checkpoint of the failed run stays, so that the next try goes on where
  * it stood.
  *
- * worker: the next try is queued with the failure, for the time when it is due.
+ * worker, and run_due_jobs: the next try is queued with the failure, for the time when it is due.
  * CALL: the next try's row says running while the session waits, with no
  * transaction open, so that it can be cancelled like a run that reads.
  * execute_job: the same, inside of the caller's transaction.  A dry run is tried once.
@@ -51,11 +51,11 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 	if (handling == NULL || handling->strategy != STRATEGY_RETRY_WITH_BACKOFF ||
 		error == run->failure || run->replays || !run_retry_is_worth_it(error))
 		return false;
-	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->mode == RUN_IN_WORKER && !job->enabled)))
+	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->queued && !job->enabled)))
 		return false;
 
 	/* A CALL that waits has the definition that it began with, which is not the job's any more. */
-	if (run->mode == RUN_IN_PROCEDURE && job->state_epoch != run->record->state_epoch)
+	if (run->mode == RUN_IN_PROCEDURE && !run->queued && job->state_epoch != run->record->state_epoch)
 		return false;
 	retries = run_catalog_retries(run->run_id);
 	if (retries >= handling->max_retries)
@@ -64,7 +64,7 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 	delay = run_retry_delay(handling, retries + 1);
 	delay = Max(delay, run_error_retry_after());
 	run->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
-	if (run->mode == RUN_IN_WORKER)
+	if (run->queued)
 		(void) run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED, "retry",
 							   run->retry_at, run->payload, run->run_id);
 	return true;

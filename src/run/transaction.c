@@ -13,6 +13,9 @@
  * at once, but it has no snapshot, no transaction id and no lock until the next
  * piece of work.
  *
+ * run_due_jobs: as a procedure.  What a job's statements have to say is not for the client, who did not
+ * ask for that job, and may not read it: pg_cron's background workers wait when 64 kB of it are there.
+ *
  * function: nothing; all of it belongs to the caller's transaction.
  *
  * The commit of a batch does not wait for the disk (or a standby) while there
@@ -64,6 +67,9 @@ run_in_transaction(RunContext *run, void (*work) (RunContext *run, void *arg), v
 		become_owner(run, &user, &security_context);
 		(void) set_config_option("search_path", run->record->search_path, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
+		if (run->queued && run->mode == RUN_IN_PROCEDURE)
+			(void) set_config_option("client_min_messages", "error", PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
 		work(run, arg);
 		AtEOXact_GUC(true, guc_level);
 		SetUserIdAndSecContext(user, security_context);

@@ -16,20 +16,15 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "base/compat.h"
 #include "base/settings.h"
 #include "base/shared_turns.h"
-#include "catalog/pg_authid.h"
 #include "catalog/run_catalog.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "run/job_lock.h"
 #include "run/run_error.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "worker/owner.h"
 #include "worker/runner.h"
 #include "worker/scheduler.h"
 
@@ -74,7 +69,6 @@ static bool must_wait(Scheduler *scheduler, const RunRecord *run);
 static bool start_runner(Scheduler *scheduler, const RunRecord *run);
 static void wait_for_slot(Scheduler *scheduler);
 static void log_no_slot(Scheduler *scheduler);
-static char *why_owner_cannot_run(Oid owner, char **hint);
 
 void
 children_reap(Scheduler *scheduler)
@@ -126,7 +120,7 @@ children_start(Scheduler *scheduler)
 	scheduler->no_slot = false;
 
 	/* Some of the queued runs have a runner that has not taken them yet, or wait for another try. */
-	runs = run_catalog_startable(room + list_length(scheduler->children) + list_length(scheduler->refusals));
+	runs = run_catalog_startable(room + list_length(scheduler->children) + list_length(scheduler->refusals), 0, InvalidOid);
 	foreach(cell, runs)
 	{
 		RunRecord  *run = lfirst(cell);
@@ -138,7 +132,7 @@ children_start(Scheduler *scheduler)
 		if (children_have(scheduler, run->id) || must_wait(scheduler, run))
 			continue;
 
-		reason = why_owner_cannot_run(run->owner, &hint);
+		reason = owner_cannot_run(run->owner, &hint);
 		if (reason)
 		{
 			run_catalog_finish(run->id, RUN_FAILED, NULL, run_error_json_simple("28000", reason, hint));
@@ -353,38 +347,4 @@ log_no_slot(Scheduler *scheduler)
 			 errmsg("out of background worker slots for databite's runs"),
 			 errdetail("Runs wait in the queue. databite goes on trying; this is said once an hour."),
 			 errhint("You might need to increase %s.", "max_worker_processes")));
-}
-
-/* What keeps a worker from connecting as the role, with a hint; NULL: nothing. */
-static char *
-why_owner_cannot_run(Oid owner, char **hint)
-{
-	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
-	Form_pg_authid role;
-	char	   *reason = NULL;
-
-	if (!HeapTupleIsValid(tuple))
-	{
-		*hint = pstrdup("Schedule the job again as a role that exists, or remove it with databite.unschedule_job.");
-		return psprintf("role with OID %u, which owns the job, does not exist", owner);
-	}
-
-	role = (Form_pg_authid) GETSTRUCT(tuple);
-	if (!role->rolcanlogin)
-	{
-		reason = psprintf("role \"%s\", which owns the job, is not permitted to log in", NameStr(role->rolname));
-		*hint = psprintf("Run ALTER ROLE %s LOGIN, or schedule the job as another role.",
-						 quote_identifier(NameStr(role->rolname)));
-	}
-	else if (compat_database_aclcheck(MyDatabaseId, owner, ACL_CONNECT) != ACLCHECK_OK)
-	{
-		char	   *database = get_database_name(MyDatabaseId);
-
-		reason = psprintf("role \"%s\", which owns the job, may not connect to database \"%s\"",
-						  NameStr(role->rolname), database);
-		*hint = psprintf("Run GRANT CONNECT ON DATABASE %s TO %s.",
-						 quote_identifier(database), quote_identifier(NameStr(role->rolname)));
-	}
-	ReleaseSysCache(tuple);
-	return reason;
 }

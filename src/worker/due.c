@@ -45,7 +45,7 @@ bool
 due_jobs_queue(Scheduler *scheduler)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	List	   *jobs = job_catalog_claim_due(now, CLAIM_MAX);
+	List	   *jobs = job_catalog_claim_due(now, CLAIM_MAX, scheduler->role);
 	ListCell   *cell;
 
 	foreach(cell, jobs)

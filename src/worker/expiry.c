@@ -12,6 +12,7 @@
 
 #include "base/settings.h"
 #include "catalog/total_catalog.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 #include "worker/scheduler.h"
 
@@ -19,6 +20,9 @@
 
 /* Between two transactions of a pass. */
 #define PAUSE_MS 100
+
+/* So long at most all of it takes in a session. */
+#define ALL_MS 5000
 
 /* So long a scheduler whose worker slot others need stays for a pass. */
 #define STAY_MS 30000
@@ -41,14 +45,16 @@ static const ExpiryRule rules[] = {
 
 StaticAssertDecl(lengthof(rules) == EXPIRY_KINDS, "every kind of what expires needs its rule");
 
-static void delete_some(Scheduler *scheduler, ExpiryKind kind);
+static void delete_in_pass(Scheduler *scheduler, ExpiryKind kind);
+static bool delete_some(Scheduler *scheduler, ExpiryKind kind);
+static int	retention(ExpiryKind kind);
 
 void
 expiry_begin_at(Scheduler *scheduler, TimestampTz due_at)
 {
 	for (ExpiryKind kind = 0; kind < EXPIRY_KINDS; kind++)
 	{
-		scheduler->expiry.minutes[kind] = rules[kind].minutes ? *rules[kind].minutes : -1;
+		scheduler->expiry.minutes[kind] = retention(kind);
 		scheduler->expiry.due_at[kind] = due_at;
 	}
 }
@@ -78,7 +84,7 @@ expiry_do(Scheduler *scheduler)
 
 	for (ExpiryKind kind = 0; kind < EXPIRY_KINDS; kind++)
 	{
-		int			minutes = rules[kind].minutes ? *rules[kind].minutes : -1;
+		int			minutes = retention(kind);
 
 		/* A retention that was changed acts at once, and a clock that was set back does not put it off. */
 		if (minutes != expiry->minutes[kind] || expiry->due_at[kind] > TimestampTzPlusMilliseconds(now, INTERVAL_MS))
@@ -91,27 +97,62 @@ expiry_do(Scheduler *scheduler)
 		if (minutes == 0)
 			continue;
 		if (expiry->due_at[kind] <= now)
-			delete_some(scheduler, kind);
+			delete_in_pass(scheduler, kind);
 		scheduler_wake_by(scheduler, expiry->due_at[kind]);
 	}
 }
 
+void
+expiry_do_all(Scheduler *scheduler)
+{
+	TimestampTz began_at = GetCurrentTimestamp();
+
+	for (ExpiryKind kind = 0; kind < EXPIRY_KINDS; kind++)
+	{
+		scheduler->expiry.minutes[kind] = retention(kind);
+		if (scheduler->expiry.minutes[kind] == 0)
+			continue;
+		while (delete_some(scheduler, kind))
+		{
+			if (TimestampDifferenceExceeds(began_at, GetCurrentTimestamp(), ALL_MS))
+				return;
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+}
+
 static void
-delete_some(Scheduler *scheduler, ExpiryKind kind)
+delete_in_pass(Scheduler *scheduler, ExpiryKind kind)
 {
 	Expiry	   *expiry = &scheduler->expiry;
 	bool		more;
 
 	if (expiry->began_at[kind] == 0)
 		expiry->began_at[kind] = GetCurrentTimestamp();
-	scheduler_begin_part(scheduler);
-	more = rules[kind].delete_some(expiry->minutes[kind], &expiry->position[kind]);
-	scheduler_end_part();
-
+	more = delete_some(scheduler, kind);
 	expiry->due_at[kind] = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), more ? PAUSE_MS : INTERVAL_MS);
 	if (!more)
 	{
 		expiry->began_at[kind] = 0;
 		memset(&expiry->position[kind], 0, sizeof(ExpiryPosition));
 	}
+}
+
+/* One transaction of it; is there more? */
+static bool
+delete_some(Scheduler *scheduler, ExpiryKind kind)
+{
+	bool		more;
+
+	scheduler->begin_part(scheduler);
+	more = rules[kind].delete_some(scheduler->expiry.minutes[kind], &scheduler->expiry.position[kind]);
+	scheduler->end_part();
+	return more;
+}
+
+/* In minutes; 0: kept for ever, -1: what is left over goes at once. */
+static int
+retention(ExpiryKind kind)
+{
+	return rules[kind].minutes ? *rules[kind].minutes : -1;
 }

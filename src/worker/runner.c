@@ -69,6 +69,6 @@ databite_runner_main(Datum arg)
 	session_settle();
 	pgstat_report_activity(STATE_RUNNING, MyBgworkerEntry->bgw_name);
 
-	(void) run_queued(order.run_id, read_only);
+	(void) run_queued(order.run_id, RUN_IN_WORKER, read_only);
 	proc_exit(0);
 }

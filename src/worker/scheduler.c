@@ -100,6 +100,7 @@ static void do_rounds(Scheduler *scheduler);
 static void gather_requests(TimestampTz last_round);
 static bool try_round(Scheduler *scheduler);
 static void do_round(Scheduler *scheduler);
+static void start_runners(Scheduler *scheduler);
 static bool extension_fits(Scheduler *scheduler);
 static void rest_if_asked(Scheduler *scheduler);
 static bool sleep_until(TimestampTz when);
@@ -163,6 +164,8 @@ databite_scheduler_main(Datum arg)
 	scheduler.launched = order.launched;
 	scheduler.rested = order.rested;
 	scheduler.memory = TopMemoryContext;
+	scheduler.begin_part = scheduler_begin_part;
+	scheduler.end_part = scheduler_end_part;
 	if (order.rested)
 		expiry_begin_at(&scheduler, order.expire_at);
 	connect_to_database(&order);
@@ -327,7 +330,6 @@ do_round(Scheduler *scheduler)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
 	TimestampTz delayed;
-	bool		more = true;
 
 	/* From here on a request asks for another round, whatever this one will see. */
 	shared_scheduler_looks(scheduler->database);
@@ -347,25 +349,10 @@ do_round(Scheduler *scheduler)
 		pgstat_report_activity(STATE_IDLE, NULL);
 		return;
 	}
-	recovery_find_crashed(scheduler);
-	recovery_drop_stages();
+	round_recover(scheduler);
 	scheduler_end_part();
 
-	/* Where thousands are due at once, the first of them do not wait until the last ones are queued. */
-	while (more)
-	{
-		scheduler_begin_part(scheduler);
-		more = due_jobs_queue(scheduler);
-		delivered_queue(scheduler);
-		scheduler_end_part();
-
-		/* A runner may look for its run before this part is committed, so what it takes has been queued by an earlier one. */
-		scheduler_begin_part(scheduler);
-		children_reap(scheduler);
-		children_start(scheduler);
-		scheduler_end_part();
-		CHECK_FOR_INTERRUPTS();
-	}
+	round_queue(scheduler, start_runners);
 
 	expiry_do(scheduler);
 	listener_keep(scheduler->database);
@@ -380,6 +367,13 @@ do_round(Scheduler *scheduler)
 	if (delayed != 0)
 		scheduler_wake_by(scheduler, delayed);
 	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+static void
+start_runners(Scheduler *scheduler)
+{
+	children_reap(scheduler);
+	children_start(scheduler);
 }
 
 /* Do the SQL objects fit this library?  Where they do not, the log says it once for each version that is found. */

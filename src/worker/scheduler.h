@@ -1,6 +1,9 @@
 /*
  * scheduler.h
  *	  The scheduler of one database, and what its files share.
+ *
+ * A pass of run_due_jobs (pass.c) is a scheduler for one round: it calls the same parts, but has
+ * the transactions of a session and runs the jobs itself.
  */
 #ifndef DATABITE_SCHEDULER_H
 #define DATABITE_SCHEDULER_H
@@ -46,6 +49,9 @@ typedef struct Scheduler
 	bool		no_slot;		/* PostgreSQL had none, as the last one was asked for */
 	bool		rested;			/* it is back from a rest */
 	Expiry		expiry;			/* how far old rows have been deleted (expiry.c) */
+	Oid			role;			/* only jobs of owners whose privileges it has; InvalidOid: all */
+	void		(*begin_part) (struct Scheduler *scheduler);	/* the transaction of a part of a round */
+	void		(*end_part) (void);
 	TimestampTz wake_at;		/* the next round, at the latest; every part of a round lowers it */
 } Scheduler;
 
@@ -64,6 +70,15 @@ extern int	scheduler_pid_by_lock(void);
 extern PGDLLEXPORT void databite_scheduler_main(Datum arg);
 
 /* The parts of a round.  Each is called in a transaction of its own that holds the lock on the extension. */
+
+/*
+ * round.c: turns all that is due, and what webhooks have brought, into queued runs.  Needs no transaction around it.  start,
+ * or NULL, is called in one after each lot: where thousands are due at once, the first do not wait until the last are queued.
+ */
+extern void round_queue(Scheduler *scheduler, void (*start) (Scheduler *scheduler));
+
+/* The same, in a transaction: takes up the runs whose process is gone, and drops what they have left over. */
+extern void round_recover(Scheduler *scheduler);
 
 /* scheduler.c: the next round comes at "when" at the latest. */
 extern void scheduler_wake_by(Scheduler *scheduler, TimestampTz when);
@@ -90,6 +105,9 @@ extern bool children_are_settled(Scheduler *scheduler);
 
 /* expiry.c: deletes what has got old, a little of it; needs no transaction around it. */
 extern void expiry_do(Scheduler *scheduler);
+
+/* The same, until all is done or it has taken a while: for those who come by only now and then. */
+extern void expiry_do_all(Scheduler *scheduler);
 
 /* The same, for schedulers that rest: the first pass begins then; is no pass going on that should end first, and when is the next? */
 extern void expiry_begin_at(Scheduler *scheduler, TimestampTz due_at);

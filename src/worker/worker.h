@@ -21,6 +21,9 @@ extern bool worker_scheduler_expected(void);
 extern bool worker_scheduler_start(void);
 extern bool worker_scheduler_stop(void);
 
+/* CALL databite.run_due_jobs(), connected with SPI_OPT_NONATOMIC. */
+extern void worker_run_due_jobs(void);
+
 /* Cancels what a process of this cluster does (SIGINT), at commit: it runs a job that was cancelled. */
 extern void worker_cancel_process_at_commit(int pid);
 
