@@ -976,6 +976,16 @@ CREATE PROCEDURE databite.run_due_jobs()
 	AS 'MODULE_PATHNAME', 'databite_run_due_jobs' LANGUAGE C;
 COMMENT ON PROCEDURE databite.run_due_jobs() IS 'runs the jobs that are due in this session, committing every batch';
 
+CREATE FUNCTION databite.use_pg_cron(every pg_catalog.text DEFAULT '1 minute', keep pg_catalog.text DEFAULT NULL)
+	RETURNS pg_catalog.int8
+	AS 'MODULE_PATHNAME', 'databite_use_pg_cron' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.use_pg_cron(pg_catalog.text, pg_catalog.text)
+	IS 'has pg_cron run the jobs of this database, or keep its scheduler';
+
+CREATE FUNCTION databite.use_pg_cron(enabled pg_catalog.bool) RETURNS pg_catalog.bool
+	AS 'MODULE_PATHNAME', 'databite_use_pg_cron_or_not' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION databite.use_pg_cron(pg_catalog.bool) IS 'has pg_cron run the jobs of this database, or no longer';
+
 /* What compiled statements call: both answer only while databite itself runs such a statement. */
 
 CREATE FUNCTION databite.batch() RETURNS SETOF pg_catalog.record

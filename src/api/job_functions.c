@@ -8,6 +8,7 @@
 #include "api/standby.h"
 #include "catalog/delivery_catalog.h"
 #include "base/compat.h"
+#include "catalog/cron_entry.h"
 #include "catalog/extension.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
@@ -446,12 +447,13 @@ tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_
 		ereport(NOTICE,
 				(errmsg("job \"%s\" has no schedule", job->id),
 				 errhint("Run it with databite.execute_job, CALL databite.run_job or databite.enqueue_job.")));
-	else if (!worker_scheduler_expected())
+	else if (!worker_scheduler_expected() && !cron_entry_exists())
 		ereport(NOTICE,
 				(errmsg("job \"%s\" runs next at %s, but no scheduler runs in this database", job->id,
 						timestamptz_to_str(next_run_at)),
 				 errdetail("Its schedule is %s.", schedule_describe(schedule)),
-				 errhint("Start one with SELECT databite.start(), or add databite to shared_preload_libraries.")));
+				 errhint("Start one with SELECT databite.start(), or have pg_cron run jobs with SELECT databite.use_pg_cron(),"
+						 " or add databite to shared_preload_libraries.")));
 	else
 		ereport(NOTICE,
 				(errmsg("job \"%s\" runs next at %s", job->id, timestamptz_to_str(next_run_at)),

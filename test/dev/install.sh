@@ -68,6 +68,7 @@ has_tool()
 		ipc-run) /usr/bin/perl -MIPC::Run -MTest::More -e 1 2>/dev/null && command -v prove >/dev/null ;;
 		server) choose_server ;;
 		chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ;;
+		pg_cron) [ -e "$("$PG_CONFIG" --pkglibdir)/pg_cron.so" ] ;;
 		libfuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null ;;
 		*) command -v "$1" >/dev/null ;;
 	esac
@@ -85,11 +86,27 @@ packages_of()
 		libmicrohttpd) echo libmicrohttpd-dev ;;
 		ipc-run) echo libipc-run-perl perl ;;
 		server) server_packages ;;
+		pg_cron) pg_cron_package ;;
 		perf) echo linux-perf ;;
 		node) echo nodejs ;;
 		libfuzzer) fuzzer_packages ;;
 		*) echo "$1" ;;
 	esac
+}
+
+# The package for the chosen server; nothing where it is not Debian's or there is none for its major.
+pg_cron_package()
+{
+	local major
+	major=$("$PG_CONFIG" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+	[ "$("$PG_CONFIG" --pkglibdir)" = "/usr/lib/postgresql/$major/lib" ] || return 0
+	[ -z "$(apt-cache show --no-all-versions "postgresql-$major-cron" 2>/dev/null)" ] || echo "postgresql-$major-cron"
+}
+
+# pg_cron is for one test, which is skipped, and says so, where there is no package for the server.
+want_pg_cron()
+{
+	has_tool pg_cron || ! command -v apt-get >/dev/null || [ -z "$(pg_cron_package)" ] || need pg_cron
 }
 
 # need TOOL...: installs those that are missing.

@@ -13,6 +13,7 @@ test_command()
 {
 	need_build
 	need python3 ipc-run openssl libfuzzer
+	want_pg_cron
 	[ "${LINT:-}" = no ] || need clang-format cppcheck shellcheck
 	# A browser is large: only for all tests, or the one that opens it.
 	[[ 121_page != *"${1:-}"* ]] || want chromium
