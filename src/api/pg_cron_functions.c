@@ -29,6 +29,7 @@ static Datum put_entry(const char *every, const CronCommand *command);
 static void check_is_here(const CronServer *server, const char *statement);
 static void refuse_not_loaded(const CronServer *server);
 static char *schedule_of(const char *every);
+static char *words_for(const Interval *interval);
 static bool is_in_seconds(const char *schedule);
 static char *put_statement(const char *schedule, const char *command);
 static char *remove_statement(void);
@@ -171,31 +172,40 @@ refuse_not_loaded(const CronServer *server)
 static char *
 schedule_of(const char *every)
 {
-	Interval   *interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(every),
-																 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	char	   *schedule = words_for(DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(every),
+																		   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+
+	if (schedule == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pg_cron cannot run something every \"%s\"", every),
+				 errhint("Use 1 to 59 seconds, minutes of which an hour is a multiple, hours of which a day is one, or '1 day'.")));
+	return schedule;
+}
+
+/* NULL where it has none. */
+static char *
+words_for(const Interval *interval)
+{
 	int64		seconds = interval->day * INT64CONST(86400) + interval->time / USECS_PER_SEC;
 	int64		minutes = seconds / 60;
 	int64		hours = minutes / 60;
 
-	if (interval->month == 0 && interval->time % USECS_PER_SEC == 0 && seconds > 0)
-	{
-		if (seconds < 60)
-			return psprintf(INT64_FORMAT " seconds", seconds);
-		if (seconds == 60)
-			return pstrdup("* * * * *");
-		if (seconds % 60 == 0 && minutes < 60 && 60 % minutes == 0)
-			return psprintf("*/" INT64_FORMAT " * * * *", minutes);
-		if (seconds == 3600)
-			return pstrdup("0 * * * *");
-		if (seconds % 3600 == 0 && hours < 24 && 24 % hours == 0)
-			return psprintf("0 */" INT64_FORMAT " * * *", hours);
-		if (seconds == 86400)
-			return pstrdup("0 0 * * *");
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("pg_cron cannot run something every \"%s\"", every),
-			 errhint("Use 1 to 59 seconds, minutes of which an hour is a multiple, hours of which a day is one, or '1 day'.")));
+	if (interval->month != 0 || interval->time % USECS_PER_SEC != 0 || seconds <= 0)
+		return NULL;
+	if (seconds < 60)
+		return psprintf(INT64_FORMAT " seconds", seconds);
+	if (seconds == 60)
+		return pstrdup("* * * * *");
+	if (seconds % 60 == 0 && minutes < 60 && 60 % minutes == 0)
+		return psprintf("*/" INT64_FORMAT " * * * *", minutes);
+	if (seconds == 3600)
+		return pstrdup("0 * * * *");
+	if (seconds % 3600 == 0 && hours < 24 && 24 % hours == 0)
+		return psprintf("0 */" INT64_FORMAT " * * *", hours);
+	if (seconds == 86400)
+		return pstrdup("0 0 * * *");
+	return NULL;
 }
 
 static bool

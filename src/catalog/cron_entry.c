@@ -110,9 +110,10 @@ cron_entry_exists(void)
 	if (!OidIsValid(get_extension_oid("pg_cron", true)))
 		return false;
 	catalog_enter(&scope);
-	exists = catalog_run("SELECT 1 FROM cron.job WHERE active AND database = pg_catalog.current_database()"
-						 " AND command LIKE ANY (ARRAY['%databite.run_due_jobs%', '%databite.start%']) LIMIT 1",
-						 &args, SPI_OK_SELECT) > 0;
+	exists = catalog_run("SELECT 1 WHERE pg_catalog.has_schema_privilege('cron', 'USAGE')", &args, SPI_OK_SELECT) > 0 &&
+		catalog_run("SELECT 1 FROM cron.job WHERE active AND database = pg_catalog.current_database()"
+					" AND command LIKE ANY (ARRAY['%databite.run_due_jobs%', '%databite.start%']) LIMIT 1",
+					&args, SPI_OK_SELECT) > 0;
 	catalog_leave(&scope);
 	return exists;
 }
