@@ -14,7 +14,7 @@
  * piece of work.
  *
  * run_due_jobs: as a procedure.  What a job's statements have to say is not for the client, who did not
- * ask for that job, and may not read it: pg_cron's background workers wait when 64 kB of it are there.
+ * ask for that job: pg_cron would write it into the server log and into its history.
  *
  * function: nothing; all of it belongs to the caller's transaction.
  *
