@@ -133,6 +133,19 @@ subtest 'two at once, and a crash' => sub
 	is(runs_of('slow'), 'crashed schedule, skipped schedule, completed resume', 'the next pass takes it up');
 };
 
+subtest 'many at once' => sub
+{
+	forget();
+	sql(join ';', map { 'SELECT databite.schedule_job(' . quick_job("many_$_", $hourly) . ')' } 1 .. 30);
+	sql(q(UPDATE databite.job SET next_run_at = now() - interval '1 minute'));
+	my @sessions = map { (begin_pass())[0] } 1 .. 4;
+	like($_->query("SELECT 'ended'"), qr/ended/, 'a pass ends') for @sessions;
+	$_->quit for @sessions;
+	sql($pass);
+	is(sql('SELECT count(DISTINCT job_id), count(*), string_agg(DISTINCT status, $$ $$) FROM databite.run'), '30|30|completed', 'each job has run once');
+	is(locks(), 0, 'no lock is left');
+};
+
 subtest 'cancelled' => sub
 {
 	forget();

@@ -12,8 +12,7 @@ use Test::More;
 use WorkerTest qw(quick_job wait_for_run wait_for_worker wait_for_no_worker worker_pid);
 
 # Not every major has the package.
-my $libraries = `@{[ $ENV{PG_CONFIG} // 'pg_config' ]} --pkglibdir`;
-chomp $libraries;
+my ($libraries) = run_command([ 'pg_config', '--pkglibdir' ]);
 plan skip_all => "there is no pg_cron in $libraries (Debian's package is called postgresql-15-cron, for 15)" if !-e "$libraries/pg_cron.so";
 
 my $node = databite_node('managed', preload => 0, start => 0, conf => <<'CONF');
