@@ -276,7 +276,7 @@ add_end(RunContext *run, RunStatus status, const ErrorData *error)
 		LogLevel	level = cancelled ? LEVEL_WARNING : LEVEL_ERROR;
 
 		/* What a CALL fails with the server logs itself. */
-		if (level >= databite_log_level && (run->mode != RUN_IN_PROCEDURE || run->retry_at != 0))
+		if (level >= databite_log_level && (run->mode != RUN_IN_PROCEDURE || run->queued || run->retry_at != 0))
 			tell_server_of_failure(run, status, error);
 		if (level >= run->log->level)
 			append_line(run->log, level, step, cancelled ? "run was cancelled" : psprintf("run failed: %s", error->message), detail);
