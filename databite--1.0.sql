@@ -66,7 +66,8 @@ CREATE TABLE databite.run (
 	total_items pg_catalog.int8,
 	notices pg_catalog.text[],
 	error pg_catalog.jsonb,
-	resumed pg_catalog.int4 NOT NULL DEFAULT 0
+	resumed pg_catalog.int4 NOT NULL DEFAULT 0,
+	hook_owed pg_catalog.bool NOT NULL DEFAULT false
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 COMMENT ON TABLE databite.run IS 'the queue, what runs now, and history';
 CREATE INDEX run_by_job ON databite.run (job_id, run_id);
@@ -74,6 +75,7 @@ CREATE INDEX run_by_status ON databite.run (job_id, status, run_id);
 CREATE INDEX run_by_end ON databite.run (job_id, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX run_active ON databite.run (status, run_id) WHERE status IN ('queued', 'running');
 CREATE INDEX run_finished ON databite.run (finished_at, run_id) WHERE finished_at IS NOT NULL;
+CREATE INDEX run_hook_owed ON databite.run (job_id) WHERE hook_owed;
 
 /*
  * What runs of a job have done in all, by how they ended: it does not go with history, but with the job.  There may be several rows of

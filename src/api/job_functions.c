@@ -23,6 +23,7 @@
 #include "run/inspect.h"
 #include "run/job_lock.h"
 #include "run/parents.h"
+#include "run/run_hooks.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
@@ -221,6 +222,8 @@ databite_configure(PG_FUNCTION_ARGS)
 
 	parsed = job_parse_settings(settings, problems);
 	check_default_logging(&parsed->logging, problems);
+	problem_raise_first(problems);
+	run_hooks_check(&parsed->hooks, problems);
 	problem_raise_first(problems);
 	setting_catalog_set("defaults", settings);
 	foreach(lc, job_catalog_without_schedule())

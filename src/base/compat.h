@@ -23,6 +23,7 @@
 #include "parser/parse_type.h"
 #include "storage/latch.h"
 #include "utils/acl.h"
+#include "utils/regproc.h"
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
@@ -164,6 +165,17 @@ compat_json_lexer(const char *text, size_t len)
 	return makeJsonLexContextCstringLen(NULL, text, len, GetDatabaseEncoding(), true);
 #else
 	return makeJsonLexContextCstringLen((char *) text, (int) len, GetDatabaseEncoding(), true);
+#endif
+}
+
+/* The parts of a name as SQL writes it; raises what is wrong with it.  Soft errors came with 16. */
+static inline List *
+compat_qualified_names(const char *text)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(text, NULL);
+#else
+	return stringToQualifiedNameList(text);
 #endif
 }
 

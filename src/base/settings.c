@@ -25,6 +25,7 @@ char	   *databite_proxy = NULL;
 char	   *databite_user_agent = NULL;
 int			databite_history_retention = 30 * 24 * 60;
 int			databite_launcher_interval = 60;
+int			databite_hook_timeout = 30000;
 char	   *databite_webhook_listen;
 int			databite_webhook_batch;
 int			databite_log_level = LEVEL_INFO;
@@ -119,6 +120,15 @@ settings_define(void)
 							&databite_launcher_interval,
 							60, 1, 24 * 60 * 60,
 							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	/* It holds up the run and the job's next one, and nobody else: so it is the owner's. */
+	DefineCustomIntVariable("databite.hook_timeout",
+							"Sets how long a hook of a job may take.",
+							"One that takes longer is cancelled; the run goes on.",
+							&databite_hook_timeout,
+							30000, 1, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 
 	/* Who may reach it can hand in what the endpoints of jobs take; a database may have one of its own. */

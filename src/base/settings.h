@@ -16,6 +16,7 @@ extern char *databite_proxy;
 extern char *databite_user_agent;
 extern int	databite_history_retention; /* minutes; 0 keeps for ever */
 extern int	databite_launcher_interval; /* seconds */
+extern int	databite_hook_timeout;	/* ms */
 extern char *databite_webhook_listen;	/* "host:port"; "": nobody listens */
 extern int	databite_log_level; /* a LogLevel */
 extern int	databite_webhook_batch; /* deliveries of one transaction at most */

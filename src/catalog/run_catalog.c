@@ -4,21 +4,22 @@
  *
  * Lifecycle of a row: queued (enqueue_job, a job that is due) or running at once
  * (run_job, execute_job); progress with every committed batch; one of the end
- * states.  A row left running by a process that is gone is set to crashed by
- * the scheduler, which can tell by the job's lock.  Whatever sets an end state
- * adds the run to the totals of its job, once.
+ * states, each with a NOTIFY (run_summary.h).  A row left running by a process that is
+ * gone is set to crashed by the scheduler, which can tell by the job's lock.  Whatever
+ * sets an end state adds the run to the totals of its job, once.
  */
 #include "postgres.h"
 
 #include "catalog/row.h"
 #include "catalog/run_catalog.h"
+#include "catalog/run_summary.h"
 #include "catalog/total_catalog.h"
 
 #define RUN_COLUMNS "run_id, job_id, owner::pg_catalog.oid, status, trigger, payload::pg_catalog.text," \
 	" resumes, pid, cancel_requested, event_id"
 
-/* What add_to_totals reads: RETURNING of a statement that ends runs r. */
-#define ENDED_COLUMNS "r.run_id, r.job_id, r.status"
+/* RETURNING of a statement that ends runs r: what add_to_totals reads, and a NOTIFY for each of them. */
+#define ENDED_COLUMNS "r.run_id, r.job_id, r.status, " RUN_ANNOUNCED
 
 /* The row of run $1, and whether it had not ended before. */
 #define END_OF_RUN "FROM (SELECT b.run_id, b.finished_at FROM databite.run AS b WHERE b.run_id = $1) AS before" \
@@ -174,9 +175,51 @@ run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, cons
 						: "UPDATE databite.run AS r SET status = $2, error = $3, finished_at = pg_catalog.clock_timestamp(),"
 						" updated_at = pg_catalog.clock_timestamp(), pid = NULL " END_OF_RUN,
 						&args, SPI_OK_UPDATE_RETURNING);
-	if (ended > 0 && row_bool(0, 4))
+	if (ended > 0 && row_bool(0, 5))
 		add_to_totals();
 	catalog_leave(&scope);
+}
+
+void
+run_catalog_owe_hook(int64 id)
+{
+	CatalogScope scope;
+	CatalogArgs args = {0};
+
+	catalog_enter(&scope);
+	arg_int8(&args, id);
+	catalog_run("UPDATE databite.run SET hook_owed = true WHERE run_id = $1", &args, SPI_OK_UPDATE);
+	catalog_leave(&scope);
+}
+
+List *
+run_catalog_take_owed_hooks(const char *job_id)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *ids = NIL;
+	MemoryContext old;
+	int			n;
+
+	catalog_enter(&scope);
+	arg_text(&args, job_id);
+	n = catalog_run_prepared(&plan,
+							 "WITH taken AS (UPDATE databite.run SET hook_owed = false WHERE job_id = $1 AND hook_owed RETURNING run_id),"
+							 " newest AS (SELECT run_id FROM taken ORDER BY run_id DESC LIMIT 20)"
+							 " SELECT run_id FROM newest ORDER BY run_id",
+							 &args, SPI_OK_SELECT);
+	old = MemoryContextSwitchTo(scope.caller);
+	for (int i = 0; i < n; i++)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = row_int8(i, 1, 0);
+		ids = lappend(ids, id);
+	}
+	MemoryContextSwitchTo(old);
+	catalog_leave(&scope);
+	return ids;
 }
 
 int

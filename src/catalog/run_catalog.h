@@ -66,6 +66,13 @@ extern void run_catalog_notice(int64 id, const char *notice);
 extern void run_catalog_finish(int64 id, RunStatus status, const RunCounters *counters, const char *error);
 
 /*
+ * The run ended without a process that could call the owner's hook: the next run of its job does that for
+ * it.  And takes those that wait for that, the newest 20, whose ids it returns (of int64 *); they wait no more.
+ */
+extern void run_catalog_owe_hook(int64 id);
+extern List *run_catalog_take_owed_hooks(const char *job_id);
+
+/*
  * Marks the going or queued runs of a job for cancelling; a queued one is cancelled at once.
  * Number of runs; *pid of a running one, or 0.
  */

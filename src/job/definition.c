@@ -75,7 +75,7 @@ static const KeyRule job_rules[] = {
 	{.name = "errorHandling", .types = VALUE_OBJECT, .parse = read_error_handling, FIELD(JobReading, job.error_handling)},
 	{.name = "performance", .types = VALUE_OBJECT, .parse = read_performance, FIELD(JobReading, job)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, FIELD(JobReading, job.logging)},
-	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobReading, job.hooks)},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, FIELD(JobReading, job.hooks)},
 	{NULL}
 };
 
@@ -92,7 +92,7 @@ static const KeyRule step_rules[] = {
 static const KeyRule settings_rules[] = {
 	{.name = "schedule", .types = VALUE_OBJECT, .parse = read_schedule, FIELD(JobSettings, schedule)},
 	{.name = "logging", .types = VALUE_OBJECT, .parse = read_logging, FIELD(JobSettings, logging)},
-	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, .flags = KEY_UNSUPPORTED, FIELD(JobSettings, hooks)},
+	{.name = "hooks", .types = VALUE_OBJECT, .parse = read_hooks, FIELD(JobSettings, hooks)},
 	{.name = "retry", .types = VALUE_OBJECT, .parse = read_default_retry},
 	{.name = "rateLimit", .types = VALUE_OBJECT, .parse = read_default_rate_limit},
 	{NULL}

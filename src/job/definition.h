@@ -539,6 +539,9 @@ typedef struct JobHooks
 	char	   *on_error;
 } JobHooks;
 
+/* Hooks of a job that it does not name are those of the database. */
+extern void job_hooks_complete(JobHooks *hooks, const JobHooks *defaults);
+
 typedef struct Job
 {
 	char	   *id;

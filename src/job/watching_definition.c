@@ -58,6 +58,17 @@ read_hooks(ProblemList *problems, const KeyRule *rule, struct json_object *value
 	read_object(problems, value, pointer, hooks_rules, ~0U, NULL, rule_field(rule, target));
 }
 
+void
+job_hooks_complete(JobHooks *hooks, const JobHooks *defaults)
+{
+	if (hooks->on_start == NULL)
+		hooks->on_start = defaults->on_start;
+	if (hooks->on_complete == NULL)
+		hooks->on_complete = defaults->on_complete;
+	if (hooks->on_error == NULL)
+		hooks->on_error = defaults->on_error;
+}
+
 static void
 read_destination(ProblemList *problems, const KeyRule *rule, struct json_object *value,
 				 const char *pointer, void *target)

@@ -52,6 +52,8 @@ typedef struct RunContext
 	int			steps_at_once;	/* so many may be under way; 0: not known */
 	List	   *limiters;		/* of RateLimiter *: those of all its steps */
 
+	JobHooks	hooks;			/* the job's, else the database's */
+	List	   *owed_hooks;		/* of int64 *: runs before this one whose onJobError nobody has called */
 	List	   *notices;		/* of char *, not yet in history */
 	List	   *noted;			/* of char *: those that the transaction which goes on, or the last one, has written */
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */

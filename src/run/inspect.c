@@ -19,6 +19,7 @@
 #include "run/request_plan.h"
 #include "run/response_rules.h"
 #include "run/run_error.h"
+#include "run/run_hooks.h"
 #include "run/secret_mask.h"
 #include "run/step_data.h"
 #include "template/template.h"
@@ -110,6 +111,7 @@ inspect_check(const Job *job, ProblemList *problems)
 {
 	ListCell   *lc;
 
+	run_hooks_check(&job->hooks, problems);
 	parents_link(job, problems);
 	inspect_logging(&job->logging, problems);
 	foreach(lc, job->steps)

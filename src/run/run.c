@@ -34,10 +34,12 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "run/context.h"
+#include "run/failure_report.h"
 #include "run/job_lock.h"
 #include "run/parents.h"
 #include "run/replay.h"
 #include "run/run_error.h"
+#include "run/run_hooks.h"
 #include "run/run_log.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
@@ -122,6 +124,7 @@ run_claimed(RunContext *run)
 		pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
 	run_log_end(run, status, error);
+	run_hooks_end(run, status);
 	if (worker)
 		pgstat_report_activity(STATE_IDLE, NULL);
 	else if (session_was_cancelled(run, error))
@@ -304,6 +307,7 @@ take_queued(int64 run_id, RunMode mode, char *locked)
 		run->resumes = record->resumes;
 		run->payload = record->payload ? MemoryContextStrdup(run->memory, record->payload) : NULL;
 		run->event = event_of(run, record);
+		run_hooks_prepare(run);
 	}
 	return run;
 }
@@ -383,6 +387,7 @@ run_in_procedure(RunContext *run, RunResult *result)
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
 	run_log_end(run, status, error);
+	run_hooks_end(run, status);
 	if (run->retry_at != 0)
 		return;
 	if (run->failure != NULL)
@@ -439,6 +444,7 @@ run_in_function(RunContext *run, RunResult *result)
 		run_in_transaction(run, error ? record_failure : complete_run, error);
 	status = error ? failure_status(error) : shortfall_status(run, &run->counters);
 	run_log_end(run, status, error);
+	run_hooks_end(run, status);
 	if (run->retry_at != 0)
 		return;
 	fill_result(run, status, error, result);
@@ -462,6 +468,7 @@ run_steps(RunContext *run)
 	keep_freed_memory();
 	read_definition(run);
 	run_retry_wait(run);
+	run_hooks_begin(run);
 	run->client = source_client_create(run->memory);
 	run_log_begin(run);
 	time_limit_begin(run);
@@ -543,6 +550,7 @@ open_run(RunContext *run, void *arg)
 	run->run_id = run_catalog_add(run->record->id, run->record->owner, RUN_QUEUED,
 								  trigger, run->begin_at, NULL, run->resumes);
 	(void) run_catalog_start(run->run_id, MyProcPid);
+	run_hooks_prepare(run);
 }
 
 static void
@@ -574,8 +582,8 @@ record_failure(RunContext *run, void *arg)
 	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
 					   shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL));
 	tried_again = run_retry_plan(run, error, job);
-	if (!tried_again)
-		run_retry_report(run, error, &run->counters);
+	if (!tried_again && run->job != NULL)
+		failure_report(run->record->id, &run->job->error_handling, run->run_id, error);
 	if (run->mode == RUN_IN_FUNCTION)
 		return;
 

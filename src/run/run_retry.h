@@ -1,6 +1,6 @@
 /*
  * run_retry.h
- *	  What follows a failed run: another try, or word to the administrator.
+ *	  What follows a failed run: another try.
  */
 #ifndef DATABITE_RUN_RETRY_H
 #define DATABITE_RUN_RETRY_H
@@ -23,12 +23,5 @@ extern int64 run_retry_delay(const JobErrorHandling *handling, int tries);
 
 /* Waits for run->begin_at; a cancel passes as an error.  The run begins after that. */
 extern void run_retry_wait(RunContext *run);
-
-/*
- * In the transaction that records the failure of a run that is not tried again:
- * where errorHandling.onFailure says so, NOTIFY databite_failure with the run as JSON, and
- * a WARNING in the server log.  A run that was cancelled has not failed.
- */
-extern void run_retry_report(const RunContext *run, const ErrorData *error, const RunCounters *counters);
 
 #endif

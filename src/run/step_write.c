@@ -17,9 +17,9 @@
 #include "destination/stage.h"
 #include "item/batch_part.h"
 #include "miscadmin.h"
+#include "run/failure_report.h"
 #include "run/run_error.h"
 #include "run/run_log.h"
-#include "run/run_retry.h"
 #include "run/secret_mask.h"
 #include "run/shortfall.h"
 #include "run/step_data.h"
@@ -208,7 +208,7 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 		{
 			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters,
 							   shortfall_failure_json(run, &sr->counters, run->failure, sr->step->id));
-			run_retry_report(run, run->failure, &sr->counters);
+			failure_report(run->record->id, &run->job->error_handling, run->run_id, run->failure);
 		}
 		else if (last && step_is_last(sr))
 			run_catalog_finish(run->run_id, shortfall_status(run, &sr->counters), &sr->counters,

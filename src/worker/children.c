@@ -21,7 +21,6 @@
 #include "catalog/run_catalog.h"
 #include "miscadmin.h"
 #include "run/job_lock.h"
-#include "run/run_error.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/owner.h"
@@ -62,7 +61,7 @@ typedef struct Refusal
 } Refusal;
 
 static void note_end(Scheduler *scheduler, int64 run_id);
-static void note_refusal(Scheduler *scheduler, int64 run_id);
+static void note_refusal(Scheduler *scheduler, const RunRecord *run);
 static Refusal *find_refusal(const Scheduler *scheduler, int64 run_id);
 static void forget_refusal(Scheduler *scheduler, Refusal *refusal);
 static bool must_wait(Scheduler *scheduler, const RunRecord *run);
@@ -135,7 +134,7 @@ children_start(Scheduler *scheduler)
 		reason = owner_cannot_run(run->owner, &hint);
 		if (reason)
 		{
-			run_catalog_finish(run->id, RUN_FAILED, NULL, run_error_json_simple("28000", reason, hint));
+			unheard_failure_simple(run->id, run->job_id, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "28000", reason, hint);
 			/* Another run of the job may be behind it. */
 			scheduler_wake_by(scheduler, GetCurrentTimestamp());
 		}
@@ -211,7 +210,7 @@ note_end(Scheduler *scheduler, int64 run_id)
 	{
 		/* Where the job runs somewhere else, the runner was right to leave. */
 		if (!job_lock_is_held(run->job_id))
-			note_refusal(scheduler, run_id);
+			note_refusal(scheduler, run);
 	}
 	else if (refusal)
 		forget_refusal(scheduler, refusal);
@@ -219,16 +218,16 @@ note_end(Scheduler *scheduler, int64 run_id)
 
 /* Gives the run another try, later, or gives it up. */
 static void
-note_refusal(Scheduler *scheduler, int64 run_id)
+note_refusal(Scheduler *scheduler, const RunRecord *run)
 {
-	Refusal    *refusal = find_refusal(scheduler, run_id);
+	Refusal    *refusal = find_refusal(scheduler, run->id);
 
 	if (refusal == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(scheduler->memory);
 
 		refusal = palloc0(sizeof(Refusal));
-		refusal->run_id = run_id;
+		refusal->run_id = run->id;
 		scheduler->refusals = lappend(scheduler->refusals, refusal);
 		MemoryContextSwitchTo(old);
 	}
@@ -239,10 +238,9 @@ note_refusal(Scheduler *scheduler, int64 run_id)
 		refusal->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), refusal->count * REFUSAL_RETRY_MS);
 		return;
 	}
-	run_catalog_finish(run_id, RUN_FAILED, NULL,
-					   run_error_json_simple("worker_failed",
-											 psprintf("the worker of the run ended %d times before it could begin", REFUSALS_MAX),
-											 "The server log says why."));
+	unheard_failure_simple(run->id, run->job_id, ERRCODE_SYSTEM_ERROR, "worker_failed",
+						   psprintf("the worker of the run ended %d times before it could begin", REFUSALS_MAX),
+						   pstrdup("The server log says why."));
 	forget_refusal(scheduler, refusal);
 }
 

@@ -118,6 +118,6 @@ record_error(const JobRecord *job, TimestampTz now, const ErrorData *error)
 			(errcode(error->sqlerrcode),
 			 errmsg("job \"%s\" was due but could not be queued: %s", job->id, error->message)));
 	run_id = run_catalog_add(job->id, job->owner, RUN_FAILED, "schedule", job->next_run_at, NULL, 0);
-	run_catalog_finish(run_id, RUN_FAILED, NULL, run_error_json(error, NULL));
+	unheard_failure(run_id, job->id, error, run_error_json(error, NULL));
 	job_catalog_set_next_run(job->id, lasting ? 0 : TimestampTzPlusMilliseconds(now, RETRY_MS));
 }

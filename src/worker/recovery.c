@@ -105,16 +105,14 @@ recover(const RunRecord *run)
 	{
 		run_catalog_finish(run->id, RUN_CANCELLED, NULL,
 						   run_error_json_simple("cancelled", "the run was cancelled", NULL));
+		run_catalog_owe_hook(run->id);
 		return;
 	}
 
 	ereport(LOG,
 			(errmsg("run %lld of job \"%s\" crashed", (long long) run->id, run->job_id),
 			 errdetail("Process %d ended without recording how the run ended.", run->pid)));
-	run_catalog_finish(run->id, RUN_CRASHED, NULL,
-					   run_error_json_simple("crashed",
-											 "the process of the run ended without recording how the run ended",
-											 "The server log says why the process ended."));
+	unheard_crash(run->id);
 
 	/*
 	 * A run that is queued already goes on from the same place; one that came

@@ -89,6 +89,11 @@ extern bool due_jobs_queue(Scheduler *scheduler);
 /* delivered.c: queues runs for what webhooks have brought. */
 extern void delivered_queue(Scheduler *scheduler);
 
+/* unheard.c: a run ends, and no process of its own could say so.  json: the error for history. */
+extern void unheard_failure(int64 run_id, const char *job_id, const ErrorData *error, const char *json);
+extern void unheard_failure_simple(int64 run_id, const char *job_id, int sqlstate, const char *code, char *message, char *hint);
+extern void unheard_crash(int64 run_id);
+
 /* recovery.c: finds runs whose process is gone. */
 extern void recovery_find_crashed(Scheduler *scheduler);
 

@@ -29,13 +29,14 @@ my $secure = without(qr/^(ALTER TABLE databite\.setting ENABLE[^\n]*\n)/ms);
 my $dumped = without(qr/^(SELECT pg_catalog\.pg_extension_config_dump\('databite\.setting'[^\n]*\n)/ms);
 my $index = without(qr/^(CREATE INDEX run_finished [^\n]*\n)/ms);
 my $replay = without(qr/^(CREATE FUNCTION databite\.replay_rejected.*?;\nCOMMENT ON FUNCTION databite\.replay_rejected[^\n]*\n)/ms);
-my $column = without(qr/,\n\t(resumed pg_catalog\.int4[^\n]*)(?=\n\))/);
+my $columns = without(qr/,\n\t(resumed pg_catalog\.int4[^()]*?)(?=\n\))/) =~ s/,\n\t/, ADD COLUMN /gr;
+my $hook_index = without(qr/^(CREATE INDEX run_hook_owed [^\n]*\n)/ms);
 my ($view) = $script =~ /^(CREATE VIEW databite\.runs .*?;\n)/sm;
 without(qr/,\n\tr\.resumed/);
 without(qr/, resumed(?=\) ON databite\.run TO PUBLIC)/);
 $view =~ s/^CREATE VIEW/CREATE OR REPLACE VIEW/;
 install_script('0.9', $script . "CREATE FUNCTION databite.gone() RETURNS pg_catalog.int4 LANGUAGE sql RETURN 1;\n");
-install_script('0.9--1.0', "ALTER TABLE databite.run ADD COLUMN $column;\nGRANT SELECT (resumed) ON databite.run TO PUBLIC;\n$view$index$setting$secure$dumped$replay"
+install_script('0.9--1.0', "ALTER TABLE databite.run ADD COLUMN $columns;\n${hook_index}GRANT SELECT (resumed) ON databite.run TO PUBLIC;\n$view$index$setting$secure$dumped$replay"
 	  . "DROP FUNCTION databite.gone();\nREVOKE ALL ON ALL ROUTINES IN SCHEMA databite FROM PUBLIC;\n"
 	  . "GRANT EXECUTE ON FUNCTION databite.live_progress() TO PUBLIC;\n"
 	  . "GRANT EXECUTE ON FUNCTION databite.period_begin(pg_catalog.interval) TO PUBLIC;\n");
