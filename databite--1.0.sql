@@ -251,6 +251,26 @@ CREATE INDEX log_by_run ON databite.log (job_id, run_id);
 CREATE INDEX log_time ON databite.log ("time");
 COMMENT ON TABLE databite.log IS 'what runs have said';
 
+/* What is to be told by webhooks, and was.  Where it goes and what it is signed with is in the job's definition. */
+CREATE TABLE databite.notification (
+	notification_id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	webhook_id pg_catalog.text NOT NULL,
+	job_id pg_catalog.text NOT NULL,
+	owner pg_catalog.regrole NOT NULL,
+	run_id pg_catalog.int8 NOT NULL,
+	body pg_catalog.text NOT NULL,
+	status pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'sent', 'failed')),
+	tries pg_catalog.int4 NOT NULL DEFAULT 0,
+	created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	next_try_at pg_catalog.timestamptz DEFAULT pg_catalog.clock_timestamp(),
+	finished_at pg_catalog.timestamptz,
+	http_status pg_catalog.int4,
+	error pg_catalog.text
+);
+CREATE INDEX notification_waiting ON databite.notification (next_try_at) WHERE status = 'waiting';
+CREATE INDEX notification_finished ON databite.notification (finished_at) WHERE finished_at IS NOT NULL;
+COMMENT ON TABLE databite.notification IS 'what is to be told by webhooks, and was';
+
 CREATE TABLE databite.token (
 	owner pg_catalog.regrole NOT NULL,
 	name pg_catalog.text NOT NULL,
@@ -301,6 +321,7 @@ ALTER TABLE databite.event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.delivery_seen ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE databite.notification ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.access_token ENABLE ROW LEVEL SECURITY;
 ALTER TABLE databite.transform ENABLE ROW LEVEL SECURITY;
@@ -317,6 +338,8 @@ CREATE POLICY own_runs ON databite.run FOR SELECT
 CREATE POLICY own_rejected_items ON databite.rejected_item FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_log ON databite.log FOR SELECT
+	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
+CREATE POLICY own_notifications ON databite.notification FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
 CREATE POLICY own_transforms ON databite.transform FOR SELECT
 	USING (pg_catalog.pg_has_role(owner, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE'));
@@ -672,8 +695,24 @@ COMMENT ON COLUMN databite.database_metrics.runners IS 'Processes with a run of 
 COMMENT ON COLUMN databite.database_metrics.writers IS 'Processes that write for a run';
 COMMENT ON COLUMN databite.database_metrics.max_workers IS 'databite.max_workers: how many runners there may be';
 
+CREATE VIEW databite.notifications WITH (security_invoker) AS
+SELECT n.notification_id,
+	n.webhook_id,
+	n.job_id,
+	n.owner,
+	n.run_id,
+	n.status,
+	n.tries,
+	n.created_at,
+	n.next_try_at,
+	n.finished_at,
+	n.http_status,
+	n.error
+FROM databite.notification AS n;
+COMMENT ON VIEW databite.notifications IS 'what webhooks have told of your runs, and what they are still to tell';
+
 GRANT SELECT ON databite.jobs, databite.runs, databite.rejected_items, databite.logs, databite.progress, databite.cursors,
-	databite.parent_cursors, databite.transforms, databite.metrics, databite.database_metrics TO PUBLIC;
+	databite.parent_cursors, databite.transforms, databite.metrics, databite.database_metrics, databite.notifications TO PUBLIC;
 
 /* What the views show that leave it to row security who sees it; each of its rows only to whom its policy names. */
 GRANT SELECT (job_id, owner, definition, enabled, next_run_at, created_at, updated_at) ON databite.job TO PUBLIC;
@@ -683,6 +722,8 @@ GRANT SELECT (run_id, job_id, owner, status, trigger, scheduled_for, queued_at, 
 GRANT SELECT (id, job_id, owner, run_id, step, item, error_code, message, column_name, constraint_name, rejected_at)
 	ON databite.rejected_item TO PUBLIC;
 GRANT SELECT (log_id, "time", level, job_id, owner, run_id, step, message, detail) ON databite.log TO PUBLIC;
+GRANT SELECT (notification_id, webhook_id, job_id, owner, run_id, status, tries, created_at, next_try_at, finished_at, http_status, error)
+	ON databite.notification TO PUBLIC;
 
 /* Types */
 

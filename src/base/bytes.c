@@ -19,6 +19,28 @@ bytes_from_base64(const char *text, size_t len)
 	return decoded(text, len, decode_base64);
 }
 
+char *
+bytes_to_base64(const void *bytes, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *in = bytes;
+	char	   *text = palloc((len + 2) / 3 * 4 + 1);
+	char	   *out = text;
+
+	for (size_t i = 0; i < len; i += 3)
+	{
+		size_t		n = Min(len - i, 3);
+		uint32		group = (in[i] << 16) | (n > 1 ? in[i + 1] << 8 : 0) | (n > 2 ? in[i + 2] : 0);
+
+		*out++ = digits[group >> 18];
+		*out++ = digits[(group >> 12) & 63];
+		*out++ = n > 1 ? digits[(group >> 6) & 63] : '=';
+		*out++ = n > 2 ? digits[group & 63] : '=';
+	}
+	*out = '\0';
+	return text;
+}
+
 bytea *
 bytes_from_text(const char *text, size_t len)
 {

@@ -11,6 +11,9 @@
  */
 extern bytea *bytes_from_base64(const char *text, size_t len);
 
+/* In the standard alphabet, padded. */
+extern char *bytes_to_base64(const void *bytes, size_t len);
+
 /* The same; or \x and hexadecimal digits, as PostgreSQL writes a bytea. */
 extern bytea *bytes_from_text(const char *text, size_t len);
 

@@ -20,7 +20,8 @@ typedef enum LockPurpose
 	LOCK_ACCESS_TOKEN = 0xDB03, /* getting an access token; key: hash of owner and what it is got with */
 	LOCK_WRITERS = 0xDB04,		/* the parallel writers of a job; key: hash of its id */
 	LOCK_LISTENER = 0xDB05,		/* the listener of this database; key: 0 */
-	LOCK_PASS = 0xDB06			/* run_due_jobs while it queues what is due; key: 0 */
+	LOCK_PASS = 0xDB06,			/* run_due_jobs while it queues what is due; key: 0 */
+	LOCK_NOTIFIER = 0xDB07		/* the notifier of this database; key: 0 */
 } LockPurpose;
 
 /* The tag of a lock in this database. */

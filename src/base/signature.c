@@ -74,6 +74,7 @@ static void claim_stripe(Claim *claim, const SignedMessage *message);
 static void claim_shopify(Claim *claim, const SignedMessage *message);
 static void claim_slack(Claim *claim, const SignedMessage *message);
 static const char *standard_key(const char *secret, size_t *len);
+static void append_standard(StringInfo text, const char *id, const char *timestamp);
 static void claim_standard(Claim *claim, const SignedMessage *message);
 static SignatureVerdict verify_twilio(const SignatureRule *rule, const char *secret, const SignedMessage *message);
 static char *twilio_text(const char *url, const SignedMessage *message);
@@ -133,6 +134,21 @@ signature_verify(const SignatureRule *rule, const char *secret, const SignedMess
 	if (claim.timestamp != NULL && !is_in_time(claim.timestamp, rule, message->now))
 		return SIGNATURE_OUT_OF_TIME;
 	return SIGNATURE_RIGHT;
+}
+
+char *
+signature_sign(const char *secret, const char *id, int64 timestamp, const char *body, size_t len)
+{
+	size_t		key_len = strlen(secret);
+	const char *key = standard_key(secret, &key_len);
+	uint8		digest[DIGEST_MAX_BYTES];
+	StringInfoData text;
+
+	initStringInfo(&text);
+	append_standard(&text, id, psprintf(INT64_FORMAT, timestamp));
+	appendBinaryStringInfo(&text, body, len);
+	len = digest_hmac_kind(DIGEST_SHA256, key, key_len, text.data, text.len, digest);
+	return psprintf("v1,%s", bytes_to_base64(digest, len));
 }
 
 const char *
@@ -311,8 +327,15 @@ claim_standard(Claim *claim, const SignedMessage *message)
 		header += strspn(header, " ");
 	}
 	if (!claim->is_incomplete)
-		appendStringInfo(&claim->signed_text, "%s.%s.", id, claim->timestamp);
+		append_standard(&claim->signed_text, id, claim->timestamp);
 	add_body(claim, message);
+}
+
+/* What of the text that is signed stands before the body. */
+static void
+append_standard(StringInfo text, const char *id, const char *timestamp)
+{
+	appendStringInfo(text, "%s.%s.", id, timestamp);
 }
 
 /*

@@ -76,6 +76,9 @@ typedef enum SignatureVerdict
  */
 extern SignatureVerdict signature_verify(const SignatureRule *rule, const char *secret, const SignedMessage *message);
 
+/* The header webhook-signature of a message that we send, by Standard Webhooks; timestamp: seconds since 1970. */
+extern char *signature_sign(const char *secret, const char *id, int64 timestamp, const char *body, size_t len);
+
 /* By what the sender calls the message, so that one that comes twice is known; NULL: it has no name.  In the headers. */
 extern const char *signature_message_id(const SignatureRule *rule, const SignedMessage *message);
 

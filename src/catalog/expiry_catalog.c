@@ -86,6 +86,16 @@ expiry_catalog_events(int minutes, ExpiryPosition *position)
 }
 
 bool
+expiry_catalog_notifications(int minutes, ExpiryPosition *position)
+{
+	return delete_old("DELETE FROM databite.notification WHERE notification_id = ANY (ARRAY(SELECT n.notification_id"
+					  " FROM databite.notification AS n"
+					  " WHERE n.finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1)"
+					  " ORDER BY n.finished_at LIMIT $2))",
+					  minutes);
+}
+
+bool
 expiry_catalog_deliveries(int minutes, ExpiryPosition *position)
 {
 	return delete_old("DELETE FROM databite.delivery_seen WHERE ctid = ANY (ARRAY(SELECT s.ctid FROM databite.delivery_seen AS s"

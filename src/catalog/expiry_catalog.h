@@ -32,6 +32,7 @@ extern bool expiry_catalog_history(int minutes, ExpiryPosition *position);
 
 /* Deletes events that no run waits for or goes on with; the same of the names of deliveries. */
 extern bool expiry_catalog_events(int minutes, ExpiryPosition *position);
+extern bool expiry_catalog_notifications(int minutes, ExpiryPosition *position);
 extern bool expiry_catalog_deliveries(int minutes, ExpiryPosition *position);
 
 /* Deletes lines of databite's own log. */

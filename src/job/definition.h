@@ -486,13 +486,33 @@ typedef enum BatchErrorAction
 	BATCH_ERROR_LOG				/* its items are rejected */
 } BatchErrorAction;
 
+typedef struct JobWebhookHeader
+{
+	char	   *name;
+	char	   *value;			/* tokens may stand in it: see secret_text.h */
+} JobWebhookHeader;
+
+/* Where a POST goes; texts in which tokens may stand. */
+typedef struct JobWebhook
+{
+	char	   *url;
+	char	   *secret;			/* NULL: nothing is signed */
+	List	   *headers;		/* of JobWebhookHeader * */
+} JobWebhook;
+
+typedef struct JobOnFailure
+{
+	bool		notify_admin;
+	JobWebhook *webhook;		/* NULL: none */
+} JobOnFailure;
+
 typedef struct JobErrorHandling
 {
 	ErrorStrategy strategy;
 	int			max_retries;	/* 3 */
 	int64		retry_delay_ms; /* 5000 */
 	BackoffKind backoff;		/* exponential */
-	bool		notify_admin;	/* onFailure */
+	JobOnFailure on_failure;	/* when a run has failed for good */
 	bool		rejects_bad_items;	/* onItemError: "log_and_continue", for destinations that do not say */
 	BatchErrorAction batch_error;	/* onBatchError */
 	bool		rejects_failed_batches; /* the items of a batch that is given up are rejected, and the run goes on */

@@ -93,6 +93,7 @@ extern void read_validation(ProblemList *problems, const KeyRule *rule, struct j
 /* error_definition.c; the KeyParsers' targets are a JobErrorHandling, by FIELD, and the JobDestination. */
 extern void error_definition_default(JobErrorHandling *handling);
 extern void read_error_handling(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
+extern void read_on_failure(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 extern void read_on_error(ProblemList *problems, const KeyRule *rule, struct json_object *value, const char *pointer, void *target);
 
 /* trigger_definition.c; a KeyParser, target is where a JobTrigger * goes. */

@@ -19,11 +19,6 @@ static const Choice strategies[] = {
 	{NULL}
 };
 
-static const Choice failure_actions[] = {
-	{"notify_admin", true},
-	{NULL}
-};
-
 static const Choice item_error_actions[] = {
 	{"fail", false},
 	{"log_and_continue", true},
@@ -49,7 +44,8 @@ static const KeyRule error_handling_rules[] = {
 	{.name = "retryDelay", .types = VALUE_TIME, .parse = read_duration,
 	FIELD(JobErrorHandling, retry_delay_ms), .min = 0, .max = MAX_TIME_MS},
 	{.name = "backoff", .types = VALUE_STRING, .parse = read_choice, FIELD(JobErrorHandling, backoff), .choices = backoff_choices},
-	{.name = "onFailure", .types = VALUE_STRING, .parse = read_flag, FIELD(JobErrorHandling, notify_admin), .choices = failure_actions},
+	{.name = "onFailure", .types = VALUE_STRING | VALUE_OBJECT | VALUE_ARRAY, .parse = read_on_failure,
+	FIELD(JobErrorHandling, on_failure)},
 	{.name = "onItemError", .types = VALUE_STRING, .parse = read_flag,
 	FIELD(JobErrorHandling, rejects_bad_items), .choices = item_error_actions},
 	{.name = "onBatchError", .types = VALUE_STRING, .parse = read_choice,

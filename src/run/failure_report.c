@@ -8,18 +8,21 @@
 #include "catalog/run_summary.h"
 #include "commands/async.h"
 #include "run/failure_report.h"
+#include "run/webhook_out.h"
 
 #define FAILURE_CHANNEL		"databite_failure"
 
 static void notify_admin(const char *job_id, int64 run_id, const ErrorData *error);
 
 void
-failure_report(const char *job_id, const JobErrorHandling *handling, int64 run_id, const ErrorData *error)
+failure_report(const char *job_id, Oid owner, const JobErrorHandling *handling, int64 run_id, const ErrorData *error)
 {
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		return;
-	if (handling->notify_admin)
+	if (handling->on_failure.notify_admin)
 		notify_admin(job_id, run_id, error);
+	if (handling->on_failure.webhook != NULL)
+		webhook_out_queue(job_id, owner, run_id);
 }
 
 void
@@ -33,7 +36,7 @@ failure_report_by_name(const char *job_id, int64 run_id, const ErrorData *error)
 		return;
 	job = job_parse(record->definition, strlen(record->definition), problems);
 	if (job != NULL && problems->problems == NIL)
-		failure_report(job_id, &job->error_handling, run_id, error);
+		failure_report(job_id, record->owner, &job->error_handling, run_id, error);
 }
 
 static void

@@ -583,7 +583,7 @@ record_failure(RunContext *run, void *arg)
 					   shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL));
 	tried_again = run_retry_plan(run, error, job);
 	if (!tried_again && run->job != NULL)
-		failure_report(run->record->id, &run->job->error_handling, run->run_id, error);
+		failure_report(run->record->id, run->record->owner, &run->job->error_handling, run->run_id, error);
 	if (run->mode == RUN_IN_FUNCTION)
 		return;
 

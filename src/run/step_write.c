@@ -208,7 +208,7 @@ step_record(StepRun *sr, WriteCounts *counts, const StepPlace *place, bool last)
 		{
 			run_catalog_finish(run->run_id, RUN_FAILED, &sr->counters,
 							   shortfall_failure_json(run, &sr->counters, run->failure, sr->step->id));
-			failure_report(run->record->id, &run->job->error_handling, run->run_id, run->failure);
+			failure_report(run->record->id, run->record->owner, &run->job->error_handling, run->run_id, run->failure);
 		}
 		else if (last && step_is_last(sr))
 			run_catalog_finish(run->run_id, shortfall_status(run, &sr->counters), &sr->counters,

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "utils/timestamp.h"
+#include "run/webhook_out.h"
 #include "worker/hooks.h"
 #include "worker/launcher.h"
 #include "worker/scheduler.h"
@@ -36,6 +37,7 @@ static bool sleep_slice(TimestampTz since);
 void
 worker_init(void)
 {
+	webhook_out_wake = worker_wake_scheduler_at_commit;
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	shared_init();

@@ -37,6 +37,7 @@ typedef struct ExpiryRule
 static const ExpiryRule rules[] = {
 	[EXPIRY_HISTORY] = {&databite_history_retention, expiry_catalog_history},
 	[EXPIRY_EVENTS] = {&databite_history_retention, expiry_catalog_events},
+	[EXPIRY_NOTIFICATIONS] = {&databite_history_retention, expiry_catalog_notifications},
 	[EXPIRY_DELIVERIES] = {&databite_history_retention, expiry_catalog_deliveries},
 	[EXPIRY_LOG] = {&databite_history_retention, expiry_catalog_log},
 	[EXPIRY_LEFTOVERS] = {NULL, expiry_catalog_leftovers},

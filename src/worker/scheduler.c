@@ -55,6 +55,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker/listener.h"
+#include "worker/notifier.h"
 #include "worker/scheduler.h"
 #include "base/shared.h"
 #include "base/shared_turns.h"
@@ -358,6 +359,7 @@ do_round(Scheduler *scheduler)
 	listener_keep(scheduler->database);
 
 	scheduler_begin_part(scheduler);
+	notifier_keep(scheduler);
 	due = job_catalog_next_due();
 	delayed = run_catalog_next_delayed();
 	scheduler_end_part();

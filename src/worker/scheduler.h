@@ -20,6 +20,7 @@ typedef enum ExpiryKind
 {
 	EXPIRY_HISTORY,
 	EXPIRY_EVENTS,
+	EXPIRY_NOTIFICATIONS,		/* those that were sent or given up */
 	EXPIRY_DELIVERIES,			/* the names of those that were taken */
 	EXPIRY_LOG,
 	EXPIRY_LEFTOVERS,
