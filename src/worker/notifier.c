@@ -2,7 +2,7 @@
  * notifier.c
  *	  The worker that sends what webhooks are to tell of failures.
  *
- * The scheduler waits for no network, so it starts a dynamic worker when a notification is due: one in a
+ * The scheduler (or a pass, where there is none) waits for no network, so it starts a dynamic worker when a notification is due: one in a
  * database at a time, for the notifications of one owner.  It sends what is due (run/webhook_out.c) and
  * ends; the scheduler, which hears of that, looks who is next and when.
  *
@@ -24,6 +24,7 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker/notifier.h"
@@ -76,7 +77,7 @@ notifier_keep(Scheduler *scheduler)
 	if (handle != NULL)
 		pfree(handle);
 	started_at = now;
-	old = MemoryContextSwitchTo(scheduler->memory);
+	old = MemoryContextSwitchTo(TopMemoryContext);
 	handle = notifier_register(scheduler->database, owner);
 	MemoryContextSwitchTo(old);
 	if (handle == NULL)

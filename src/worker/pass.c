@@ -4,7 +4,7 @@
  *
  * For servers where nothing but pg_cron, or a cron outside, starts anything.  Takes up runs
  * that crashed, queues what is due and what webhooks have brought, and then runs what is queued, one
- * after the other, as the owners of the jobs; at the end it deletes what has got old.
+ * after the other, as the owners of the jobs; at the end it has failures told by webhooks and deletes what has got old.
  *
  * Whose jobs: those that the caller might run with run_job, that is of the roles
  * whose privileges he has; a superuser's pass runs all.  What crashed and what has got old is nobody's.
@@ -27,9 +27,9 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "run/run.h"
-#include "run/run_error.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "worker/notifier.h"
 #include "worker/owner.h"
 #include "worker/scheduler.h"
 #include "worker/worker.h"
@@ -37,6 +37,7 @@
 static void begin_part(Scheduler *pass);
 static void end_part(void);
 static void queue_due(Scheduler *pass);
+static void send_notifications(Scheduler *pass);
 static void run_queue(Scheduler *pass);
 static int64 last_queued(Scheduler *pass);
 static int64 next_queued(Scheduler *pass, int64 after, bool *can_run);
@@ -71,6 +72,7 @@ worker_run_due_jobs(void)
 
 	queue_due(&pass);
 	run_queue(&pass);
+	send_notifications(&pass);
 	expiry_do_all(&pass);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(pass.memory);
@@ -111,6 +113,15 @@ queue_due(Scheduler *pass)
 		LockRelease(&tag, ExclusiveLock, true);
 	}
 	PG_END_TRY();
+}
+
+/* They wait for a network, which is a worker's business here too; it outlives the pass. */
+static void
+send_notifications(Scheduler *pass)
+{
+	begin_part(pass);
+	notifier_keep(pass);
+	end_part();
 }
 
 /* Each once, in the order in which they were queued, whatever becomes of it. */
@@ -158,7 +169,7 @@ next_queued(Scheduler *pass, int64 after, bool *can_run)
 
 		*can_run = reason == NULL;
 		if (reason != NULL)
-			run_catalog_finish(run->id, RUN_FAILED, NULL, run_error_json_simple("28000", reason, hint));
+			unheard_failure_simple(run->id, run->job_id, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "28000", reason, hint);
 		run_id = run->id;
 	}
 	end_part();

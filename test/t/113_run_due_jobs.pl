@@ -4,6 +4,7 @@ use warnings FATAL => 'all';
 
 use Digest::SHA qw(hmac_sha256_hex);
 use FindBin;
+use IO::Socket::INET;
 use lib "$FindBin::RealBin/lib";
 
 use PostgreSQL::Test::Utils;
@@ -215,6 +216,29 @@ subtest 'events and what was enqueued' => sub
 		'{"content-type": "application/json", "x-hub-signature-256": "sha256=$signature"}', '{"id": 7}'))), qr/"status": 20\d/, 'a delivery is taken');
 	sql($pass);
 	is(sql('SELECT id FROM hooked'), 7, 'and written by the next pass');
+};
+
+subtest 'failures told by webhooks' => sub
+{
+	my $door = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Proto => 'tcp', Listen => 4, Timeout => $PostgreSQL::Test::Utils::timeout_default);
+	my $url = 'http://127.0.0.1:' . $door->sockport . '/failures';
+	schedule(qq('{"id": "failing", "schedule": $hourly, "source": {"type": "inline", "items": [{"id": "none"}]},
+		"destination": {"type": "database", "table": "rows_of_told", "schema": {"id": "integer"}},
+		"errorHandling": {"onFailure": {"type": "webhook", "url": "$url"}}}'));
+	make_due(q('failing'));
+	sql($pass);
+	my $client = $door->accept;
+	my $head = $client ? <$client> : '';
+	like($head, qr{^POST /failures HTTP}, 'by a worker that the pass has started');
+	if ($client)
+	{
+		my $length = 0;
+		while (my $line = <$client>) { last if $line =~ /^\r?\n$/; $length = $1 if $line =~ /^content-length: (\d+)/i; }
+		read($client, my $body, $length);
+		print $client "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+		close($client);
+	}
+	ok(wait_for_sql($node, 'postgres', "SELECT status = 'sent' FROM databite.notifications WHERE job_id = 'failing'"), 'and that is recorded');
 };
 
 subtest 'what is old' => sub
