@@ -49,6 +49,7 @@ CREATE TABLE databite.run (
 	resumes pg_catalog.int8,
 	payload pg_catalog.jsonb,
 	event_id pg_catalog.int8,
+	place pg_catalog.int8, -- in the queue, of what goes on for an event: that of the first run for it; NULL: run_id
 	pid pg_catalog.int4,
 	cancel_requested pg_catalog.bool NOT NULL DEFAULT false,
 	step pg_catalog.text,
@@ -221,9 +222,11 @@ CREATE TABLE databite.delivery (
 	headers pg_catalog.json NOT NULL,
 	payload pg_catalog.json NOT NULL,
 	bytes pg_catalog.int4 NOT NULL,
-	received_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+	received_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	set_aside pg_catalog.bool NOT NULL DEFAULT false -- it cannot be read: no run takes it before the job is scheduled anew
 );
-CREATE INDEX delivery_by_job ON databite.delivery (job_id, delivery_id);
+CREATE INDEX delivery_by_job ON databite.delivery (job_id, set_aside, delivery_id);
+CREATE INDEX delivery_set_aside ON databite.delivery (received_at) WHERE set_aside;
 COMMENT ON TABLE databite.delivery IS 'what webhooks have brought and no run has written yet';
 
 CREATE TABLE databite.delivery_seen (
@@ -817,7 +820,7 @@ COMMENT ON FUNCTION databite.emit_on_change() IS 'a trigger function that emits 
 
 CREATE FUNCTION databite.receive_webhook(endpoint pg_catalog.text, headers pg_catalog.jsonb, body pg_catalog.bytea)
 	RETURNS pg_catalog.jsonb
-	AS 'MODULE_PATHNAME', 'databite_receive_webhook' LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE;
+	AS 'MODULE_PATHNAME', 'databite_receive_webhook' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION databite.receive_webhook(pg_catalog.text, pg_catalog.jsonb, pg_catalog.bytea)
 	IS 'verifies and accepts a delivery of a webhook; the result says with which HTTP status it is to be answered';
 

@@ -95,6 +95,7 @@ databite_schedule_job(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	if (old != NULL)
 		replace_job(old, &record, job);
+	delivery_catalog_take_back(job->id);	/* now they can be read, perhaps */
 
 	worker_wake_scheduler_at_commit();
 	tell_next_run(job, schedule, record.next_run_at);

@@ -30,22 +30,23 @@ PG_FUNCTION_INFO_V1(databite_receive_webhook);
  * receive_webhook(endpoint text, headers jsonb, body bytea) returns jsonb
  *
  * {"status": 200, "delivery_id": 1, "message": "taken"}; a 2xx holds when the
- * caller's transaction has committed.  22023 where headers is no object.
+ * caller's transaction has committed.  22023 where headers is no object.  Not STRICT: a gateway would take NULL for 200.
  */
 Datum
 databite_receive_webhook(PG_FUNCTION_ARGS)
 {
-	char	   *endpoint = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bytea	   *body = PG_GETARG_BYTEA_PP(2);
+	char	   *endpoint = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bytea	   *body = PG_ARGISNULL(2) ? NULL : PG_GETARG_BYTEA_PP(2);
 	SignedMessage message = {
-		.body = VARDATA_ANY(body),
-		.body_len = VARSIZE_ANY_EXHDR(body),
+		.body = body != NULL ? VARDATA_ANY(body) : "",
+		.body_len = body != NULL ? VARSIZE_ANY_EXHDR(body) : 0,
 		.url = endpoint,
 		.now = (int64) time(NULL),
 	};
 	Reception	reception = {0};
 
-	read_headers(PG_GETARG_JSONB_P(1), &message);
+	if (!PG_ARGISNULL(1))
+		read_headers(PG_GETARG_JSONB_P(1), &message);
 	receive_delivery(receiver_create(), endpoint, &message, &reception);
 	tell_gateway(reception.status);
 	PG_RETURN_DATUM(reception_jsonb(&reception));

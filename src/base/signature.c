@@ -25,8 +25,9 @@
 /* Signatures of one message that are looked at: a sender that exchanges its keys sends two. */
 #define MAX_SIGNATURES	16
 
-/* Seconds since 1970 have no more digits for a long time. */
-#define MAX_TIME_DIGITS 12
+/* Seconds since 1970 have no more digits for a long time, and milliseconds one more. */
+#define MAX_SECONDS_DIGITS	12
+#define MAX_TIME_DIGITS		13
 
 typedef struct Claim
 {
@@ -66,7 +67,6 @@ static const char *const shopify_ids[] = {"X-Shopify-Webhook-Id", "Shopify-Webho
 static const char *const standard_ids[] = {"webhook-id", "svix-id", NULL};
 static const char *const twilio_ids[] = {"I-Twilio-Idempotency-Token", NULL};
 
-static SignatureScheme scheme_of(const SignatureRule *rule, const SignedMessage *message);
 static void claim_generic(Claim *claim, const SignatureRule *rule, const SignedMessage *message);
 static void claim_plain(Claim *claim, const SignedMessage *message);
 static void claim_github(Claim *claim, const SignedMessage *message);
@@ -80,6 +80,7 @@ static SignatureVerdict verify_twilio(const SignatureRule *rule, const char *sec
 static char *twilio_text(const char *url, const SignedMessage *message);
 static int	compare_fields(const ListCell *a, const ListCell *b);
 static bool body_has_digest(const char *url, const SignedMessage *message);
+static const char *with_query(const char *url, const SignedMessage *message);
 static char *other_port(const char *url);
 static void append_payload(Claim *claim, const SignatureRule *rule, const SignedMessage *message);
 static const char *payload_part(const char **rest, const char **literal_end, const char **name, size_t *name_len);
@@ -100,7 +101,7 @@ signature_verify(const SignatureRule *rule, const char *secret, const SignedMess
 	size_t		key_len = strlen(secret);
 
 	initStringInfo(&claim.signed_text);
-	switch (scheme_of(rule, message))
+	switch (signature_scheme(rule, message))
 	{
 		case SIGNATURE_GENERIC:
 			claim_generic(&claim, rule, message);
@@ -129,7 +130,7 @@ signature_verify(const SignatureRule *rule, const char *secret, const SignedMess
 	}
 	if (claim.nsignatures == 0 || claim.is_incomplete)
 		return SIGNATURE_MISSING;
-	if (!is_signed(&claim, key, key_len))
+	if (key == NULL || !is_signed(&claim, key, key_len))
 		return SIGNATURE_WRONG;
 	if (claim.timestamp != NULL && !is_in_time(claim.timestamp, rule, message->now))
 		return SIGNATURE_OUT_OF_TIME;
@@ -151,6 +152,20 @@ signature_sign(const char *secret, const char *id, int64 timestamp, const char *
 	return psprintf("v1,%s", bytes_to_base64(digest, len));
 }
 
+/* That of a message where the rule leaves it open; SIGNATURE_BY_HEADERS: one of the plain headers, or none at all. */
+SignatureScheme
+signature_scheme(const SignatureRule *rule, const SignedMessage *message)
+{
+	if (rule->scheme != SIGNATURE_BY_HEADERS)
+		return rule->scheme;
+	for (int i = 0; i < lengthof(known_headers); i++)
+	{
+		if (message_header(message, known_headers[i].header) != NULL)
+			return known_headers[i].scheme;
+	}
+	return SIGNATURE_BY_HEADERS;
+}
+
 const char *
 signature_message_id(const SignatureRule *rule, const SignedMessage *message)
 {
@@ -158,7 +173,7 @@ signature_message_id(const SignatureRule *rule, const SignedMessage *message)
 
 	if (id != NULL)
 		return id;
-	switch (scheme_of(rule, message))
+	switch (signature_scheme(rule, message))
 	{
 		case SIGNATURE_GITHUB:
 			return first_header(message, github_ids);
@@ -203,20 +218,6 @@ signature_payload_is_right(const char *template, const char **problem)
 	if (*problem == NULL && !has_body)
 		*problem = "must have {{body}} in it";
 	return *problem == NULL;
-}
-
-/* That of a message where the rule leaves it open; SIGNATURE_BY_HEADERS: one of the plain headers, or none at all. */
-static SignatureScheme
-scheme_of(const SignatureRule *rule, const SignedMessage *message)
-{
-	if (rule->scheme != SIGNATURE_BY_HEADERS)
-		return rule->scheme;
-	for (int i = 0; i < lengthof(known_headers); i++)
-	{
-		if (message_header(message, known_headers[i].header) != NULL)
-			return known_headers[i].scheme;
-	}
-	return SIGNATURE_BY_HEADERS;
 }
 
 static void
@@ -294,15 +295,16 @@ claim_slack(Claim *claim, const SignedMessage *message)
 	add_body(claim, message);
 }
 
-/* The key is base64; who has a secret that is none signs with its bytes. */
+/* The key is base64; who has a secret that is none signs with its bytes.  NULL: one that says it is, and has no key. */
 static const char *
 standard_key(const char *secret, size_t *len)
 {
-	const char *text = strncmp(secret, "whsec_", 6) == 0 ? secret + 6 : secret;
+	bool		marked = strncmp(secret, "whsec_", 6) == 0;
+	const char *text = marked ? secret + 6 : secret;
 	bytea	   *key = bytes_from_base64(text, strlen(text));
 
 	if (key == NULL || VARSIZE_ANY_EXHDR(key) == 0)
-		return secret;
+		return marked ? NULL : secret;
 	*len = VARSIZE_ANY_EXHDR(key);
 	return VARDATA_ANY(key);
 }
@@ -353,7 +355,9 @@ verify_twilio(const SignatureRule *rule, const char *secret, const SignedMessage
 	add_whole(&claim, message_header(message, "X-Twilio-Signature"), NULL);
 	if (host == NULL)
 		host = message_header(message, "Host");
-	if (url == NULL && host != NULL && message->url != NULL)
+	if (url != NULL)
+		url = with_query(url, message);
+	else if (host != NULL && message->url != NULL)
 		url = psprintf("%s://%s%s", scheme != NULL ? scheme : "https", host, message->url);
 	if (url == NULL || claim.nsignatures == 0)
 		return SIGNATURE_MISSING;
@@ -423,6 +427,15 @@ body_has_digest(const char *url, const SignedMessage *message)
 	digest_sha256(message->body, message->body_len, digest);
 	return said != NULL && VARSIZE_ANY_EXHDR(said) == DIGEST_BYTES &&
 		bytes_are_same((uint8 *) VARDATA_ANY(said), digest, DIGEST_BYTES);
+}
+
+/* Of a URL that is given the query is that of the message, if it has one: Twilio adds to it. */
+static const char *
+with_query(const char *url, const SignedMessage *message)
+{
+	const char *query = message->url != NULL ? strchr(message->url, '?') : NULL;
+
+	return query != NULL ? psprintf("%.*s%s", (int) strcspn(url, "?#"), url, query) : url;
 }
 
 /* Without its port, or with that of its scheme where it has none. */
@@ -589,7 +602,7 @@ is_in_time(const char *timestamp, const SignatureRule *rule, int64 now)
 
 	if (len == 0 || len > MAX_TIME_DIGITS || timestamp[len] != '\0')
 		return false;
-	age = now - strtoll(timestamp, NULL, 10);
+	age = now - strtoll(timestamp, NULL, 10) / (len > MAX_SECONDS_DIGITS ? 1000 : 1);
 	return rule->max_age_ms == 0 || (age <= rule->max_age_ms / 1000 && age >= -(rule->max_age_ms / 1000));
 }
 

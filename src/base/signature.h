@@ -40,7 +40,7 @@ typedef struct SignatureRule
 	SignatureEncoding encoding;
 	char	   *prefix;			/* before the signature: "sha256=", or NULL */
 	char	   *signed_payload; /* "{{timestamp}}.{{body}}"; also {{id}}, {{headers.name}}; NULL: the body */
-	char	   *timestamp_header;	/* seconds since 1970, or NULL */
+	char	   *timestamp_header;	/* seconds or milliseconds since 1970, or NULL */
 	char	   *id_header;		/* or NULL */
 	char	   *url;			/* twilio: as the sender knows it; NULL: what the message says */
 	int64		max_age_ms;		/* of the timestamp, both ways; 0: any */
@@ -78,6 +78,9 @@ extern SignatureVerdict signature_verify(const SignatureRule *rule, const char *
 
 /* The header webhook-signature of a message that we send, by Standard Webhooks; timestamp: seconds since 1970. */
 extern char *signature_sign(const char *secret, const char *id, int64 timestamp, const char *body, size_t len);
+
+/* The scheme that the message is checked by. */
+extern SignatureScheme signature_scheme(const SignatureRule *rule, const SignedMessage *message);
 
 /* By what the sender calls the message, so that one that comes twice is known; NULL: it has no name.  In the headers. */
 extern const char *signature_message_id(const SignatureRule *rule, const SignedMessage *message);

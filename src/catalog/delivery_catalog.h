@@ -7,6 +7,9 @@
 
 #include "catalog/job_catalog.h"
 
+/* No payload that is kept nests deeper; what reads items takes a little more. */
+#define DELIVERY_MAX_DEPTH	500
+
 /* The job whose trigger has that endpoint, or NULL. */
 extern JobRecord *delivery_catalog_job(const char *endpoint);
 
@@ -22,22 +25,32 @@ extern int64 delivery_catalog_add(const char *job_id, const char *headers, const
 typedef struct Delivery
 {
 	int64		id;
-	char	   *items;			/* the part of the payload that was asked for, JSON; NULL: it has none */
 	char	   *headers;		/* a JSON object */
 	char	   *payload;		/* JSON */
 	TimestampTz received_at;
 } Delivery;
 
 /*
- * The next deliveries of the job (of Delivery *), the oldest first: at most max, and no more once they have max_bytes
- * together.  path: of char *, to the items in the payload; NIL: all of it.
+ * The next deliveries of the job (of Delivery *) that are not set aside, the oldest first: at most max, and no more once
+ * they have max_bytes together.
  */
-extern List *delivery_catalog_next(const char *job_id, int64 after, const List *path, int max, int64 max_bytes);
+extern List *delivery_catalog_next(const char *job_id, int64 after, int max, int64 max_bytes);
 
-/* Ids (char *) of enabled jobs with deliveries of which no run is going on or queued. */
+/* A job with deliveries that no run has taken. */
+typedef struct WaitingJob
+{
+	char	   *id;
+	TimestampTz since;			/* the oldest of them came */
+} WaitingJob;
+
+/* Enabled jobs that take webhooks, have deliveries, and of which no run is going on or queued (of WaitingJob *). */
 extern List *delivery_catalog_waiting(void);
 
 /* They have been written. */
 extern void delivery_catalog_remove(const char *job_id, const int64 *ids, int nids);
+
+/* They cannot be read: no run gets them until delivery_catalog_take_back, which gives back all of the job. */
+extern void delivery_catalog_set_aside(const char *job_id, const int64 *ids, int nids);
+extern void delivery_catalog_take_back(const char *job_id);
 
 #endif

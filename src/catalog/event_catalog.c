@@ -47,8 +47,8 @@ event_catalog_jobs(const char *name, const char *source)
 	n = catalog_run_prepared(&plan,
 							 "SELECT job_id FROM databite.job"
 							 " WHERE (definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'event') = $1"
-							 " AND coalesce(definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'source' = $2, true)"
-							 " AND (NOT definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.?) 'source' OR $2 IS NOT NULL)"
+							 " AND COALESCE(definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'source', $2, '')"
+							 " = COALESCE($2, '')"
 							 " ORDER BY job_id",
 							 &args, SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(scope.caller);

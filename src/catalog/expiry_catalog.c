@@ -26,6 +26,7 @@ static const char *const leftover_tables[] = {
 	"databite.writer_part",
 	"databite.checkpoint",
 	"databite.delivery",
+	"databite.delivery_seen",
 };
 
 static bool delete_old(const char *sql, int minutes);

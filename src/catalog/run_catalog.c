@@ -16,7 +16,7 @@
 #include "catalog/total_catalog.h"
 
 #define RUN_COLUMNS "run_id, job_id, owner::pg_catalog.oid, status, trigger, payload::pg_catalog.text," \
-	" resumes, pid, cancel_requested, event_id"
+	" resumes, pid, cancel_requested, event_id, COALESCE(place, run_id)"
 
 /* RETURNING of a statement that ends runs r: what add_to_totals reads, and a NOTIFY for each of them. */
 #define ENDED_COLUMNS "r.run_id, r.job_id, r.status, " RUN_ANNOUNCED
@@ -24,6 +24,11 @@
 /* The row of run $1, and whether it had not ended before. */
 #define END_OF_RUN "FROM (SELECT b.run_id, b.finished_at FROM databite.run AS b WHERE b.run_id = $1) AS before" \
 	" WHERE r.run_id = before.run_id RETURNING " ENDED_COLUMNS ", before.finished_at IS NULL"
+
+/* What somebody has sent is kept while the job is paused: of an event, of a webhook, or gone on with. */
+#define WAITS_WHILE_PAUSED(r) \
+	"(" r ".event_id IS NOT NULL OR " r ".trigger = 'webhook'" \
+	" OR " r ".payload IS NOT NULL AND " r ".trigger IN ('resume', 'retry'))"
 
 static void add_to_totals(void);
 static void arg_counters(CatalogArgs *args, const RunCounters *counters);
@@ -47,12 +52,15 @@ run_catalog_add(const char *job_id, Oid owner, RunStatus status, const char *tri
 	arg_time(&args, scheduled_for);
 	arg_jsonb(&args, payload);
 	arg_int8_or_null(&args, resumes, 0);
-	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at, resumed, event_id)"
+	catalog_run("INSERT INTO databite.run (job_id, owner, status, trigger, scheduled_for, payload, resumes, finished_at, resumed,"
+				" event_id, place)"
 				" VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6, $7,"
 				" CASE WHEN $3 NOT IN ('queued', 'running') THEN pg_catalog.clock_timestamp() END,"
 				" CASE WHEN $7 IS NULL THEN 0"
 				" ELSE COALESCE((SELECT before.resumed FROM databite.run AS before WHERE before.run_id = $7), 0) + 1 END,"
-				" (SELECT before.event_id FROM databite.run AS before WHERE before.run_id = $7))"
+				" (SELECT before.event_id FROM databite.run AS before WHERE before.run_id = $7),"
+				" (SELECT COALESCE(before.place, before.run_id) FROM databite.run AS before"
+				" WHERE before.run_id = $7 AND before.event_id IS NOT NULL))"
 				" RETURNING run_id, job_id, status",
 				&args, SPI_OK_INSERT_RETURNING);
 	id = row_int8(0, 1, 0);
@@ -265,7 +273,8 @@ run_catalog_cancel_automatic(const char *job_id)
 	arg_text(&args, job_id);
 	catalog_run("UPDATE databite.run AS r SET status = 'cancelled', cancel_requested = true,"
 				" finished_at = pg_catalog.clock_timestamp()"
-				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger IN ('schedule', 'resume', 'retry')"
+				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger IN ('schedule', 'resume', 'retry', 'webhook')"
+				" AND r.event_id IS NULL AND r.payload IS NULL"
 				" RETURNING " ENDED_COLUMNS,
 				&args, SPI_OK_UPDATE_RETURNING);
 	add_to_totals();
@@ -336,7 +345,7 @@ run_catalog_cancel_waiting_retry(const char *job_id, const char *error)
 	arg_text(&args, job_id);
 	arg_jsonb(&args, error);
 	catalog_run("UPDATE databite.run AS r SET status = 'cancelled', error = $2, finished_at = pg_catalog.clock_timestamp()"
-				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger = 'retry' AND r.payload IS NULL"
+				" WHERE r.job_id = $1 AND r.status = 'queued' AND r.trigger = 'retry' AND r.payload IS NULL AND r.event_id IS NULL"
 				" RETURNING " ENDED_COLUMNS,
 				&args, SPI_OK_UPDATE_RETURNING);
 	add_to_totals();
@@ -406,16 +415,17 @@ run_catalog_startable(int max, int64 after, Oid role)
 	arg_int8(&args, after);
 	arg_oid(&args, role);
 	catalog_run("SELECT " RUN_COLUMNS " FROM databite.run AS r"
-				" WHERE status = 'queued' AND run_id > $2"
+				" WHERE status = 'queued' AND COALESCE(place, run_id) > $2"
 				" AND ($3 = 0 OR pg_catalog.pg_has_role($3, owner, 'USAGE'))"
 				" AND (scheduled_for IS NULL OR scheduled_for <= pg_catalog.clock_timestamp())"
-				" AND (trigger NOT IN ('event', 'webhook') OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
+				" AND (NOT " WAITS_WHILE_PAUSED("r") " OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
 				" AND NOT EXISTS (SELECT 1 FROM databite.run AS other"
 				" WHERE other.status IN ('queued', 'running') AND other.job_id = r.job_id"
-				" AND (other.status = 'running' OR other.run_id < r.run_id"
-				" AND (other.trigger <> 'retry' OR other.scheduled_for <= pg_catalog.clock_timestamp())"
-				" AND (other.trigger NOT IN ('event', 'webhook') OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))))"
-				" ORDER BY run_id LIMIT $1",
+				" AND (other.status = 'running' OR COALESCE(other.place, other.run_id) < COALESCE(r.place, r.run_id)"
+				" AND (other.trigger NOT IN ('retry', 'webhook') OR other.event_id IS NOT NULL AND r.event_id IS NOT NULL"
+				" OR COALESCE(other.scheduled_for <= pg_catalog.clock_timestamp(), true))"
+				" AND (NOT " WAITS_WHILE_PAUSED("other") " OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))))"
+				" ORDER BY COALESCE(place, run_id) LIMIT $1",
 				&args, SPI_OK_SELECT);
 	runs = runs_from_result(scope.caller);
 	catalog_leave(&scope);
@@ -489,7 +499,7 @@ run_catalog_crashes_in_a_row(const char *job_id)
 }
 
 int
-run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last)
+run_catalog_failures_in_a_row(const char *job_id, TimestampTz since, TimestampTz *last)
 {
 	CatalogScope scope;
 	CatalogArgs args = {0};
@@ -498,7 +508,8 @@ run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last)
 
 	catalog_enter(&scope);
 	arg_text(&args, job_id);
-	n = catalog_run("SELECT status IN ('failed', 'crashed'), finished_at FROM databite.run WHERE job_id = $1"
+	arg_time(&args, since);
+	n = catalog_run("SELECT COALESCE(status <> 'completed' AND started_at > $2, false), finished_at FROM databite.run WHERE job_id = $1"
 					" AND status NOT IN ('queued', 'running', 'skipped') ORDER BY run_id DESC LIMIT 20",
 					&args, SPI_OK_SELECT);
 	*last = n > 0 ? row_time(0, 2) : 0;
@@ -560,6 +571,7 @@ run_from_row(int row, MemoryContext context)
 	run->pid = row_int4(row, 8, 0);
 	run->cancel_requested = row_bool(row, 9);
 	run->event_id = row_int8(row, 10, 0);
+	run->place = row_int8(row, 11, 0);
 	return run;
 }
 

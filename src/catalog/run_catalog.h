@@ -33,6 +33,7 @@ typedef struct RunRecord
 	char	   *trigger;		/* "schedule", "enqueue", "call", "execute", "resume", "retry", "replay" */
 	char	   *payload;		/* JSON text or NULL */
 	int64		event_id;		/* 0: none */
+	int64		place;			/* in the queue */
 	int64		resumes;		/* the crashed or failed run that this one continues, or 0 */
 	int			pid;			/* of the process it runs in, or 0 */
 	bool		cancel_requested;
@@ -93,13 +94,16 @@ extern int64 run_catalog_take_up(int64 id);
  */
 extern int	run_catalog_retries(int64 id);
 
-/* Cancels a try that waits for its time, unless it has a payload: another run of the job takes over.  error: JSON text. */
+/* Cancels a try that waits for its time, unless it has a payload or an event: another run of the job takes over.  error: JSON text. */
 extern void run_catalog_cancel_waiting_retry(const char *job_id, const char *error);
 
 /* Has another run of the job been completed since the one that this run resumes had failed? */
 extern bool run_catalog_was_done(const RunRecord *run);
 
-/* Cancels the queued runs that nobody asked for by name: the schedule's, and those that go on after a crash or a failure. */
+/*
+ * Cancels the queued runs that nobody asked for by name: the schedule's, those of webhooks, and those that go on after a
+ * crash or a failure.  Not those for an event, which wait.
+ */
 extern void run_catalog_cancel_automatic(const char *job_id);
 
 /* Is there a queued or running run of the job? */
@@ -111,7 +115,8 @@ extern bool run_catalog_was_continued(const RunRecord *run);
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the
  * longest-waiting first, one for each job, at most max.  A try that waits for its time
- * holds up no other run of the job.  Only those with an id greater than "after", and of owners whose
+ * holds up no other run of the job, but for those of later events, whose order is kept: what goes on for
+ * an event has the place of the first run for it.  Only those with a place behind "after", and of owners whose
  * privileges the role has, or of all (InvalidOid).  List of RunRecord *.
  */
 extern List *run_catalog_startable(int max, int64 after, Oid role);
@@ -128,7 +133,7 @@ extern List *run_catalog_running(void);
 /* How many of the last runs of the job crashed in a row (at most 20 are looked at). */
 extern int	run_catalog_crashes_in_a_row(const char *job_id);
 
-/* The same of runs that failed or crashed; last: when the newest ended, or 0. */
-extern int	run_catalog_failures_in_a_row(const char *job_id, TimestampTz *last);
+/* The same of runs that began after that time and were not completed; last: when the newest ended, or 0. */
+extern int	run_catalog_failures_in_a_row(const char *job_id, TimestampTz since, TimestampTz *last);
 
 #endif

@@ -5,11 +5,20 @@
  * Each delivery is a listing of its own, which lives while it is read.  A batch may have many of them, or a part of one; what
  * it has completely is deleted in its transaction, and of the rest the checkpoint knows how many items are in the table.
  * So a delivery is written once, whenever the run ends, and what has come after its last look is the next run's.
+ *
+ * One that cannot be read (it has no list where dataPath says that it is, or an item that is too large) would fail every run,
+ * and with it all behind it: where bad items are rejected, it is set aside until the job is scheduled anew, and the list of
+ * rejected items tells of it.
  */
 #include "postgres.h"
 
 #include "catalog/delivery_catalog.h"
+#include "catalog/rejected_catalog.h"
+#include "destination/batch.h"
+#include "item/json_seek.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "run/shortfall.h"
 #include "run/step_data.h"
 #include "template/template.h"
 #include "utils/json.h"
@@ -19,6 +28,23 @@
 /* Deliveries that are in memory at a time, and their bytes; one of them may be larger. */
 #define MAX_AT_ONCE			500
 #define MAX_BYTES_AT_ONCE	(4 * 1024 * 1024)
+
+/* Deliveries that are settled by one transaction, where they have no items. */
+#define MAX_SETTLED			10000
+
+typedef struct UnreadDelivery
+{
+	int64		id;
+	RejectedRecord record;
+} UnreadDelivery;
+
+/* What a delivery has for the reader: JSON, as that wants it in UTF-8. */
+typedef struct Content
+{
+	const char *items;
+	size_t		len;
+	bool		is_list;
+} Content;
 
 /* What is taken up by one look. */
 typedef struct Look
@@ -30,12 +56,12 @@ typedef struct Look
 } Look;
 
 static void look(RunContext *run, void *arg);
-static List *path_texts(const JsonPath *path);
 static void read_delivery(StepRun *sr, const Delivery *delivery);
+static void find_content(StepRun *sr, const Delivery *delivery, Content *content);
+static void put_aside(Listing *listing);
 static Listing *listing_of(StepRun *sr, const Delivery *delivery);
 static void note_delivered(StepRun *sr, int64 id);
 static char *webhook_json(const Delivery *delivery);
-static bool is_list(const StepRun *sr, const char *items);
 
 void
 deliveries_read_some(StepRun *sr)
@@ -70,10 +96,11 @@ deliveries_waiting(StepRun *sr)
 	foreach(lc, next.deliveries)
 	{
 		const Delivery *delivery = lfirst(lc);
-		const char *items = delivery->items != NULL ? delivery->items : "null";
 		WaitingDelivery *one = palloc(sizeof(WaitingDelivery));
+		Content		content;
 
-		one->items = is_list(sr, items) ? pstrdup(items) : psprintf("[%s]", items);
+		find_content(sr, delivery, &content);
+		one->items = psprintf(content.is_list ? "%.*s" : "[%.*s]", (int) content.len, content.items);
 		one->webhook = webhook_json(delivery);
 		waiting = lappend(waiting, one);
 	}
@@ -86,23 +113,8 @@ look(RunContext *run, void *arg)
 	Look	   *next = arg;
 	MemoryContext old = MemoryContextSwitchTo(next->memory);
 
-	next->deliveries = delivery_catalog_next(run->record->id, next->after, path_texts(next->sr->step->source.payload_path),
-											 MAX_AT_ONCE, MAX_BYTES_AT_ONCE);
+	next->deliveries = delivery_catalog_next(run->record->id, next->after, MAX_AT_ONCE, MAX_BYTES_AT_ONCE);
 	MemoryContextSwitchTo(old);
-}
-
-static List *
-path_texts(const JsonPath *path)
-{
-	List	   *texts = NIL;
-
-	for (int i = 0; path != NULL && i < path->nsteps; i++)
-	{
-		const JsonPathStep *step = &path->steps[i];
-
-		texts = lappend(texts, step->kind == PATH_KEY ? step->key : psprintf("%d", step->index));
-	}
-	return texts;
 }
 
 /* A delivery is one item, or a list of them. */
@@ -111,24 +123,111 @@ read_delivery(StepRun *sr, const Delivery *delivery)
 {
 	Listing    *listing = listing_of(sr, delivery);
 	MemoryContext old = MemoryContextSwitchTo(listing->memory);
-	const char *items = delivery->items != NULL ? delivery->items : "null";
-	bool		wrapped = !is_list(sr, items);
+	Content		content;
+	bool		right;
 
+	find_content(sr, delivery, &content);
 	if ((sr->scopes_used & TEMPLATE_SCOPE_WEBHOOK) != 0)
 		listing->webhook = webhook_json(delivery);
 	MemoryContextSwitchTo(old);
 	items_begin(listing, NULL);
-	if (wrapped)
+	if (!content.is_list)
 		items_push(listing, "[", 1);
-	items_push(listing, items, strlen(items));
-	if (wrapped)
+	items_push(listing, content.items, content.len);
+	if (!content.is_list)
 		items_push(listing, "]", 1);
-	items_check(listing, items_finish(listing));
-	note_delivered(sr, delivery->id);
+	right = items_finish(listing);
+	if (right || !write_plan_rejects(sr->plan))
+	{
+		items_check(listing, right);
+		note_delivered(sr, delivery->id);
+	}
+	else
+		put_aside(listing);
 	sr->pages_done++;
 	listing_close(listing);
-	if (items_flush_is_due(sr))
+	if (items_flush_is_due(sr) || sr->ndelivered + list_length(sr->unread) >= MAX_SETTLED)
 		step_flush(sr);
+}
+
+/* The part of the payload that source.payload names; null where it has none.  A list is what dataPath finds, or an array. */
+static void
+find_content(StepRun *sr, const Delivery *delivery, Content *content)
+{
+	const JobSource *source = &sr->step->source;
+	size_t		len = strlen(delivery->payload);
+	uint64		objects[DELIVERY_MAX_DEPTH / 64 + 1];
+	JsonNesting nesting = {.max_depth = DELIVERY_MAX_DEPTH, .objects = objects};
+
+	content->items = pg_server_to_any(delivery->payload, len, PG_UTF8);
+	if (content->items != delivery->payload)
+		len = strlen(content->items);
+	content->len = len;
+	if (source->payload_path != NULL)
+	{
+		const JsonPath *path = batch_utf8_path(source->payload_path);
+		const char *end = NULL;
+
+		content->items = json_seek(content->items, content->items + len, path->steps, path->nsteps, &nesting, &end);
+		content->len = content->items != NULL ? end - content->items : strlen("null");
+		if (content->items == NULL)
+			content->items = "null";
+	}
+	content->is_list = source->data_path != NULL || content->items[strspn(content->items, " \t\r\n")] == '[';
+}
+
+/* What of it is in the batch leaves it again. */
+static void
+put_aside(Listing *listing)
+{
+	StepRun    *sr = listing->sr;
+	MemoryContext old = MemoryContextSwitchTo(sr->memory);
+	UnreadDelivery *unread = palloc0(sizeof(UnreadDelivery));
+	const char *hint;
+
+	unread->id = listing->delivery;
+	unread->record.sqlstate = item_reader_sqlstate(listing->reader);
+	unread->record.message = psprintf("delivery " INT64_FORMAT " cannot be read: %s", listing->delivery,
+									  item_reader_error(listing->reader, &hint));
+	sr->unread = lappend(sr->unread, unread);
+	MemoryContextSwitchTo(old);
+	items_withdraw(listing);
+}
+
+void
+deliveries_settle(StepRun *sr, WriteCounts *counts)
+{
+	const JobRecord *job = sr->run->record;
+	int			n = list_length(sr->unread);
+	int64	   *ids = palloc(sizeof(int64) * Max(n, 1));
+	RejectedRecord *records = palloc(sizeof(RejectedRecord) * Max(n, 1));
+	ListCell   *lc;
+
+	if (sr->ndelivered > 0)
+		delivery_catalog_remove(job->id, sr->delivered, sr->ndelivered);
+	if (n == 0)
+		return;
+	foreach(lc, sr->unread)
+	{
+		const UnreadDelivery *unread = lfirst(lc);
+
+		ids[foreach_current_index(lc)] = unread->id;
+		records[foreach_current_index(lc)] = unread->record;
+	}
+	delivery_catalog_set_aside(job->id, ids, n);
+	shortfall_note_item(sr, &records[0]);
+	if (sr->run->run_id != 0)
+		rejected_catalog_add(job->id, job->owner, sr->run->run_id, sr->step->id, n, records);
+	counts->processed += n;
+	counts->rejected += n;
+}
+
+void
+deliveries_forget_settled(StepRun *sr)
+{
+	sr->ndelivered = 0;
+	list_free_deep(sr->unread);
+	sr->unread = NIL;
 }
 
 /* Each by its id: one with a lower id may be committed later. */
@@ -175,11 +274,4 @@ webhook_json(const Delivery *delivery)
 	escape_json(&json, run_time_text(delivery->received_at));
 	appendStringInfo(&json, ", \"headers\": %s, \"payload\": %s}", delivery->headers, delivery->payload);
 	return json.data;
-}
-
-/* Where the definition says in which part of it the list is, the reader looks for it. */
-static bool
-is_list(const StepRun *sr, const char *items)
-{
-	return sr->step->source.data_path != NULL || items[strspn(items, " \t\r\n")] == '[';
 }

@@ -289,7 +289,8 @@ take_queued(int64 run_id, RunMode mode, char *locked)
 	if (job == NULL)
 		run_catalog_finish(run_id, RUN_CANCELLED, NULL,
 						   run_error_json_simple("job_removed", "the job was removed before the run began", NULL));
-	else if (strcmp(record->trigger, "retry") == 0 && record->payload == NULL && run_catalog_was_done(record))
+	else if (strcmp(record->trigger, "retry") == 0 && record->payload == NULL && record->event_id == 0 &&
+			 run_catalog_was_done(record))
 		run_catalog_finish(run_id, RUN_CANCELLED, NULL,
 						   run_error_json_simple("superseded", "another run of the job was completed before the retry began", NULL));
 	else if (job_lock_acquire(job->id, true))

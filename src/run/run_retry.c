@@ -36,7 +36,9 @@ run_retry_plan(RunContext *run, const ErrorData *error, const JobRecord *job)
 	if (handling == NULL || handling->strategy != STRATEGY_RETRY_WITH_BACKOFF ||
 		error == run->failure || run->replays || !run_retry_is_worth_it(error))
 		return false;
-	if (run->mode != RUN_IN_FUNCTION && (job == NULL || (run->queued && !job->enabled)))
+	/* What a job that is paused has to do again for an event or a webhook waits with the others. */
+	if (run->mode != RUN_IN_FUNCTION &&
+		(job == NULL || (run->queued && !job->enabled && run->event == NULL && run->payload == NULL)))
 		return false;
 
 	/* A CALL that waits has the definition that it began with, which is not the job's any more. */

@@ -199,6 +199,8 @@ prepare(RunContext *run, void *arg)
 	bool		partial;
 
 	state_catalog_get(run->record->id, sr->step->id, &sr->state);
+	if (run->event != NULL && run->resumes == 0)
+		sr->state.checkpoint = NULL;	/* of a run for something else */
 	sr->done = checkpoint_is_done(sr->state.checkpoint, &partial, &sr->incomplete);
 	if (partial)
 		step_note_part(sr);

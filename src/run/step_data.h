@@ -157,6 +157,7 @@ struct StepRun
 	int64	   *delivered;		/* ids of deliveries that are completely in the batch, or behind it */
 	int			ndelivered;
 	int			delivered_room;
+	List	   *unread;			/* of UnreadDelivery *: that cannot be read, behind the last flush */
 	List	   *prepared;		/* of Listing *: of parents behind next_parent, rendered but not open */
 	int64		position;		/* items of this pass that are done with: in the table, or rejected and the like */
 	int64		rejected;		/* items of this pass */
@@ -414,6 +415,12 @@ extern void listing_give_up(Listing *listing);
 
 /* Reads the next of them. */
 extern void deliveries_read_some(StepRun *sr);
+
+/* In the transaction of a flush: what was written is kept no longer, what cannot be read is set aside and told of. */
+extern void deliveries_settle(StepRun *sr, WriteCounts *counts);
+
+/* That is committed. */
+extern void deliveries_forget_settled(StepRun *sr);
 
 typedef struct WaitingDelivery
 {

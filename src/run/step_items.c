@@ -130,7 +130,7 @@ items_keep_beginning(Listing *listing, const char *data, size_t len)
 void
 items_fail(Listing *listing)
 {
-	if (!keeps_beginning(listing))
+	if (!keeps_beginning(listing) && listing->delivery == 0)
 		raise_reader_error(listing);
 	listing->unreadable = true;
 }
@@ -204,7 +204,7 @@ items_flush_is_due(const StepRun *sr)
 		return false;			/* its items may have to be withdrawn: see items_withdraw */
 	if (sr->batch == NULL || sr->batch->nitems == 0)	/* empty windows and parents are done with too */
 		return (sr->windowed || request_plan_parent(sr->request_plan) != NULL) && is_late(sr);
-	return sr->sampling || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
+	return (sr->sampling && sr->step->source.type != SOURCE_WEBHOOK) || (sr->scopes_used & TEMPLATE_SCOPE_RESPONSE) != 0 ||
 		sr->batch->nitems * 2 >= sr->batch->max_items || is_late(sr);
 }
 
@@ -340,7 +340,7 @@ look_at_items(Listing *listing, int first)
 		changing_look_at_keys(listing, first);
 		keep_last_value(listing);
 	}
-	if (response_rules_for_successes(sr->rules))
+	if (listing->delivery != 0 || response_rules_for_successes(sr->rules))
 	{
 		MemoryContext old = MemoryContextSwitchTo(sr->batch->context);
 

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/delivery_catalog.h"
 #include "catalog/extension.h"
 #include "catalog/part_catalog.h"
 #include "catalog/rejected_catalog.h"
@@ -96,7 +95,7 @@ void
 step_batch_done(StepRun *sr)
 {
 	sr->pages_done = 0;
-	sr->ndelivered = 0;
+	deliveries_forget_settled(sr);
 	parent_state_forget_ended(sr);
 	if (sr->batch)
 	{
@@ -141,8 +140,7 @@ write_batch(RunContext *run, void *arg)
 	step_lower_work_mem(sr);
 	if (sr->batch && sr->batch->nitems > 0)
 		step_write_items(sr, &counts);
-	if (sr->ndelivered > 0)
-		delivery_catalog_remove(run->record->id, sr->delivered, sr->ndelivered);
+	deliveries_settle(sr, &counts);
 	sr->stage = FLUSH_BOOKS;
 	step_take_place(sr, &place);
 	step_record(sr, &counts, &place, sr->finished);

@@ -7,8 +7,8 @@
  * paused wait.  A delivery is committed before the scheduler is woken, and a run's end wakes
  * it too, so none is overlooked.
  *
- * A run that fails leaves its deliveries; the next comes after a pause that grows, with
- * which it stands in the queue.
+ * A run that ends badly and leaves its deliveries is followed by one after a pause that grows, with
+ * which it stands in the queue.  One that has rejected them is no reason to wait.
  */
 #include "postgres.h"
 
@@ -22,7 +22,7 @@
 #define PAUSE_MAX_MS		600000
 #define JOB_BUSY_RETRY_MS	5000
 
-static TimestampTz not_before(const char *job_id);
+static TimestampTz not_before(const WaitingJob *waiting);
 
 void
 delivered_queue(Scheduler *scheduler)
@@ -31,22 +31,23 @@ delivered_queue(Scheduler *scheduler)
 
 	foreach(lc, delivery_catalog_waiting())
 	{
-		JobRecord  *job = job_catalog_get(lfirst(lc), false);
+		const WaitingJob *waiting = lfirst(lc);
+		JobRecord  *job = job_catalog_get(waiting->id, false);
 
 		/* A session that runs it takes what it sees; the rest has its turn when that ends. */
 		if (job_lock_is_held(job->id))
 			scheduler_wake_by(scheduler, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), JOB_BUSY_RETRY_MS));
 		else
-			(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "webhook", not_before(job->id), NULL, 0);
+			(void) run_catalog_add(job->id, job->owner, RUN_QUEUED, "webhook", not_before(waiting), NULL, 0);
 	}
 }
 
 /* 0: at once. */
 static TimestampTz
-not_before(const char *job_id)
+not_before(const WaitingJob *waiting)
 {
 	TimestampTz last;
-	int			failures = run_catalog_failures_in_a_row(job_id, &last);
+	int			failures = run_catalog_failures_in_a_row(waiting->id, waiting->since, &last);
 
 	if (failures == 0 || last == 0)
 		return 0;

@@ -40,7 +40,7 @@ static void queue_due(Scheduler *pass);
 static void send_notifications(Scheduler *pass);
 static void run_queue(Scheduler *pass);
 static int64 last_queued(Scheduler *pass);
-static int64 next_queued(Scheduler *pass, int64 after, bool *can_run);
+static int64 next_queued(Scheduler *pass, int64 *place, bool *can_run);
 
 void
 worker_run_due_jobs(void)
@@ -129,10 +129,11 @@ static void
 run_queue(Scheduler *pass)
 {
 	int64		last = last_queued(pass);
-	int64		run_id = 0;
+	int64		place = 0;
+	int64		run_id;
 	bool		can_run;
 
-	while ((run_id = next_queued(pass, run_id, &can_run)) != 0 && run_id <= last)
+	while ((run_id = next_queued(pass, &place, &can_run)) != 0 && place <= last)
 	{
 		if (can_run)
 			(void) run_queued(run_id, RUN_IN_PROCEDURE, false);
@@ -152,15 +153,15 @@ last_queued(Scheduler *pass)
 	return last;
 }
 
-/* The next one after that, or 0.  Where its owner is shut out it fails, and can not run. */
+/* The next one behind that place, or 0, and its place.  Where its owner is shut out it fails, and can not run. */
 static int64
-next_queued(Scheduler *pass, int64 after, bool *can_run)
+next_queued(Scheduler *pass, int64 *place, bool *can_run)
 {
 	List	   *runs;
 	int64		run_id = 0;
 
 	begin_part(pass);
-	runs = run_catalog_startable(1, after, pass->role);
+	runs = run_catalog_startable(1, *place, pass->role);
 	if (runs != NIL)
 	{
 		const RunRecord *run = linitial(runs);
@@ -171,6 +172,7 @@ next_queued(Scheduler *pass, int64 after, bool *can_run)
 		if (reason != NULL)
 			unheard_failure_simple(run->id, run->job_id, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "28000", reason, hint);
 		run_id = run->id;
+		*place = run->place;
 	}
 	end_part();
 	return run_id;

@@ -14,24 +14,25 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/digest.h"
 #include "base/errors.h"
 #include "base/form.h"
-#include "base/jsonc.h"
 #include "base/subtransaction.h"
 #include "catalog/delivery_catalog.h"
 #include "catalog/run_catalog.h"
 #include "catalog/token_catalog.h"
+#include "item/json_seek.h"
 #include "job/definition.h"
 #include "job/secret_name.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "worker/receive.h"
 #include "worker/worker.h"
 
-#define MAX_BODY_DEPTH	512
 #define MAX_FORM_FIELDS 1000
 
 /* What is known of a path that messages have come for. */
@@ -53,7 +54,9 @@ typedef struct Payload
 {
 	const SignedMessage *message;
 	bool		as_jsonb;		/* it has to be that, too */
+	char	   *utf8;			/* the same before it is json */
 	char	   *json;			/* in the encoding of the database */
+	const char *problem;		/* of a body that is JSON, or NULL */
 } Payload;
 
 static const Endpoint *find_endpoint(Receiver *receiver, const char *url);
@@ -63,12 +66,14 @@ static SignatureVerdict verify(const JobRecord *job, const JobTrigger *trigger, 
 static void refuse(Reception *reception, int status, const char *message);
 static const char *verdict_text(SignatureVerdict verdict);
 static void read_payload(void *arg);
+static bool nests_too_deep(const char *json);
 static char *form_json(const SignedMessage *message);
 static int	find_field(const List *fields, const char *name, int from);
 static void append_values(StringInfo json, const List *fields, int first, const char *name);
 static bool is_form(const SignedMessage *message);
 static bool is_new(const JobRecord *job, const JobTrigger *trigger, const Payload *payload);
-static char *id_in_body(const Payload *payload);
+static char *id_in_body(const JobTrigger *trigger, const Payload *payload);
+static void commit_to_disk(void);
 static char *headers_json(const SignedMessage *message);
 
 Receiver *
@@ -112,7 +117,7 @@ receive_delivery(Receiver *receiver, const char *endpoint, const SignedMessage *
 		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
 			ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
 			error_rethrow(error);
-		refuse(reception, 400, "the body is not JSON");
+		refuse(reception, 400, payload.problem != NULL ? payload.problem : "the body is not JSON");
 		return;
 	}
 
@@ -132,6 +137,7 @@ keep(const Endpoint *endpoint, const Payload *payload, Reception *reception)
 		reception->delivery_id = delivery_catalog_add(job->id, headers_json(payload->message), payload->json);
 	else
 		reception->run_id = run_catalog_add(job->id, job->owner, RUN_QUEUED, "webhook", 0, payload->json, 0);
+	commit_to_disk();
 	worker_wake_scheduler_at_commit();
 }
 
@@ -237,9 +243,37 @@ read_payload(void *arg)
 				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 				 errmsg("the body has a zero byte")));
 	(void) pg_verify_mbstr(PG_UTF8, text, len, false);
-	payload->json = pnstrdup(text, len);
-	payload->json = pg_any_to_server(payload->json, len, PG_UTF8);
+	payload->utf8 = pnstrdup(text, len);
+	if (nests_too_deep(payload->utf8))
+	{
+		payload->problem = "the body is nested too deep";
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the body is nested deeper than %d levels", DELIVERY_MAX_DEPTH)));
+	}
+	payload->json = pg_any_to_server(payload->utf8, len, PG_UTF8);
 	(void) DirectFunctionCall1(payload->as_jsonb ? jsonb_in : json_in, CStringGetDatum(payload->json));
+}
+
+/* What is no JSON at all may come to any answer. */
+static bool
+nests_too_deep(const char *json)
+{
+	int			depth = 0;
+	bool		in_string = false;
+
+	for (; *json != '\0' && depth <= DELIVERY_MAX_DEPTH; json++)
+	{
+		if (*json == '"')
+			in_string = !in_string;
+		else if (in_string)
+			json += *json == '\\' && json[1] != '\0';
+		else if (*json == '[' || *json == '{')
+			depth++;
+		else if (*json == ']' || *json == '}')
+			depth--;
+	}
+	return depth > DELIVERY_MAX_DEPTH;
 }
 
 /* An object of the form's fields; of one that is there several times an array. */
@@ -313,29 +347,38 @@ is_new(const JobRecord *job, const JobTrigger *trigger, const Payload *payload)
 	uint8		hash[DIGEST_BYTES];
 
 	if (id == NULL)
-		id = id_in_body(payload);
+		id = id_in_body(trigger, payload);
 	if (id == NULL)
 		return true;
 	digest_sha256(id, strlen(id), hash);
 	return delivery_catalog_see(job->id, hash, sizeof(hash));
 }
 
-/* Stripe says in the body what an event is called. */
+/* Stripe says in the body what an event is called.  Looks at the text: no tree of what a stranger may have made up. */
 static char *
-id_in_body(const Payload *payload)
+id_in_body(const JobTrigger *trigger, const Payload *payload)
 {
-	struct json_object *root;
-	struct json_object *id;
-	char	   *error;
+	static const JsonPathStep id = {.kind = PATH_KEY, .key = "id", .keylen = 2};
+	uint64		objects[DELIVERY_MAX_DEPTH / 64 + 1];
+	JsonNesting nesting = {.max_depth = DELIVERY_MAX_DEPTH, .objects = objects};
+	const char *value;
+	const char *end;
 
-	if (message_header(payload->message, "Stripe-Signature") == NULL ||
-		!jsonc_parse(payload->json, strlen(payload->json), MAX_BODY_DEPTH, CurrentMemoryContext, &root, &error) ||
-		!jsonc_get(root, "id", &id) || !json_object_is_type(id, json_type_string))
+	if (signature_scheme(&trigger->signature, payload->message) != SIGNATURE_STRIPE)
 		return NULL;
-	return pstrdup(json_object_get_string(id));
+	value = json_seek(payload->utf8, payload->utf8 + strlen(payload->utf8), &id, 1, &nesting, &end);
+	return value != NULL && *value == '"' ? pnstrdup(value, end - value) : NULL;
 }
 
-/* Names in lower case; without those that hold something secret. */
+/* A 2xx is a promise, also where the database's transactions do not wait for the disk. */
+static void
+commit_to_disk(void)
+{
+	if (synchronous_commit == SYNCHRONOUS_COMMIT_OFF)
+		(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* Names in lower case; without those that hold something secret, and what is no text in the database. */
 static char *
 headers_json(const SignedMessage *message)
 {
@@ -351,7 +394,7 @@ headers_json(const SignedMessage *message)
 
 		/* Of several with one name the first, as message_header has it. */
 		if (is_secret_name(name) || message_header(message, name) != header->value ||
-			!pg_verifymbstr(header->value, strlen(header->value), true))
+			!pg_verifymbstr(name, strlen(name), true) || !pg_verifymbstr(header->value, strlen(header->value), true))
 			continue;
 		for (char *c = name; *c != '\0'; c++)
 			*c = pg_ascii_tolower((unsigned char) *c);

@@ -116,10 +116,11 @@ recover(const RunRecord *run)
 
 	/*
 	 * A run that is queued already goes on from the same place; one that came
-	 * after this (somebody called execute_job meanwhile) has done so.
+	 * after this (somebody called execute_job meanwhile) has done so.  But not for the event
+	 * that this run was for, of which there is no other run.
 	 */
 	job = job_catalog_get(run->job_id, false);
-	if (job && job->enabled && !run_catalog_active(run->job_id) && !run_catalog_was_continued(run))
+	if (job && (run->event_id != 0 || (job->enabled && !run_catalog_active(run->job_id) && !run_catalog_was_continued(run))))
 		(void) run_catalog_add(run->job_id, job->owner, RUN_QUEUED, "resume",
 							   not_before(run->job_id), run->payload, run->id);
 }
