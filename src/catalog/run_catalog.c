@@ -424,7 +424,11 @@ run_catalog_startable(int max, int64 after, Oid role)
 				" AND (other.status = 'running' OR COALESCE(other.place, other.run_id) < COALESCE(r.place, r.run_id)"
 				" AND (other.trigger NOT IN ('retry', 'webhook') OR other.event_id IS NOT NULL AND r.event_id IS NOT NULL"
 				" OR COALESCE(other.scheduled_for <= pg_catalog.clock_timestamp(), true))"
-				" AND (NOT " WAITS_WHILE_PAUSED("other") " OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))))"
+				" AND (NOT " WAITS_WHILE_PAUSED("other") " OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
+				" AND (other.event_id IS NULL OR r.event_id IS NOT NULL"
+				" OR (SELECT first.run_id FROM databite.run AS first WHERE first.status IN ('queued', 'running') AND first.status = 'queued'"
+				" AND first.job_id = r.job_id AND first.event_id IS NOT NULL"
+				" AND first.scheduled_for > pg_catalog.clock_timestamp() LIMIT 1) IS NULL)))"
 				" ORDER BY COALESCE(place, run_id) LIMIT $1",
 				&args, SPI_OK_SELECT);
 	runs = runs_from_result(scope.caller);
