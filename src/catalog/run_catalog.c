@@ -26,8 +26,7 @@
 	" WHERE r.run_id = before.run_id RETURNING " ENDED_COLUMNS ", before.finished_at IS NULL"
 
 /* What somebody has sent is kept while the job is paused: of an event, of a webhook, or gone on with. */
-#define WAITS_WHILE_PAUSED(r) \
-	"(" r ".event_id IS NOT NULL OR " r ".trigger = 'webhook'" \
+#define WAITS_WHILE_PAUSED(r) "(" r ".event_id IS NOT NULL OR " r ".trigger = 'webhook'" \
 	" OR " r ".payload IS NOT NULL AND " r ".trigger IN ('resume', 'retry'))"
 
 static void add_to_totals(void);
@@ -426,8 +425,8 @@ run_catalog_startable(int max, int64 after, Oid role)
 				" OR COALESCE(other.scheduled_for <= pg_catalog.clock_timestamp(), true))"
 				" AND (NOT " WAITS_WHILE_PAUSED("other") " OR (SELECT j.enabled FROM databite.job AS j WHERE j.job_id = r.job_id))"
 				" AND (other.event_id IS NULL OR r.event_id IS NOT NULL"
-				" OR (SELECT first.run_id FROM databite.run AS first WHERE first.status IN ('queued', 'running') AND first.status = 'queued'"
-				" AND first.job_id = r.job_id AND first.event_id IS NOT NULL"
+				" OR (SELECT first.run_id FROM databite.run AS first WHERE first.status IN ('queued', 'running')"
+				" AND first.status = 'queued' AND first.job_id = r.job_id AND first.event_id IS NOT NULL"
 				" AND first.scheduled_for > pg_catalog.clock_timestamp() LIMIT 1) IS NULL)))"
 				" ORDER BY COALESCE(place, run_id) LIMIT $1",
 				&args, SPI_OK_SELECT);

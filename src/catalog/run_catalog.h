@@ -115,9 +115,10 @@ extern bool run_catalog_was_continued(const RunRecord *run);
 /*
  * Queued runs whose job has none running and whose scheduled_for has come, the
  * longest-waiting first, one for each job, at most max.  A try that waits for its time
- * holds up no other run of the job, but for those of later events, whose order is kept (and which hold up
- * nobody meanwhile): what goes on for an event has the place of the first run for it.  Only those with a place behind "after", and of owners whose
- * privileges the role has, or of all (InvalidOid).  List of RunRecord *.
+ * holds up no other run of the job, but for those of later events, whose order is kept (and which
+ * hold up nobody meanwhile): what goes on for an event has the place of the first run for it.
+ * Only those with a place behind "after", and of owners whose privileges the role has, or of
+ * all (InvalidOid).  List of RunRecord *.
  */
 extern List *run_catalog_startable(int max, int64 after, Oid role);
 
