@@ -352,6 +352,19 @@ shared_block(Oid database)
 }
 
 bool
+shared_is_blocked(Oid database)
+{
+	SharedDatabase *slot;
+	bool		blocked;
+
+	LWLockAcquire(shared_workers_lock, LW_SHARED);
+	slot = shared_find_database(database);
+	blocked = slot != NULL && is_blocked(slot);
+	LWLockRelease(shared_workers_lock);
+	return blocked;
+}
+
+bool
 shared_is_empty(Oid database)
 {
 	SharedDatabase *slot;

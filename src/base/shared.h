@@ -88,6 +88,7 @@ extern void shared_terminate_runners(Oid database);
 
 /* Keeps databite's workers out of the database until shared_unblock, and tells those in it to go. */
 extern void shared_block(Oid database);
+extern bool shared_is_blocked(Oid database);
 extern bool shared_is_empty(Oid database);
 extern void shared_unblock(void);	/* all that this process has blocked */
 

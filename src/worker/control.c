@@ -6,6 +6,7 @@
  * back until start() or until the server restarts.  Elsewhere start() registers
  * a scheduler that the postmaster keeps alive until stop(), DROP EXTENSION or the
  * end of the server; it has to be started again after a restart of the server.
+ * There stop() ends the listener, too, so that a plain DROP DATABASE can follow.
  *
  * Both act at once, whatever becomes of the transaction.  Runs that are going
  * on are left alone by stop().
@@ -16,6 +17,7 @@
 
 #include "access/xlog.h"
 #include "base/compat.h"
+#include "base/lock_tag.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "utils/timestamp.h"
@@ -32,6 +34,7 @@
 
 static bool start_unlaunched(void);
 static bool stop_unlaunched(void);
+static bool stop_holder(LockPurpose purpose);
 static bool sleep_slice(TimestampTz since);
 
 void
@@ -113,18 +116,32 @@ start_unlaunched(void)
 			 errhint("More details may be available in the server log.")));
 }
 
+/* The listener last: the scheduler would start another one. */
 static bool
 stop_unlaunched(void)
 {
-	TimestampTz since = GetCurrentTimestamp();
-	int			pid = scheduler_pid_by_lock();
+	bool		scheduler = stop_holder(LOCK_SCHEDULER);
+	bool		listener = stop_holder(LOCK_LISTENER);
 
+	return scheduler || listener;
+}
+
+/* False: nobody holds the lock. */
+static bool
+stop_holder(LockPurpose purpose)
+{
+	TimestampTz since = GetCurrentTimestamp();
+	LOCKTAG		tag;
+	int			pid;
+
+	lock_tag_set(&tag, purpose, 0);
+	pid = lock_tag_holder(&tag);
 	if (pid == 0)
 		return false;
 
 	/* Not SIGTERM: after that the postmaster would bring it back. */
 	kill(pid, SIGUSR2);
-	while (scheduler_pid_by_lock() == pid && sleep_slice(since))
+	while (lock_tag_holder(&tag) == pid && sleep_slice(since))
 		;
 	return true;
 }

@@ -7,7 +7,8 @@
  * suspended and put into a queue, so the connections' other ends may be as slow
  * as they like, and it is resumed with its answer.
  *
- * What a stranger may hold of us is bounded: connections (MAX_VISITORS), the bytes of a head (32 kB), of a body and of all
+ * What a stranger may hold of us is bounded: connections (MAX_VISITORS, and half of
+ * the files that the process may open: PostgreSQL needs some, too), the bytes of a head (32 kB), of a body and of all
  * bodies together, and time: SILENCE_SECONDS without a byte, REQUEST_SECONDS from the first to the last.  A body
  * that says beforehand that it is too large is answered before it comes; one that turns out to be is answered in its middle,
  * and its rest is read for a while and thrown away, for a sender that still sends would not see the answer.
@@ -19,6 +20,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,6 +68,7 @@ struct Door
 	size_t		held;			/* bytes of bodies */
 };
 
+static unsigned int max_visitors(void);
 static int	listen_at(const char *address, char **why);
 static bool split_address(const char *address, char **host, char **port);
 static void come(void *arg, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code);
@@ -101,7 +104,7 @@ door_open(const char *address, char **why)
 		dlist_init(&door->complete);
 		door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, take, door,
 										MHD_OPTION_LISTEN_SOCKET, listener,
-										MHD_OPTION_CONNECTION_LIMIT, MAX_VISITORS,
+										MHD_OPTION_CONNECTION_LIMIT, max_visitors(),
 										MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS,
 										MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HEAD_BYTES,
 										MHD_OPTION_NOTIFY_CONNECTION, come, door,
@@ -184,6 +187,17 @@ door_close(Door *door)
 	}
 	MHD_stop_daemon(door->daemon);
 	free(door);
+}
+
+/* Who comes when there are as many waits until one has gone. */
+static unsigned int
+max_visitors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return MAX_VISITORS;
+	return Max(1, Min(MAX_VISITORS, files.rlim_cur / 2));
 }
 
 /* A socket that listens, or -1 and why not. */

@@ -11,10 +11,16 @@
  * Cases:
  * - The setting is emptied, or the extension is dropped: exits with code 0, which
  *   unregisters the worker.
- * - The address is taken or cannot be had: said in the log, tried again by the next process.
- * - DROP DATABASE and its like: it is in shared memory beside the writers, and leaves like them.
- * - The database does not commit, or a row is locked: the requests of that round are answered with 503, and senders
- *   try again.
+ * - The address is taken (by the listener of another database, perhaps) or cannot be had: said in the log once an hour,
+ *   and tried again after pauses that grow.
+ * - DROP DATABASE and its like: it is in shared memory beside the writers, and leaves like them, with code 0.  Where the database
+ *   is still there afterwards, its next scheduler starts another listener.
+ * - The database is gone when it comes back: it unregisters itself (connect.c).
+ * - databite.stop() where databite is not preloaded: SIGUSR2, exits with code 0.  Where it comes back and
+ *   finds no scheduler, likewise.
+ * - SIGINT from somebody: ends what the round does at most.  It cannot be ignored, as timeouts come as SIGINT.
+ * - The database does not commit: the requests of that round are answered with 503, and senders try again.
+ * - What a delivery needs is locked: it is answered with 503; those behind it in the round wait hardly longer for theirs.
  * - The postmaster is gone: so is the listener after the round.
  * - The server shuts down: what has not been answered was not taken.
  */
@@ -44,6 +50,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/connect.h"
 #include "worker/door.h"
 #include "worker/listener.h"
 #include "worker/receive.h"
@@ -52,11 +59,18 @@
 /* Seconds until the postmaster starts a listener that has ended again. */
 #define RESTART_SECONDS 5
 
-/* So often the scheduler looks for one that is not its own. */
-#define LOOK_MS			10000
+/* How soon the scheduler looks again where it could not start one, or one ended at once; and for one that an earlier scheduler started. */
+#define LOOK_MS			5000
+#define STRANGER_LOOK_MS 60000
 
-/* How long a delivery may wait for a lock before its sender is told to come again. */
-#define LOCK_TIMEOUT	"5s"
+/* How long a delivery may wait for a lock before its sender is told to come again; and one behind it in the round. */
+#define LOCK_TIMEOUT	"1s"
+#define NEXT_LOCK_TIMEOUT "5ms"
+
+/* Between two tries to have the address. */
+#define ADDRESS_PAUSE_MIN_MS 1000
+#define ADDRESS_PAUSE_MAX_MS 60000
+#define ADDRESS_LOG_MS	(60 * 60 * 1000)
 
 typedef struct Guest
 {
@@ -65,17 +79,21 @@ typedef struct Guest
 	Reception	reception;
 } Guest;
 
+static bool has_stranger(void);
 static BackgroundWorkerHandle *listener_register(Oid database);
 static void settle(void);
+static void become_the_only_one(void);
 static void check_extension(void);
-static Door *open_door(void);
-static void close_at_exit(int code, Datum arg);
-static void serve(Door *door);
+static void open_door(const char *address);
+static void leave_at_exit(int code, Datum database);
+static void serve(Door *door, const char *address);
+static void heed_signals(const char *address);
 static void follow_configuration(const char *address);
 static int	take_guests(Door *door, Guest *guests);
 static void take_round(Guest *guests, int nguests);
 static void do_round(Guest *guests, int nguests);
 static void take_deliveries(Guest *guests, int nguests);
+static bool take_delivery(Guest *guest);
 static void receive_one(void *arg);
 static bool has_delivery(const Guest *guests, int nguests);
 static bool is_delivery(const DoorRequest *request);
@@ -85,40 +103,54 @@ static void answer(Door *door, Guest *guest);
 static Door *the_door = NULL;
 
 void
-listener_keep(Oid database)
+listener_keep(Scheduler *scheduler)
 {
 	static BackgroundWorkerHandle *handle = NULL;
-	static TimestampTz looked_at = 0;
+	static TimestampTz look_at = 0;
+	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old;
 	pid_t		pid;
 
-	if (databite_webhook_listen[0] == '\0' ||
-		(handle != NULL && GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED) ||
-		!TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_MS))
+	/* When ours ends, there is another round. */
+	if (databite_webhook_listen[0] == '\0' || (handle != NULL && GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED))
 		return;
-	looked_at = GetCurrentTimestamp();
-	if (handle != NULL)
-		pfree(handle);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	handle = listener_register(database);
-	MemoryContextSwitchTo(old);
+	if (now >= look_at)
+	{
+		bool		is_there = has_stranger();
+
+		if (handle != NULL)
+			pfree(handle);
+		old = MemoryContextSwitchTo(scheduler->memory);
+		handle = is_there ? NULL : listener_register(scheduler->database);
+		MemoryContextSwitchTo(old);
+		look_at = TimestampTzPlusMilliseconds(now, is_there ? STRANGER_LOOK_MS : LOOK_MS);
+	}
+	if (handle == NULL || now < look_at)
+		scheduler_wake_by(scheduler, look_at);
 }
 
-/* NULL: there is one, or no worker slot is free. */
+/* Is there one that an earlier scheduler started? */
+static bool
+has_stranger(void)
+{
+	LOCKTAG		tag;
+
+	lock_tag_set(&tag, LOCK_LISTENER, 0);
+	return lock_tag_holder(&tag) != 0;
+}
+
+/* NULL: no worker slot is free. */
 static BackgroundWorkerHandle *
 listener_register(Oid database)
 {
 	BackgroundWorker worker = {0};
 	BackgroundWorkerHandle *handle;
-	LOCKTAG		tag;
 
-	lock_tag_set(&tag, LOCK_LISTENER, 0);
-	if (lock_tag_holder(&tag) != 0)
-		return NULL;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = RESTART_SECONDS;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
 	strlcpy(worker.bgw_name, "databite listener", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "databite listener", BGW_MAXLEN);
 	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
@@ -130,23 +162,27 @@ void
 databite_listener_main(Datum arg)
 {
 	Oid			database = DatumGetObjectId(arg);
-	LOCKTAG		tag;
+	char	   *address;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGUSR2, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 
 	/* Before connecting: see runner.c. */
 	if (shared_available() && !shared_enter_writer(database))
 		proc_exit(0);
-	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	connect_or_unregister(database);
+	before_shmem_exit(leave_at_exit, ObjectIdGetDatum(database));
 	settle();
 
-	lock_tag_set(&tag, LOCK_LISTENER, 0);
-	if (databite_webhook_listen[0] == '\0' || LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (databite_webhook_listen[0] == '\0')
 		proc_exit(0);
+	address = pstrdup(databite_webhook_listen);
+	become_the_only_one();
 	check_extension();
-	serve(open_door());
+	open_door(address);
+	serve(the_door, address);
 }
 
 static void
@@ -159,6 +195,19 @@ settle(void)
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("client_encoding", "UTF8", PGC_USERSET, PGC_S_SESSION);
+}
+
+/* Exits quietly where another one has the lock, or where databite.stop() came while this one was away. */
+static void
+become_the_only_one(void)
+{
+	LOCKTAG		tag;
+
+	lock_tag_set(&tag, LOCK_LISTENER, 0);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		proc_exit(0);
+	if (!shared_available() && scheduler_pid_by_lock() == 0)
+		proc_exit(0);
 }
 
 /* Ends the process for good where the extension is not there (any more). */
@@ -175,36 +224,56 @@ check_extension(void)
 		proc_exit(0);
 }
 
-static Door *
-open_door(void)
+/* Waits until the address can be had. */
+static void
+open_door(const char *address)
 {
+	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "databite address", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(memory);
+	TimestampTz said_at = 0;
+	long		pause = ADDRESS_PAUSE_MIN_MS;
 	char	   *why = NULL;
 
-	the_door = door_open(databite_webhook_listen, &why);
-	if (the_door == NULL)
-		ereport(FATAL,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("could not listen for webhooks at \"%s\": %s", databite_webhook_listen, why),
-				 errhint("Set databite.webhook_listen to an address of this machine that nobody else listens at, or to ''.")));
-	before_shmem_exit(close_at_exit, (Datum) 0);
+	while ((the_door = door_open(address, &why)) == NULL)
+	{
+		if (TimestampDifferenceExceeds(said_at, GetCurrentTimestamp(), ADDRESS_LOG_MS))
+		{
+			said_at = GetCurrentTimestamp();
+			ereport(LOG,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("could not listen for webhooks at \"%s\": %s", address, why),
+					 errdetail("It is tried again, at least once a minute."),
+					 errhint("Set databite.webhook_listen to an address of this machine that nobody else listens at, or to ''.")));
+		}
+		pgstat_report_activity(STATE_RUNNING, "waiting for the address of databite.webhook_listen");
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, compat_wait_event("DatabiteListener"));
+		ResetLatch(MyLatch);
+		heed_signals(address);
+		check_extension();
+		MemoryContextSwitchTo(memory);
+		MemoryContextReset(memory);
+		pause = Min(pause * 2, ADDRESS_PAUSE_MAX_MS);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(memory);
 	ereport(LOG,
-			(errmsg("databite listens for webhooks at \"%s\"", databite_webhook_listen)));
-	return the_door;
+			(errmsg("databite listens for webhooks at \"%s\"", address)));
 }
 
-/* Before anything else goes away: its functions are called once more. */
+/* Before anything else goes away: the door's functions are called once more.  Who is in somebody's way does not come back. */
 static void
-close_at_exit(int code, Datum arg)
+leave_at_exit(int code, Datum database)
 {
 	if (the_door != NULL)
 		door_close(the_door);
 	the_door = NULL;
+	if (code == 1 && shared_available() && shared_is_blocked(DatumGetObjectId(database)))
+		proc_exit(0);
 }
 
 static void
-serve(Door *door)
+serve(Door *door, const char *address)
 {
-	char	   *address = pstrdup(databite_webhook_listen);
 	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "databite round", ALLOCSET_DEFAULT_SIZES);
 	WaitEventSet *events = compat_create_wait_event_set(TopMemoryContext, 3);
 	Guest		guests[WEBHOOK_BATCH_MAX];
@@ -220,10 +289,9 @@ serve(Door *door)
 		int			nguests;
 		WaitEvent	event;
 
-		CHECK_FOR_INTERRUPTS();
+		heed_signals(address);
 		if (!PostmasterIsAlive())
 			proc_exit(1);		/* where there is always something to do, nobody waits, and nobody would hear of it */
-		follow_configuration(address);
 		door_run(door);
 		nguests = take_guests(door, guests);
 		if (nguests > 0)
@@ -237,6 +305,19 @@ serve(Door *door)
 		(void) WaitEventSetWait(events, door_timeout(door), &event, 1, wait_event);
 		ResetLatch(MyLatch);
 	}
+}
+
+/* Between rounds there is nothing to cancel. */
+static void
+heed_signals(const char *address)
+{
+	HOLD_CANCEL_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
+	QueryCancelPending = false;
+	RESUME_CANCEL_INTERRUPTS();
+	if (ShutdownRequestPending)
+		proc_exit(0);
+	follow_configuration(address);
 }
 
 /* Another address is the next process's. */
@@ -311,30 +392,44 @@ do_round(Guest *guests, int nguests)
 	(void) pgstat_report_stat(false);
 }
 
-/* Who waits for a lock in vain waits for all behind him, too. */
+/* Who waits for a lock in vain waits for all behind him, too, so that happens once in a round.  Of a delivery nothing stays in memory. */
 static void
 take_deliveries(Guest *guests, int nguests)
 {
 	Receiver   *receiver = receiver_create();
+	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "databite delivery", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(memory);
 	bool		is_blocked = false;
 
 	for (int i = 0; i < nguests; i++)
 	{
-		ErrorData  *error;
-
 		if (!is_delivery(guests[i].request))
 			continue;
 		guests[i].receiver = receiver;
-		guests[i].reception.status = 503;
-		if (is_blocked || (error = subtransaction_run(receive_one, &guests[i], SUBTRANSACTION_KEEP)) == NULL)
-			continue;
-		is_blocked = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-		guests[i].reception.status = 503;
-		ereport(LOG,
-				(errcode(error->sqlerrcode),
-				 errmsg("a webhook could not be taken: %s", error->message),
-				 errhidecontext(true)));
+		if (!take_delivery(&guests[i]) && !is_blocked)
+		{
+			is_blocked = true;
+			(void) set_config_option("lock_timeout", NEXT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+		}
+		MemoryContextReset(memory);
 	}
+	MemoryContextSwitchTo(old);
+}
+
+/* False: what it needs is locked. */
+static bool
+take_delivery(Guest *guest)
+{
+	ErrorData  *error = subtransaction_run(receive_one, guest, SUBTRANSACTION_KEEP);
+
+	if (error == NULL)
+		return true;
+	guest->reception.status = 503;
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("a webhook could not be taken: %s", error->message),
+			 errhidecontext(true)));
+	return error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
 static void

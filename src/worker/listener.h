@@ -7,8 +7,10 @@
 
 #include "postgres.h"
 
-/* For the scheduler: sees to it that its database has a listener, if it is to have one. */
-extern void listener_keep(Oid database);
+#include "worker/scheduler.h"
+
+/* For the scheduler: sees to it that its database has a listener, if it is to have one, and that it looks again in time. */
+extern void listener_keep(Scheduler *scheduler);
 
 PGDLLEXPORT extern void databite_listener_main(Datum arg);
 

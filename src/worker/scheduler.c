@@ -54,6 +54,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/connect.h"
 #include "worker/listener.h"
 #include "worker/notifier.h"
 #include "worker/scheduler.h"
@@ -93,7 +94,6 @@ typedef struct SchedulerOrder
 StaticAssertDecl(sizeof(SchedulerOrder) <= BGW_EXTRALEN, "a scheduler's order must fit into bgw_extra");
 
 static void handle_stop(SIGNAL_ARGS);
-static void unregister_unless_connected(int code, Datum arg);
 static void connect_to_database(const SchedulerOrder *order);
 static void become_the_only_one(void);
 static void wait_for_starter(const SchedulerOrder *order);
@@ -110,7 +110,6 @@ static void leave_read_only(Scheduler *scheduler);
 static void finish(Scheduler *scheduler, SchedulerEnd end);
 
 static volatile sig_atomic_t stop_requested = false;
-static bool connected = false;
 
 BackgroundWorkerHandle *
 scheduler_register(Oid database, bool launched, bool rested, TimestampTz expire_at)
@@ -199,10 +198,10 @@ connect_to_database(const SchedulerOrder *order)
 	/* Before connecting: callbacks run in reverse order, so we leave shared memory after leaving the database. */
 	if (shared_available() && !shared_enter_scheduler(order->database))
 		proc_exit(0);
-	if (!order->launched)
-		on_proc_exit(unregister_unless_connected, (Datum) 0);
-	BackgroundWorkerInitializeConnectionByOid(order->database, InvalidOid, 0);
-	connected = true;
+	if (order->launched)
+		BackgroundWorkerInitializeConnectionByOid(order->database, InvalidOid, 0);
+	else
+		connect_or_unregister(order->database);
 
 	SetConfigOption("application_name", "databite scheduler", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
@@ -210,18 +209,6 @@ connect_to_database(const SchedulerOrder *order)
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	/* A standby that is away must not hold up the scheduler, nor the server's shutdown behind it. */
 	SetConfigOption("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION);
-}
-
-/*
- * At exit: a worker that the postmaster restarts, and whose database is not
- * there any more, would fail every few seconds for as long as the server runs.
- * Exit code 0 unregisters it.
- */
-static void
-unregister_unless_connected(int code, Datum arg)
-{
-	if (!connected && code == 1)
-		proc_exit(0);
 }
 
 /* Takes the lock that a database's scheduler holds for its life; exits quietly where another one has it. */
@@ -356,7 +343,7 @@ do_round(Scheduler *scheduler)
 	round_queue(scheduler, start_runners);
 
 	expiry_do(scheduler);
-	listener_keep(scheduler->database);
+	listener_keep(scheduler);
 
 	scheduler_begin_part(scheduler);
 	notifier_keep(scheduler);
