@@ -67,6 +67,10 @@ RESET ROLE;
 REVOKE USAGE ON SCHEMA databite FROM events_nobody;
 DROP ROLE events_nobody;
 
+-- a job that a trigger starts is not said to have no schedule
+SELECT job('waiting', '{"event": "of nobody"}', true);
+SELECT databite.unschedule_job('waiting');
+
 SELECT databite.unschedule_job(j) FROM unnest(ARRAY['anybody', 'system', 'other', 'event_driven_sync']) AS j;
 DELETE FROM databite.run;
 DELETE FROM databite.event;

@@ -44,6 +44,7 @@ static JobSchedule *default_schedule(void);
 static TimestampTz first_run(const JobSchedule *schedule);
 static bool same_schedule(const char *a, const char *b);
 static void tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at);
+static void tell_beginning(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at);
 
 PG_FUNCTION_INFO_V1(databite_schedule_job);
 PG_FUNCTION_INFO_V1(databite_unschedule_job);
@@ -447,19 +448,32 @@ tell_next_run(const Job *job, const JobSchedule *schedule, TimestampTz next_run_
 		ereport(NOTICE,
 				(errmsg("job \"%s\" is not enabled", job->id),
 				 errhint("Start its schedule with databite.resume_job.")));
-	else if (next_run_at == 0)
+	else if (next_run_at == 0 && job->trigger == NULL)
 		ereport(NOTICE,
 				(errmsg("job \"%s\" has no schedule", job->id),
 				 errhint("Run it with databite.execute_job, CALL databite.run_job or databite.enqueue_job.")));
-	else if (!worker_scheduler_expected() && !cron_entry_exists())
-		ereport(NOTICE,
-				(errmsg("job \"%s\" runs next at %s, but no scheduler runs in this database", job->id,
-						timestamptz_to_str(next_run_at)),
-				 errdetail("Its schedule is %s.", schedule_describe(schedule)),
-				 errhint("Start one with SELECT databite.start(), or have pg_cron run jobs with SELECT databite.use_pg_cron(),"
-						 " or add databite to shared_preload_libraries.")));
 	else
-		ereport(NOTICE,
-				(errmsg("job \"%s\" runs next at %s", job->id, timestamptz_to_str(next_run_at)),
-				 errdetail("Its schedule is %s.", schedule_describe(schedule))));
+		tell_beginning(job, schedule, next_run_at);
+}
+
+/* When it begins by itself, and whether there is anybody to see to that. */
+static void
+tell_beginning(const Job *job, const JobSchedule *schedule, TimestampTz next_run_at)
+{
+	bool		unattended = !worker_scheduler_expected() && !cron_entry_exists();
+	const char *when;
+
+	if (next_run_at == 0 && !unattended)
+		return;
+	if (next_run_at == 0)
+		when = psprintf("job \"%s\" waits for its trigger", job->id);
+	else
+		when = psprintf("job \"%s\" runs next at %s", job->id, timestamptz_to_str(next_run_at));
+	ereport(NOTICE,
+			(errmsg(unattended ? "%s, but no scheduler runs in this database" : "%s", when),
+			 next_run_at != 0 ? errdetail("Its schedule is %s.", schedule_describe(schedule)) : 0,
+			 unattended
+				 ? errhint("Start one with SELECT databite.start(), or have pg_cron run jobs with SELECT databite.use_pg_cron(),"
+						   " or add databite to shared_preload_libraries.")
+				 : 0));
 }
