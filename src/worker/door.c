@@ -66,8 +66,10 @@ struct Door
 	dlist_head	visitors;
 	dlist_head	complete;		/* requests that nobody has taken yet */
 	size_t		held;			/* bytes of bodies */
+	unsigned int most;			/* connections */
 };
 
+static bool is_crowded(const Door *door);
 static unsigned int max_visitors(void);
 static int	listen_at(const char *address, char **why);
 static bool split_address(const char *address, char **host, char **port);
@@ -102,9 +104,10 @@ door_open(const char *address, char **why)
 	{
 		dlist_init(&door->visitors);
 		dlist_init(&door->complete);
+		door->most = max_visitors();
 		door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, take, door,
 										MHD_OPTION_LISTEN_SOCKET, listener,
-										MHD_OPTION_CONNECTION_LIMIT, max_visitors(),
+										MHD_OPTION_CONNECTION_LIMIT, door->most,
 										MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_SECONDS,
 										MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HEAD_BYTES,
 										MHD_OPTION_NOTIFY_CONNECTION, come, door,
@@ -165,6 +168,8 @@ door_answer(Door *door, DoorRequest *request, const DoorAnswer *answer)
 	visitor->is_cut_off = visitor->answer == NULL;
 	visitor->status = answer->status;
 	visitor->is_waiting = false;
+	if (visitor->answer != NULL && is_crowded(door))
+		(void) MHD_add_response_header(visitor->answer, MHD_HTTP_HEADER_CONNECTION, "close");
 	MHD_resume_connection(visitor->connection); /* take is called once more */
 }
 
@@ -187,6 +192,15 @@ door_close(Door *door)
 	}
 	MHD_stop_daemon(door->daemon);
 	free(door);
+}
+
+/* So many connections that others may wait for a place: none is kept longer than for its answer. */
+static bool
+is_crowded(const Door *door)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info != NULL && info->num_connections >= door->most - door->most / 4;
 }
 
 /* Who comes when there are as many waits until one has gone. */

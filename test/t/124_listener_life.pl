@@ -144,7 +144,7 @@ SKIP:
 {
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 
-	skip 'no prlimit here', 2 unless eval { system_log('prlimit', "--pid=$postmaster", '--nofile=128:128') } == 0;
+	skip 'no prlimit here', 3 unless eval { system_log('prlimit', "--pid=$postmaster", '--nofile=128:128') } == 0;
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	$pid = listens('one_more', $pid);
 	my $first = connect_to($port);
@@ -154,6 +154,11 @@ SKIP:
 	is(status_of($first), 200, 'with more connections than files a delivery is taken');
 	close($_) for @idle;
 	is(post('last'), 200, 'and when they have gone, the next');
+
+	# Clients that would keep their connections leave their places to those who wait.
+	my @keeping = map { connect_to($port) } 1 .. 200;
+	syswrite($keeping[$_], request("keeping $_") . '}') for 0 .. $#keeping;
+	is(scalar(grep { (status_of($_) // 0) == 200 } @keeping), 200, 'and all of more clients than places');
 }
 $node->stop;
 
