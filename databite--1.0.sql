@@ -102,6 +102,8 @@ CREATE TABLE databite.job_total (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE databite.job_total IS 'what runs of jobs have done since the job was scheduled first';
 CREATE INDEX job_total_by_job ON databite.job_total (job_id, status);
+-- It has no key, so a publication of all tables needs to know its rows by all of their columns.
+ALTER TABLE databite.job_total REPLICA IDENTITY FULL;
 
 /* Items of a run that were not written; they go with the run. */
 CREATE TABLE databite.rejected_item (

@@ -160,6 +160,10 @@ SELECT databite.metrics_text() ~ 'databite_job_run_seconds_total\{job_id="seen",
 RESET search_path;
 RESET extra_float_digits;
 
+-- every table may be published
+SELECT c.oid::regclass FROM pg_class AS c WHERE relnamespace = 'databite'::regnamespace AND relkind = 'r' AND relreplident = 'd'
+	AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary);
+
 SELECT databite.unschedule_job('seen');
 DROP TABLE metrics_rows;
 DROP FUNCTION add_run, job, numbers;
