@@ -88,6 +88,7 @@ shared_may_run(Oid database, int runs)
 	SharedWorkers *workers;
 	TimestampTz now = GetCurrentTimestamp();
 	SharedDatabase *mine;
+	int			free;
 	bool		may = true;
 
 	if (shared_state == NULL)
@@ -106,10 +107,12 @@ shared_may_run(Oid database, int runs)
 		may = has > runs ||
 			(has == runs && mine && mine->hungry_since != 0 && mine->hungry_since <= other->hungry_since);
 	}
+	/* Of our runs some may not have entered shared memory yet. */
+	free = free_slots(workers) - Max(0, runs - (mine ? count_runs(mine) : 0));
 	if (runs > 0 && workers->members > 1)
-		may = may && free_slots(workers) >= 2;
+		may = may && free >= 2;
 	else if (workers->crowded && max_worker_processes > STATIC_WORKERS + shared_scheduler_places())
-		may = may && free_slots(workers) >= 1;
+		may = may && free >= 1;
 	LWLockRelease(shared_workers_lock);
 	return may;
 }

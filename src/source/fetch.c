@@ -117,7 +117,8 @@ fetch_start(SourceClient *client, const HttpRequest *request, const FetchPolicy 
 	fetch->request = unconstify(HttpRequest *, fetch->original);
 	fetch->retry = *retry;
 	fetch->retry.statuses = palloc(Max(retry->nstatuses, 1) * sizeof(int));
-	memcpy(fetch->retry.statuses, retry->statuses, retry->nstatuses * sizeof(int));
+	if (retry->nstatuses > 0)
+		memcpy(fetch->retry.statuses, retry->statuses, retry->nstatuses * sizeof(int));
 	fetch->limiter = policy->limiter;
 	fetch->judged = policy->judged;
 	fetch->label = policy->label;
