@@ -10,7 +10,6 @@
 static bytea *decoded(const char *text, size_t len, bool (*decode) (const char *, size_t, unsigned char *, size_t *));
 static bool decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen);
 static bool decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen);
-static int	hex_digit(char c);
 static int	base64_digit(char c);
 
 bytea *
@@ -59,6 +58,18 @@ bytes_are_same(const uint8 *a, const uint8 *b, size_t len)
 	return difference == 0;
 }
 
+int
+bytes_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 static bytea *
 decoded(const char *text, size_t len, bool (*decode) (const char *, size_t, unsigned char *, size_t *))
 {
@@ -83,8 +94,8 @@ decode_hex(const char *text, size_t len, unsigned char *out, size_t *outlen)
 		return false;
 	for (size_t i = 0; i < len; i += 2)
 	{
-		int			high = hex_digit(text[i]);
-		int			low = hex_digit(text[i + 1]);
+		int			high = bytes_hex_digit(text[i]);
+		int			low = bytes_hex_digit(text[i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;
@@ -141,18 +152,6 @@ decode_base64(const char *text, size_t len, unsigned char *out, size_t *outlen)
 	}
 	*outlen = n;
 	return true;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static int

@@ -17,6 +17,9 @@ extern char *bytes_to_base64(const void *bytes, size_t len);
 /* The same; or \x and hexadecimal digits, as PostgreSQL writes a bytea. */
 extern bytea *bytes_from_text(const char *text, size_t len);
 
+/* The value of a hexadecimal digit in either case, or -1. */
+extern int	bytes_hex_digit(char c);
+
 /* Takes as long wherever they differ. */
 extern bool bytes_are_same(const uint8 *a, const uint8 *b, size_t len);
 

@@ -4,11 +4,11 @@
  */
 #include "postgres.h"
 
+#include "base/bytes.h"
 #include "base/form.h"
 
 static FormField *parse_field(const char *text, size_t len);
 static char *decode(const char *text, size_t len);
-static int	hex_value(char c);
 
 List *
 form_parse(const char *body, size_t len)
@@ -50,9 +50,9 @@ decode(const char *text, size_t len)
 	{
 		if (text[i] == '+')
 			result[n++] = ' ';
-		else if (text[i] == '%' && i + 2 < len && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0)
+		else if (text[i] == '%' && i + 2 < len && bytes_hex_digit(text[i + 1]) >= 0 && bytes_hex_digit(text[i + 2]) >= 0)
 		{
-			result[n++] = (char) (hex_value(text[i + 1]) << 4 | hex_value(text[i + 2]));
+			result[n++] = (char) (bytes_hex_digit(text[i + 1]) << 4 | bytes_hex_digit(text[i + 2]));
 			i += 2;
 		}
 		else
@@ -60,16 +60,4 @@ decode(const char *text, size_t len)
 	}
 	result[n] = '\0';
 	return result;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
