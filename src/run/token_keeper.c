@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/background_worker.h"
 #include "base/compat.h"
 #include "catalog/token_catalog.h"
 #include "lib/stringinfo.h"
@@ -197,17 +198,10 @@ create_segment(TokenKeeper *keeper, Oid owner)
 static void
 start_worker(TokenKeeper *keeper)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
+	background_worker_init(&worker, "token keeper", "token_keeper");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(keeper->segment));
-	strlcpy(worker.bgw_name, "databite token keeper", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "databite token keeper", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_token_keeper_main", BGW_MAXLEN);
 	if (!RegisterDynamicBackgroundWorker(&worker, &keeper->worker))
 	{
 		keeper->worker = NULL;

@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "base/background_worker.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "miscadmin.h"
@@ -249,17 +250,11 @@ start(Writers *writers)
 static bool
 register_worker(Writers *writers, Writer *writer)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
+	background_worker_init(&worker, "writer", "writer");
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(writer->segment));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "databite writer %s", writers->order->job_id);
-	strlcpy(worker.bgw_type, "databite writer", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_writer_main", BGW_MAXLEN);
 	if (!RegisterDynamicBackgroundWorker(&worker, &writer->worker))
 		return false;
 	shm_mq_set_handle(writer->parts, writer->worker);

@@ -37,6 +37,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "base/background_worker.h"
 #include "base/compat.h"
 #include "base/settings.h"
 #include "catalog/pg_database.h"
@@ -128,15 +129,11 @@ static bool no_room_logged = false;
 void
 launcher_register(void)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	background_worker_init(&worker, "launcher", "launcher");
 	worker.bgw_restart_time = LAUNCHER_RESTART;
-	strlcpy(worker.bgw_name, "databite launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "databite launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_launcher_main", BGW_MAXLEN);
+	worker.bgw_notify_pid = 0;	/* the postmaster, who calls this, needs no telling */
 	RegisterBackgroundWorker(&worker);
 }
 

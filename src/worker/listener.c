@@ -30,6 +30,7 @@
 #include <time.h>
 
 #include "access/xact.h"
+#include "base/background_worker.h"
 #include "base/compat.h"
 #include "base/lock_tag.h"
 #include "base/settings.h"
@@ -143,18 +144,12 @@ has_stranger(void)
 static BackgroundWorkerHandle *
 listener_register(Oid database)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	background_worker_init(&worker, "listener", "listener");
 	worker.bgw_restart_time = RESTART_SECONDS;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_name, "databite listener", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "databite listener", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_listener_main", BGW_MAXLEN);
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
 }
 

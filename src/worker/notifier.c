@@ -13,6 +13,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/background_worker.h"
 #include "base/lock_tag.h"
 #include "base/shared.h"
 #include "catalog/notification_catalog.h"
@@ -88,7 +89,7 @@ notifier_keep(Scheduler *scheduler)
 static BackgroundWorkerHandle *
 notifier_register(Oid database, Oid owner)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	NotifierOrder order = {.database = database, .owner = owner};
 	LOCKTAG		tag;
@@ -96,14 +97,7 @@ notifier_register(Oid database, Oid owner)
 	lock_tag_set(&tag, LOCK_NOTIFIER, 0);
 	if (lock_tag_holder(&tag) != 0)
 		return NULL;
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_name, "databite notifier", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "databite notifier", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_notifier_main", BGW_MAXLEN);
+	background_worker_init(&worker, "notifier", "notifier");
 	memcpy(worker.bgw_extra, &order, sizeof(order));
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
 }

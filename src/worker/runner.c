@@ -18,6 +18,7 @@
 #include "tcop/tcopprot.h"
 #include "worker/runner.h"
 #include "worker/session.h"
+#include "base/background_worker.h"
 #include "base/shared.h"
 
 /* What a runner is told, in bgw_extra. */
@@ -33,18 +34,12 @@ StaticAssertDecl(sizeof(RunnerOrder) <= BGW_EXTRALEN, "a runner's order must fit
 BackgroundWorkerHandle *
 runner_register(Oid database, Oid owner, int64 run_id, const char *job_id)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	RunnerOrder order = {.database = database, .owner = owner, .run_id = run_id};
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
+	background_worker_init(&worker, "runner", "runner");
 	snprintf(worker.bgw_name, BGW_MAXLEN, "databite job %s", job_id);
-	strlcpy(worker.bgw_type, "databite runner", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_runner_main", BGW_MAXLEN);
 	memcpy(worker.bgw_extra, &order, sizeof(order));
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
 }

@@ -36,6 +36,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "base/background_worker.h"
 #include "base/compat.h"
 #include "base/lock_tag.h"
 #include "base/settings.h"
@@ -114,7 +115,7 @@ static volatile sig_atomic_t stop_requested = false;
 BackgroundWorkerHandle *
 scheduler_register(Oid database, bool launched, bool rested, TimestampTz expire_at)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	SchedulerOrder order = {.database = database, .launched = launched, .rested = rested, .expire_at = expire_at};
 
@@ -124,14 +125,8 @@ scheduler_register(Oid database, bool launched, bool rested, TimestampTz expire_
 		GET_VXID_FROM_PGPROC(order.starter, *MyProc);
 	}
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	background_worker_init(&worker, "scheduler", "scheduler");
 	worker.bgw_restart_time = launched ? BGW_NEVER_RESTART : RESTART_SECONDS;
-	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_name, "databite scheduler", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "databite scheduler", BGW_MAXLEN);
-	strlcpy(worker.bgw_library_name, "databite", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "databite_scheduler_main", BGW_MAXLEN);
 	memcpy(worker.bgw_extra, &order, sizeof(order));
 	return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : NULL;
 }
