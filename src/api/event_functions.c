@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/event_catalog.h"
+#include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "commands/async.h"
 #include "commands/trigger.h"
@@ -98,7 +99,7 @@ emit(const char *event, const char *source, const char *payload)
 	if (source != NULL)
 		check_name("source", source);
 	id = event_catalog_add(event, source, payload, GetUserId());
-	foreach(lc, event_catalog_jobs(event, source))
+	foreach(lc, job_catalog_of_event(event, source))
 	{
 		const JobRecord *job = lfirst(lc);
 

@@ -111,7 +111,7 @@ check_endpoint(const Job *job)
 
 	if (job->trigger == NULL || job->trigger->type != TRIGGER_WEBHOOK)
 		return;
-	other = delivery_catalog_job(job->trigger->endpoint);
+	other = job_catalog_of_endpoint(job->trigger->endpoint);
 	if (other != NULL && strcmp(other->id, job->id) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

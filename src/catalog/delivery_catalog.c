@@ -12,25 +12,6 @@
 
 static void change(SPIPlanPtr *plan, const char *sql, const char *job_id, const int64 *ids, int nids, int expected);
 
-JobRecord *
-delivery_catalog_job(const char *endpoint)
-{
-	static SPIPlanPtr plan = NULL;
-	CatalogScope scope;
-	CatalogArgs args = {0};
-	char	   *id = NULL;
-
-	catalog_enter(&scope);
-	arg_text(&args, endpoint);
-	if (catalog_run_prepared(&plan,
-							 "SELECT job_id FROM databite.job"
-							 " WHERE (definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'endpoint') = $1",
-							 &args, SPI_OK_SELECT) > 0)
-		id = row_text(0, 1, scope.caller);
-	catalog_leave(&scope);
-	return id != NULL ? job_catalog_get(id, false) : NULL;
-}
-
 bool
 delivery_catalog_see(const char *job_id, const uint8 *hash, size_t len)
 {

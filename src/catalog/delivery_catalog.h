@@ -5,13 +5,13 @@
 #ifndef DATABITE_DELIVERY_CATALOG_H
 #define DATABITE_DELIVERY_CATALOG_H
 
-#include "catalog/job_catalog.h"
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 
 /* No payload that is kept nests deeper; what reads items takes a little more. */
 #define DELIVERY_MAX_DEPTH	500
-
-/* The job whose trigger has that endpoint, or NULL. */
-extern JobRecord *delivery_catalog_job(const char *endpoint);
 
 /*
  * Remembers that the job has taken a message of that name.  False where it had

@@ -29,43 +29,6 @@ event_catalog_add(const char *name, const char *source, const char *payload, Oid
 	return id;
 }
 
-List *
-event_catalog_jobs(const char *name, const char *source)
-{
-	static SPIPlanPtr plan = NULL;
-	CatalogScope scope;
-	CatalogArgs args = {0};
-	List	   *ids = NIL;
-	List	   *jobs = NIL;
-	MemoryContext old;
-	ListCell   *lc;
-	int			n;
-
-	catalog_enter(&scope);
-	arg_text(&args, name);
-	arg_text(&args, source);
-	n = catalog_run_prepared(&plan,
-							 "SELECT job_id FROM databite.job"
-							 " WHERE (definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'event') = $1"
-							 " AND COALESCE(definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'source', $2, '')"
-							 " = COALESCE($2, '')"
-							 " ORDER BY job_id",
-							 &args, SPI_OK_SELECT);
-	old = MemoryContextSwitchTo(scope.caller);
-	for (int i = 0; i < n; i++)
-		ids = lappend(ids, row_text(i, 1, scope.caller));
-	MemoryContextSwitchTo(old);
-	catalog_leave(&scope);
-	foreach(lc, ids)
-	{
-		JobRecord  *job = job_catalog_get(lfirst(lc), false);
-
-		if (job != NULL)
-			jobs = lappend(jobs, job);
-	}
-	return jobs;
-}
-
 char *
 event_catalog_json(int64 id)
 {

@@ -5,13 +5,10 @@
 #ifndef DATABITE_EVENT_CATALOG_H
 #define DATABITE_EVENT_CATALOG_H
 
-#include "catalog/job_catalog.h"
+#include "postgres.h"
 
 /* Keeps an event; source NULL: nobody's.  payload: JSON text.  Its id. */
 extern int64 event_catalog_add(const char *name, const char *source, const char *payload, Oid emitter);
-
-/* The jobs whose trigger is that event, enabled or not.  List of JobRecord *. */
-extern List *event_catalog_jobs(const char *name, const char *source);
 
 /* {"id", "name", "source", "timestamp", "payload"}, JSON text; NULL: there is no such event any more. */
 extern char *event_catalog_json(int64 id);

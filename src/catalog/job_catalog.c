@@ -34,6 +34,48 @@ job_catalog_get(const char *id, bool lock)
 }
 
 JobRecord *
+job_catalog_of_endpoint(const char *endpoint)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	JobRecord  *job = NULL;
+
+	catalog_enter(&scope);
+	arg_text(&args, endpoint);
+	if (catalog_run_prepared(&plan,
+							 "SELECT " JOB_COLUMNS " FROM databite.job"
+							 " WHERE (definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'endpoint') = $1",
+							 &args, SPI_OK_SELECT) > 0)
+		job = job_from_row(0, scope.caller);
+	catalog_leave(&scope);
+	return job;
+}
+
+List *
+job_catalog_of_event(const char *name, const char *source)
+{
+	static SPIPlanPtr plan = NULL;
+	CatalogScope scope;
+	CatalogArgs args = {0};
+	List	   *jobs;
+
+	catalog_enter(&scope);
+	arg_text(&args, name);
+	arg_text(&args, source);
+	(void) catalog_run_prepared(&plan,
+								"SELECT " JOB_COLUMNS " FROM databite.job"
+								" WHERE (definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'event') = $1"
+								" AND COALESCE(definition OPERATOR(pg_catalog.->) 'trigger' OPERATOR(pg_catalog.->>) 'source', $2, '')"
+								" = COALESCE($2, '')"
+								" ORDER BY job_id",
+								&args, SPI_OK_SELECT);
+	jobs = jobs_from_result(scope.caller);
+	catalog_leave(&scope);
+	return jobs;
+}
+
+JobRecord *
 job_catalog_get_own(const char *id, bool lock)
 {
 	JobRecord  *job = job_catalog_get(id, lock);

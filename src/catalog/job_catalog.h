@@ -24,6 +24,12 @@ typedef struct JobRecord
 /* NULL where there is no such job.  lock: FOR UPDATE. */
 extern JobRecord *job_catalog_get(const char *id, bool lock);
 
+/* The job whose trigger is a webhook with that endpoint; NULL where there is none. */
+extern JobRecord *job_catalog_of_endpoint(const char *endpoint);
+
+/* The jobs whose trigger is that event, enabled or not; source NULL: nobody's.  List of JobRecord *. */
+extern List *job_catalog_of_event(const char *name, const char *source);
+
 /* As job_catalog_get, but raises 42704 where there is none and 42501 where it is not the caller's. */
 extern JobRecord *job_catalog_get_own(const char *id, bool lock);
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/delivery_catalog.h"
+#include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "run/job_lock.h"
 #include "utils/timestamp.h"

@@ -20,6 +20,7 @@
 #include "base/form.h"
 #include "base/subtransaction.h"
 #include "catalog/delivery_catalog.h"
+#include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"
 #include "catalog/token_catalog.h"
 #include "item/json_seek.h"
@@ -159,7 +160,7 @@ find_endpoint(Receiver *receiver, const char *url)
 	old = MemoryContextSwitchTo(receiver->memory);
 	endpoint = palloc0(sizeof(Endpoint));
 	endpoint->path = pnstrdup(url, len);
-	endpoint->job = delivery_catalog_job(endpoint->path);
+	endpoint->job = job_catalog_of_endpoint(endpoint->path);
 	if (endpoint->job != NULL)
 		read_job(endpoint);
 	receiver->endpoints = lappend(receiver->endpoints, endpoint);
