@@ -70,6 +70,7 @@ struct Door
 };
 
 static bool is_crowded(const Door *door);
+static unsigned int connections(const Door *door);
 static unsigned int max_visitors(void);
 static int	listen_at(const char *address, char **why);
 static bool split_address(const char *address, char **host, char **port);
@@ -140,11 +141,21 @@ door_timeout(Door *door)
 	return MHD_get_timeout(door->daemon, &timeout) == MHD_YES ? (long) Min(timeout, 60 * 1000) : -1;
 }
 
+/*
+ * Where it has as many connections as it may (or as the process may open files), libmicrohttpd does not listen, and
+ * begins to do so again in the first run after some have gone: none of the socket's events would tell of that.
+ */
 void
 door_run(Door *door)
 {
+	unsigned int before;
+
 	cut_off_the_slow(door);
-	(void) MHD_run(door->daemon);
+	do
+	{
+		before = connections(door);
+		(void) MHD_run(door->daemon);
+	} while (connections(door) < before);
 }
 
 DoorRequest *
@@ -198,9 +209,16 @@ door_close(Door *door)
 static bool
 is_crowded(const Door *door)
 {
+	return connections(door) >= door->most - door->most / 4;
+}
+
+/* Those that have gone are cleared away by that. */
+static unsigned int
+connections(const Door *door)
+{
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
-	return info != NULL && info->num_connections >= door->most - door->most / 4;
+	return info != NULL ? info->num_connections : 0;
 }
 
 /* Who comes when there are as many waits until one has gone. */

@@ -144,7 +144,7 @@ SKIP:
 {
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 
-	skip 'no prlimit here', 3 unless eval { system_log('prlimit', "--pid=$postmaster", '--nofile=128:128') } == 0;
+	skip 'no prlimit here', 3 unless eval { system_log('prlimit', "--pid=$postmaster", '--nofile=100:100') } == 0;
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	$pid = listens('one_more', $pid);
 	my $first = connect_to($port);
