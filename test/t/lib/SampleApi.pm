@@ -50,6 +50,7 @@ use IPC::Run ();
 use JSON::PP qw(decode_json encode_json);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PsqlInput;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(databite_node schedule_job execute_job enqueue_and_wait wait_for_runs wait_for_sql wait_for_progress kill_runner
@@ -346,9 +347,8 @@ sub wait_for_server
 	$sql //= 'SELECT true';
 	for my $try (1 .. 1800)
 	{
-		# psql may be gone before it has read the query, which IPC::Run dies of
-		my ($ret, $out) = eval { $node->psql('postgres', $sql, on_error_stop => 0) };
-		return 1 if defined $ret && $ret == 0 && $out eq 't';
+		my ($ret, $out) = $node->psql('postgres', $sql, on_error_stop => 0);
+		return 1 if $ret == 0 && $out eq 't';
 		select(undef, undef, undef, 0.1);
 	}
 	return 0;

@@ -8,6 +8,7 @@ use Exporter 'import';
 use IO::Socket::INET;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use PsqlInput;
 use Test::More;
 
 our @EXPORT = qw(new_cluster quick_job slow_job silent_server worker_pid wait_for_worker
