@@ -51,6 +51,19 @@ SELECT id, kind, sender, whole, name FROM parts ORDER BY id;
 SELECT item, error_code, message FROM databite.rejected_items WHERE job_id = 'parts' ORDER BY id;
 SELECT count(*) FROM databite.delivery;
 
+-- the columns of a table that is made for it have the types of what the deliveries bring, and came with
+SELECT databite.schedule_job('{
+	"id": "typed", "enabled": false, "trigger": {"type": "webhook", "endpoint": "/typed"}, "source": {"type": "webhook_data"},
+	"destination": {"type": "database", "table": "typed", "mode": "insert"},
+	"transform": {"name": "{{payload.name}}", "delivery": "{{webhook.id}}", "received": "{{webhook.received_at}}", "kind": "{{webhook.headers[\"x-kind\"]}}",
+		"total": "{{webhook.payload.total}}", "lines": "{{webhook.payload.lines}}", "ids": "{{webhook.payload.lines[*].id}}", "run": "{{run.id}}",
+		"started": "{{run.started_at}}", "missing": "{{webhook.payload.nothing}}"}
+}');
+SELECT take('/typed', '{"name": "one", "total": 1, "lines": []}', '{"x-kind": "order"}'), take('/typed', '{"name": "two", "total": 2.5, "lines": [{"id": 1}]}', '{"x-kind": "2"}');
+SELECT * FROM show('typed');
+SELECT attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'typed'::regclass AND attnum > 0 ORDER BY attnum;
+SELECT name, kind, total, lines, ids, missing FROM typed ORDER BY name;
+
 -- a list somewhere in it
 SELECT databite.schedule_job('{
 	"id": "lists", "enabled": false, "trigger": {"type": "webhook", "endpoint": "/lists"},

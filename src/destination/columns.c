@@ -315,10 +315,10 @@ expression_type(const TemplateExpr *expr, const Sample *sample, bool *undecided)
 			return sample_path_type(sample, expr->lone->path);
 		*undecided = true;
 	}
-	if (expr->context_path != NULL)
+	if (expr->scope_path != NULL)
 	{
 		if (sample != NULL)
-			return sample_context_type(sample, expr->context_path);
+			return expr->in_context ? sample_context_type(sample, expr->scope_path) : sample_scope_type(sample, expr->scope_path);
 		*undecided = true;
 	}
 	return expr->type == UNKNOWNOID ? TEXTOID : expr->type;

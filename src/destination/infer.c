@@ -37,6 +37,7 @@ struct Sample
 	Jsonb	  **items;			/* NULL: the item could not be read, its reason is reported when it is written */
 	char	  **texts;			/* the items as JSON text */
 	const List *contexts;		/* of ContextStretch * */
+	Jsonb	   *scopes;			/* NULL: not known */
 };
 
 typedef struct SampleItem
@@ -62,13 +63,14 @@ static bool read_time(const char **at, const char *end);
 static Oid	type_of_kinds(int kinds);
 
 Sample *
-sample_read(const ItemBatch *batch, int path, const Marks *marks)
+sample_read(const ItemBatch *batch, int path, const Marks *marks, Jsonb *scopes)
 {
 	Sample	   *sample = palloc0(sizeof(Sample));
 	ErrorData  *error;
 
 	sample->nitems = batch->nitems;
 	sample->contexts = batch->contexts;
+	sample->scopes = scopes;
 	sample->items = palloc0(sizeof(Jsonb *) * Max(batch->nitems, 1));
 	sample->texts = palloc0(sizeof(char *) * Max(batch->nitems, 1));
 
@@ -134,6 +136,12 @@ sample_context_type(const Sample *sample, const JsonPath *path)
 		kinds |= kinds_of(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(context->json))), path);
 	}
 	return type_of_kinds(kinds);
+}
+
+Oid
+sample_scope_type(const Sample *sample, const JsonPath *path)
+{
+	return type_of_kinds(sample->scopes != NULL ? kinds_of(sample->scopes, path) : 0);
 }
 
 static int

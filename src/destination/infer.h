@@ -14,17 +14,24 @@
 #include "destination/marks.h"
 #include "item/item_reader.h"
 #include "nodes/pg_list.h"
+#include "utils/jsonb.h"
 
 typedef struct Sample Sample;
 
-/* Reads the items, or parts of them, that the path of that number leads to, without the items that are marked; marks may be NULL. */
-extern Sample *sample_read(const ItemBatch *batch, int path, const Marks *marks);
+/*
+ * Reads the items, or parts of them, that the path of that number leads to, without the items that are marked; marks may be
+ * NULL.  scopes: what is known beside the items ($1 of the statements), or NULL; it must live as long as the sample.
+ */
+extern Sample *sample_read(const ItemBatch *batch, int path, const Marks *marks, Jsonb *scopes);
 
 /* The type of the values that the path leads to. */
 extern Oid	sample_path_type(const Sample *sample, const JsonPath *path);
 
 /* The same of what the items have in common with their pages. */
 extern Oid	sample_context_type(const Sample *sample, const JsonPath *path);
+
+/* The same of what is known beside the items. */
+extern Oid	sample_scope_type(const Sample *sample, const JsonPath *path);
 
 /*
  * Columns (of TargetColumn *) for all keys of the items, or for those with a value that is not null, in the

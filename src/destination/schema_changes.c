@@ -331,7 +331,7 @@ has_new_keys(const ItemBatch *batch, int rest, const Marks *marks)
 static void
 refuse_items(const WritePlan *plan, const ItemBatch *batch, int64 first_item, Marks *marks)
 {
-	const Sample *sample = sample_read(batch, plan->rest, marks);
+	const Sample *sample = sample_read(batch, plan->rest, marks, NULL);
 
 	for (int64 item = 0; item < batch->nitems; item++)
 	{
@@ -371,7 +371,7 @@ add_new_keys(WritePlan *plan, const ItemBatch *batch, int rest, const Marks *mar
 {
 	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "databite new keys", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(work);
-	List	   *columns = sample_columns(sample_read(batch, rest, marks), true);
+	List	   *columns = sample_columns(sample_read(batch, rest, marks, NULL), true);
 	ListCell   *lc;
 
 	if (columns != NIL)

@@ -132,13 +132,13 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jso
 	if (plan->target == NULL)
 	{
 		MemoryContextSwitchTo(work);
-		plan_new_table(plan, sample_read(sample, 0, marks), problems);
+		plan_new_table(plan, sample_read(sample, 0, marks, scopes), problems);
 		MemoryContextSwitchTo(plan->context);
 	}
 	else
 	{
 		MemoryContextSwitchTo(work);
-		(void) schema_changes_plan(plan, sample_read(sample, 0, marks), problems);
+		(void) schema_changes_plan(plan, sample_read(sample, 0, marks, scopes), problems);
 		MemoryContextSwitchTo(plan->context);
 	}
 	if (plan->target != NULL)

@@ -53,8 +53,14 @@ extern TemplateInput *template_path_input(TemplateCompile *compile, const AstNod
 /* The node is a path into the item that one input column can hold. */
 extern bool template_is_item_path(const AstNode *node);
 
-/* Where the node is a path to a column of a parent: its path in the context of items, as long as the inputs live; else NULL. */
-extern JsonPath *template_context_path(const TemplateCompile *compile, const AstNode *node);
+/*
+ * Where the node is a path beside the item whose type is open: the same with the scope's name before it, as long as the inputs
+ * live; else NULL.
+ */
+extern JsonPath *template_scope_path(const TemplateCompile *compile, const AstNode *node);
+
+/* The scope differs from item to item: its values are in ItemContext, else in $1. */
+extern bool template_is_in_context(const TemplateCompile *compile, const AstNode *node);
 
 /* filters_control.c */
 

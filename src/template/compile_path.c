@@ -17,6 +17,7 @@
 /* Columns of the batch; a little room for what the statement adds. */
 #define MAX_INPUTS (MaxTupleAttributeNumber - 64)
 
+static const char *name_in_scopes(const TemplateCompile *compile, const AstNode *node);
 static void compile_item(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_index(TemplateCompile *compile, const AstNode *node, Oid to);
 static void compile_secret(TemplateCompile *compile, const AstNode *node, Oid to);
@@ -88,20 +89,34 @@ template_is_item_path(const AstNode *node)
 }
 
 JsonPath *
-template_context_path(const TemplateCompile *compile, const AstNode *node)
+template_scope_path(const TemplateCompile *compile, const AstNode *node)
 {
 	const JsonPath *rest = node->path;
-	const char *id;
+	const char *name;
 	JsonPath	path;
 
-	if (node->kind != AST_PATH || node->scope->kind != SCOPE_PARENT || steps_before_all(rest) < rest->nsteps)
+	if (node->kind != AST_PATH || (node->scope->kind != SCOPE_PARAMETER && node->scope->kind != SCOPE_PARENT) ||
+		OidIsValid(node->type))
 		return NULL;
-	id = template_scope_parent(node->text, compile->compiler)->id;
+	name = name_in_scopes(compile, node);
 	path.nsteps = rest->nsteps + 1;
 	path.steps = palloc(path.nsteps * sizeof(JsonPathStep));
-	path.steps[0] = (JsonPathStep){.kind = PATH_KEY, .key = unconstify(char *, id), .keylen = strlen(id)};
+	path.steps[0] = (JsonPathStep){.kind = PATH_KEY, .key = unconstify(char *, name), .keylen = strlen(name)};
 	memcpy(path.steps + 1, rest->steps, rest->nsteps * sizeof(JsonPathStep));
 	return copy_path(&path, compile->inputs);
+}
+
+bool
+template_is_in_context(const TemplateCompile *compile, const AstNode *node)
+{
+	return (node->scope->mask & compile->compiler->batch_scopes) != 0;
+}
+
+/* The key of the scope's values in $1 or in the context: of a parent, its id, by whatever name the template calls it. */
+static const char *
+name_in_scopes(const TemplateCompile *compile, const AstNode *node)
+{
+	return node->scope->kind == SCOPE_PARENT ? template_scope_parent(node->text, compile->compiler)->id : node->text;
 }
 
 /*
@@ -199,10 +214,7 @@ append_parameter(TemplateCompile *compile, const AstNode *node, int nsteps, cons
 	note_use(compile, node);
 	initStringInfo(&path);
 	appendStringInfoString(&path, "strict $");
-	if (node->scope->kind == SCOPE_PARENT)
-		append_key(&path, template_scope_parent(node->text, compile->compiler)->id);
-	else
-		append_key(&path, node->text);
+	append_key(&path, name_in_scopes(compile, node));
 	append_steps(&path, node->path, 0, nsteps);
 	appendStringInfo(&path, " ? (%s)", condition);
 	appendStringInfoString(compile->out, "pg_catalog.jsonb_path_query_first(");
@@ -222,7 +234,7 @@ append_parameter_object(TemplateCompile *compile, const AstNode *node)
 	};
 	TemplateInput *input;
 
-	if ((node->scope->mask & compile->compiler->batch_scopes) == 0)
+	if (!template_is_in_context(compile, node))
 	{
 		appendStringInfoString(compile->out, "CAST($1 AS pg_catalog.jsonb)");
 		return;

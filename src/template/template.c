@@ -151,7 +151,10 @@ write_root(TemplateCompile *compile, Oid want, TemplateExpr *expr)
 	}
 
 	if (!decided && compile->compiler->batch_scopes != 0)
-		expr->context_path = template_context_path(compile, root);
+	{
+		expr->scope_path = template_scope_path(compile, root);
+		expr->in_context = expr->scope_path != NULL && template_is_in_context(compile, root);
+	}
 	if (cast)
 		appendStringInfoString(compile->out, "CAST(");
 	template_compile_node(compile, root, expr->type);

@@ -95,7 +95,8 @@ typedef struct TemplateExpr
 	char	   *sql;			/* an expression without outer context: every name qualified, every literal quoted */
 	Oid			type;			/* its type; jsonb for an undecided lone path */
 	TemplateInput *lone;		/* the input, where the template is one lone item path, else NULL */
-	JsonPath   *context_path;	/* in ItemContext, where it is one lone path to a column of a parent and its type is open, else NULL */
+	JsonPath   *scope_path;		/* one lone path beside the item, whose type is open; begins with the scope's name; else NULL */
+	bool		in_context;		/* scope_path leads into ItemContext, else into $1 */
 } TemplateExpr;
 
 extern TemplateCompiler *template_compiler_create(int scopes, ProblemList *problems);

@@ -45,6 +45,18 @@ ok(wait_for_sql($node, 'postgres', 'SELECT count(*) = 12 FROM updated'), 'until 
 is(sql(q(SELECT string_agg(n::text, ' ' ORDER BY first) FROM (SELECT n, min(ctid::text::point <-> '(0,0)') AS first FROM updated WHERE n IS NOT NULL GROUP BY n) AS t)),
 	'11 12 13', 'in the order in which they were emitted');
 
+# A table that is made for the job has columns of the types of what the event brings.
+sql(q(SELECT databite.schedule_job('{"id": "made", "trigger": {"type": "event", "event": "made"},
+	"source": {"type": "inline", "items": [{"id": 1}]}, "destination": {"type": "database", "table": "made", "mode": "insert"},
+	"transform": {"id": "{{item.id}}", "name": "{{event.name}}", "at": "{{event.timestamp}}", "total": "{{event.payload.total}}",
+		"first": "{{event.payload.list[0]}}", "list": "{{event.payload.list}}", "whole": "{{event.payload}}", "run": "{{run.id}}"}}')));
+sql(q(SELECT databite.emit_event('made', NULL, '{"total": 1.5, "list": ["x"]}')));
+ok(wait_for_sql($node, 'postgres', q(SELECT count(*) = 1 FROM databite.runs WHERE job_id = 'made' AND status = 'completed')), 'a table is made');
+is(sql(q(SELECT string_agg(attname || ' ' || atttypid::regtype, ', ' ORDER BY attname) FROM pg_attribute WHERE attrelid = 'made'::regclass AND attnum > 0)),
+	'at timestamp with time zone, first text, id bigint, list jsonb, name text, run bigint, total numeric, whole jsonb',
+	'with the types of what the event brings');
+is(sql(q(SELECT name, at = (SELECT emitted_at FROM databite.event WHERE name = 'made'), total, first, list FROM made)), 'made|t|1.5|x|["x"]', 'and its values');
+
 # Other programs hear of it.
 my $session = $node->background_psql('postgres', on_error_stop => 1);
 $session->query_safe('LISTEN databite_event');
