@@ -28,25 +28,22 @@
 #include "base/shared_progress.h"
 #include "catalog/event_catalog.h"
 #include "catalog/extension.h"
-#include "catalog/stage_catalog.h"
 #include "catalog/state_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "run/context.h"
-#include "run/failure_report.h"
 #include "run/job_lock.h"
 #include "run/parents.h"
 #include "run/replay.h"
+#include "run/run_end.h"
 #include "run/run_error.h"
 #include "run/run_hooks.h"
 #include "run/run_log.h"
 #include "run/run_retry.h"
 #include "run/secret_mask.h"
-#include "run/shortfall.h"
 #include "run/step_loop.h"
 #include "run/time_limit.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -70,14 +67,8 @@ static void run_in_procedure(RunContext *run, RunResult *result);
 static void run_steps(RunContext *run);
 static void keep_freed_memory(void);
 static void open_run(RunContext *run, void *arg);
-static void complete_run(RunContext *run, void *arg);
-static void record_failure(RunContext *run, void *arg);
 static void read_definition(RunContext *run);
 static void note_pools(RunContext *run);
-static void forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone);
-static bool has_strange_checkpoint(const RunContext *run);
-static RunStatus failure_status(const ErrorData *error);
-static void fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result);
 static void lock_or_fail(const char *job_id, bool session);
 static void run_error_context(void *arg);
 
@@ -123,8 +114,7 @@ run_claimed(RunContext *run)
 	if (worker)
 		pgstat_report_activity(STATE_RUNNING, psprintf("databite: job %s", run->record->id));
 	status = run_steps_and_record(run, &error);
-	run_log_end(run, status, error);
-	run_hooks_end(run, status);
+	run_end_tell(run, status, error);
 	if (worker)
 		pgstat_report_activity(STATE_IDLE, NULL);
 	else if (session_was_cancelled(run, error))
@@ -364,7 +354,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	{
 		/* Whoever cancels twice has been heard: the run must not look like one that crashed. */
 		HOLD_CANCEL_INTERRUPTS();
-		run_in_transaction(run, record_failure, caught);
+		run_in_transaction(run, run_end_failed, caught);
 		RESUME_CANCEL_INTERRUPTS();
 	}
 	else if (run->failure == NULL && list_length(run->job->steps) > 1)
@@ -375,7 +365,7 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 	}
 	MemoryContextSwitchTo(old);
 	*error = caught ? caught : run->failure;
-	return *error ? failure_status(*error) : shortfall_status(run, &run->counters);
+	return run_end_status(run, *error);
 }
 
 /* A failed run that is not tried again is an error of the CALL, so that whoever schedules the CALL hears of it. */
@@ -387,15 +377,14 @@ run_in_procedure(RunContext *run, RunResult *result)
 
 	run_in_transaction(run, open_run, NULL);
 	status = run_steps_and_record(run, &error);
-	run_log_end(run, status, error);
-	run_hooks_end(run, status);
+	run_end_tell(run, status, error);
 	if (run->retry_at != 0)
 		return;
 	if (run->failure != NULL)
 		error_throw(run->failure);	/* it was never thrown, so it cannot be again */
 	if (error != NULL)
 		error_rethrow(error);
-	fill_result(run, status, NULL, result);
+	run_end_result(run, status, NULL, result);
 }
 
 static void
@@ -442,13 +431,12 @@ run_in_function(RunContext *run, RunResult *result)
 	else
 		error = run->failure;
 	if (!run->dry_run)
-		run_in_transaction(run, error ? record_failure : complete_run, error);
-	status = error ? failure_status(error) : shortfall_status(run, &run->counters);
-	run_log_end(run, status, error);
-	run_hooks_end(run, status);
+		run_in_transaction(run, error ? run_end_failed : run_end_completed, error);
+	status = run_end_status(run, error);
+	run_end_tell(run, status, error);
 	if (run->retry_at != 0)
 		return;
-	fill_result(run, status, error, result);
+	run_end_result(run, status, error, result);
 }
 
 /* All steps.  Raises an error at the first that fails, or leaves it in run->failure. */
@@ -552,108 +540,6 @@ open_run(RunContext *run, void *arg)
 								  trigger, run->begin_at, NULL, run->resumes);
 	(void) run_catalog_start(run->run_id, MyProcPid);
 	run_hooks_prepare(run);
-}
-
-static void
-complete_run(RunContext *run, void *arg)
-{
-	run_catalog_finish(run->run_id, shortfall_status(run, &run->counters), &run->counters,
-					   shortfall_json(run, &run->counters));
-}
-
-static void
-record_failure(RunContext *run, void *arg)
-{
-	const ErrorData *error = arg;
-	TimestampTz retry_at;
-	JobRecord  *job = NULL;
-	bool		tried_again;
-
-	/* The job before the run, as all do that lock both. */
-	if (run->mode != RUN_IN_FUNCTION)
-		job = job_catalog_get(run->record->id, true);
-	if (run->client)
-	{
-		const SourceCounters *source = source_client_counters(run->client);
-
-		run->counters.requests = source->requests;
-		run->counters.retries = source->retries;
-		run->counters.bytes_received = source->bytes_received;
-	}
-	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
-					   shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL));
-	tried_again = run_retry_plan(run, error, job);
-	if (!tried_again && run->job != NULL)
-		failure_report(run->record->id, run->record->owner, &run->job->error_handling, run->run_id, error);
-	if (run->mode == RUN_IN_FUNCTION)
-		return;
-
-	forget_passes(run, error, tried_again, job == NULL);
-
-	/* The server said when it may be asked again, and that is longer than a run waits. */
-	if (job != NULL && job->next_run_at != 0 && run_error_retry_after() > 0)
-	{
-		retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run_error_retry_after());
-		if (!tried_again || job->next_run_at < retry_at)
-			job_catalog_set_next_run(job->id, retry_at);
-	}
-}
-
-/* What no later run is to go on with. */
-static void
-forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone)
-{
-	const char *job_id = run->record->id;
-	bool		timed_out = error->sqlerrcode == TIME_LIMIT_SQLSTATE && time_limit_is_over(run);
-	bool		goes_on = run->keep_checkpoint || tried_again || timed_out || has_strange_checkpoint(run);
-
-	if (!goes_on)
-		state_catalog_forget_checkpoints(job_id);
-	else if (run->publishing)
-		state_catalog_forget_checkpoint(job_id, run->step->id);
-	if (!goes_on || job_is_gone)
-		stage_catalog_drop(job_id, NULL);
-	else if (run->publishing)
-		stage_catalog_drop(job_id, run->step->id);
-}
-
-/* Of a step that the run has not come to: whether its items may be written twice nobody knows. */
-static bool
-has_strange_checkpoint(const RunContext *run)
-{
-	ListCell   *lc;
-	ListCell   *prepared;
-
-	foreach(lc, state_catalog_checkpoints(run->record->id))
-	{
-		bool		known = false;
-
-		foreach(prepared, run->prepared)
-			known = known || strcmp(lfirst(prepared), lfirst(lc)) == 0;
-		if (!known)
-			return true;
-	}
-	return false;
-}
-
-static RunStatus
-failure_status(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ? RUN_CANCELLED : RUN_FAILED;
-}
-
-static void
-fill_result(const RunContext *run, RunStatus status, const ErrorData *error, RunResult *result)
-{
-	result->run_id = run->run_id;
-	result->status = status;
-	result->counters = run->counters;
-	result->duration_us = GetCurrentTimestamp() - run->started_at;
-	if (error != NULL)
-		result->error = shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL);
-	else
-		result->error = shortfall_json(run, &run->counters);
-	result->message = error ? pstrdup(error->message) : NULL;
 }
 
 static void
