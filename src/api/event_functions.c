@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "base/compat.h"
 #include "catalog/event_catalog.h"
 #include "catalog/job_catalog.h"
 #include "catalog/run_catalog.h"

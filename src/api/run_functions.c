@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "api/atomic.h"
 #include "api/standby.h"
+#include "base/compat.h"
 #include "catalog/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"

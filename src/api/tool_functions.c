@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "api/standby.h"
+#include "base/compat.h"
 #include "base/jsonc.h"
 #include "base/version.h"
 #include "catalog/access_token_catalog.h"

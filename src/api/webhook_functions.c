@@ -6,6 +6,7 @@
 
 #include <time.h>
 
+#include "base/compat.h"
 #include "base/jsonc.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/bytes.h"
+#include "base/compat.h"
 #include "base/digest.h"
 #include "base/form.h"
 #include "base/signature.h"

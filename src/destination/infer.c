@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"

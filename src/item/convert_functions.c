@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/time_text.h"
 #include "fmgr.h"
 #include "item/convert.h"

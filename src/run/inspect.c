@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "catalog/state_catalog.h"
 #include "destination/item_filter.h"
 #include "destination/log_table.h"

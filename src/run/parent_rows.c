@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "miscadmin.h"
 #include "run/step_data.h"
 #include "utils/fmgrprotos.h"

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "catalog/pg_type.h"

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "base/clip.h"
+#include "base/compat.h"
 #include "catalog/pg_collation.h"
 #include "common/shortest_dec.h"
 #include "fmgr.h"

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "common/unicode_norm.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

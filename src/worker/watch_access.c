@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 
 #include "base/bytes.h"
+#include "base/compat.h"
 #include "base/digest.h"
 #include "base/settings.h"
 #include "utils/formatting.h"

@@ -47,10 +47,15 @@ lint_cppcheck()
 		--suppressions-list=test/lint/cppcheck.suppress --error-exitcode=1 -Isrc src
 }
 
-# What differs between majors stands in one file; 18 has pg_noreturn for what the others call pg_attribute_noreturn.
+# What differs between majors stands in one file; 18 has pg_noreturn for what the others call pg_attribute_noreturn.  The macros of
+# varlena are in a header of their own since 16, which that file includes.
 lint_versions()
 {
-	! c_files | grep '^src/' | grep -v '^src/base/compat.h$' | xargs -r grep -nE 'PG_VERSION_NUM|pg_attribute_noreturn'
+	local wrong=0
+	! c_files | grep '^src/' | grep -v '^src/base/compat.h$' | xargs -r grep -nE 'PG_VERSION_NUM|pg_attribute_noreturn' || wrong=1
+	c_files | grep '^src/' | xargs -r grep -lE '\<(SET_)?VAR(DATA|SIZE)[A-Z_]*\(' | xargs -r grep -L '"base/compat.h"' |
+		sed 's/$/: uses VARDATA or VARSIZE, and does not include base\/compat.h/' | grep . && wrong=1
+	return "$wrong"
 }
 
 # Every error has its SQLSTATE: no elog(ERROR), no ereport without errcode.
