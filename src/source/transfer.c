@@ -37,6 +37,9 @@
 #define MAX_HEADER_BYTES (256 * 1024)
 #define MAX_HEADER_LINES 200
 
+/* CURLE_TOO_LARGE, by its number: the libcurl that is loaded may have it (since 8.6) where the headers did not. */
+#define CODE_TOO_LARGE 100
+
 /* A body that nobody wants is read to this length, to keep the connection. */
 #define MAX_DROPPED_BYTES MAX_ERROR_BODY
 
@@ -448,9 +451,9 @@ final_outcome(const Transfer *transfer)
 		return TRANSFER_HEADER_TOO_LARGE;
 	if (transfer->out_of_memory)
 		return TRANSFER_OUT_OF_MEMORY;
-	if (transfer->result.code == CURLE_OUT_OF_MEMORY)
+	if (transfer->result.code == CURLE_OUT_OF_MEMORY || (int) transfer->result.code == CODE_TOO_LARGE)
 	{
-		/* libcurl's own bounds end like this too: a line of the header, 64 MB of a body that is paused */
+		/* libcurl's own bounds end like this: a line of the header, 64 MB of a body that is paused */
 		return transfer_was_sent(transfer) && !transfer->header_complete ? TRANSFER_HEADER_TOO_LARGE : TRANSFER_OUT_OF_MEMORY;
 	}
 	if (transfer->result.code == CURLE_COULDNT_CONNECT &&

@@ -212,7 +212,7 @@ SKIP:
 
 # Heads that are too much.
 like(status_of(answer_to("POST /hook HTTP/1.1\r\nHost: x\r\n" . join('', map { "X-$_: y\r\n" } 1 .. 10_000) . "\r\n")), qr/^4\d\d$|closed/, 'ten thousand headers');
-is(status_of(answer_to("POST /hook HTTP/1.1\r\n" . join('', map { "X-$_: y\r\n" } 1 .. 300) . substr(request('{"id": 7}'), 24))), 401,
+is(status_of(answer_to(request('{"id": 7}') =~ s/\r\n/join("\r\n", '', map({ "X-$_: y" } 1 .. 300), '')/er)), 401,
 	'a signature behind three hundred of them is not seen');
 like(status_of(answer_to('POST /' . 'a' x 100_000 . " HTTP/1.1\r\nHost: x\r\n\r\n")), qr/^4\d\d$|closed/, 'a path without an end');
 is(post('{"id": 8, "version": 1}'), 200, 'and the next is taken');
