@@ -74,7 +74,7 @@ COMMENT ON TABLE databite.run IS 'the queue, what runs now, and history';
 CREATE INDEX run_by_job ON databite.run (job_id, run_id);
 CREATE INDEX run_by_status ON databite.run (job_id, status, run_id);
 CREATE INDEX run_by_end ON databite.run (job_id, finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX run_active ON databite.run (status, run_id) WHERE status IN ('queued', 'running');
+CREATE INDEX run_active ON databite.run (job_id, run_id) WHERE status IN ('queued', 'running');
 CREATE INDEX run_finished ON databite.run (finished_at, run_id) WHERE finished_at IS NOT NULL;
 CREATE INDEX run_hook_owed ON databite.run (job_id) WHERE hook_owed;
 

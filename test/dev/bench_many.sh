@@ -47,12 +47,13 @@ bench_catalog_measure()
 # bench_catalog_rounds DUE: 200 rounds of the scheduler, before which so many jobs became due that run at once.
 bench_catalog_rounds()
 {
-	local pid before after
+	local pid before after since
 	sql "SELECT databite.start()" >/dev/null
 	sql "SELECT pg_sleep(2)" >/dev/null
 	pid=$(sql "SELECT pid FROM pg_stat_activity WHERE backend_type = 'databite scheduler' AND datname = '$DB'")
 	sql "SELECT pg_stat_statements_reset()" >/dev/null
 	say "rounds of the scheduler where $1 jobs have become due"
+	since=$(sql "SELECT clock_timestamp()")
 	[ "$1" -eq 0 ] || sql "UPDATE databite.job SET next_run_at = now() WHERE job_id IN (SELECT job_id FROM databite.job LIMIT $1)"
 	before=$(awk '{ print $1 }' "/proc/$pid/schedstat")
 	for _ in $(seq 200); do echo "SELECT databite.start(), pg_sleep(0.02);"; done | as_user psql -X -q -d "$DB" >/dev/null
@@ -62,7 +63,7 @@ bench_catalog_rounds()
 			regexp_replace(left(query, 100), '\s+', ' ', 'g'))
 		FROM pg_stat_statements WHERE userid = 10 AND query ~ 'databite\.(run|job|stage)\M' AND query !~ '^(SELECT databite|UPDATE databite.job SET next_run_at = now)'
 		ORDER BY calls * mean_exec_time DESC LIMIT 12"
-	[ "$1" -eq 0 ] || sql "SELECT count(*) || ' runs queued within ' || max(queued_at) - min(queued_at) FROM databite.run WHERE queued_at > now() - interval '1 min'"
+	[ "$1" -eq 0 ] || sql "SELECT count(*) || ' runs queued within ' || max(queued_at) - min(queued_at) FROM databite.run WHERE trigger = 'schedule' AND queued_at > '$since'"
 }
 
 # bench_idle SECONDS

@@ -103,6 +103,20 @@ $node->poll_query_until('postgres', "SELECT count(*) = 3 FROM databite.run AS r 
 	  . " AND r.run_id > $last AND r.status = 'completed'") or die 'the jobs do not run';
 is(sequential_scans(), $scans, 'the scheduler and its runs read no table of databite as a whole');
 
+# What waits is looked at by its job: of each run not all the others are read, whatever the planner thinks that there is.
+sub rows_read
+{
+	return value("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'databite.run'::regclass"
+		  . " AND pg_stat_get_snapshot_timestamp() IS NULL");
+}
+value('ANALYZE databite.run');
+$last = value('SELECT max(run_id) FROM databite.run');
+my $read = rows_read();
+value('UPDATE databite.job SET next_run_at = now() WHERE enabled');
+value('SELECT pg_reload_conf()');
+wait_until("SELECT count(*) >= $jobs - 3 FROM databite.run WHERE run_id > $last AND status = 'completed'", 'all are due again');
+cmp_ok(rows_read() - $read, '<', 10 * $jobs * $jobs, 'and what is read of runs grows with what waits, not with its square');
+
 # A retention that is changed acts at once.
 $node->append_conf('postgresql.conf', "databite.history_retention = '10min'");
 value('SELECT pg_reload_conf()');
