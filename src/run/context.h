@@ -59,6 +59,7 @@ typedef struct RunContext
 	ErrorData  *failure;		/* the run has failed though what it did is kept, or NULL: see step.c */
 	RunShortfall shortfall;
 	TimestampTz ends_at;		/* performance.timeout; 0: none */
+	bool		completed;		/* its row said so already when a cancel was heard */
 	bool		replays;		/* its items are those that were rejected, and no source is asked: see replay.c */
 	int64		replay_of;		/* of that run only, or 0 */
 	bool		more_to_come;	/* later transactions of the run will be waited for: see transaction.c */

@@ -356,6 +356,8 @@ run_steps_and_record(RunContext *run, ErrorData **error)
 		HOLD_CANCEL_INTERRUPTS();
 		run_in_transaction(run, run_end_failed, caught);
 		RESUME_CANCEL_INTERRUPTS();
+		if (run->completed)
+			caught = NULL;
 	}
 	else if (run->failure == NULL && list_length(run->job->steps) > 1)
 	{

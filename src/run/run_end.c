@@ -19,6 +19,7 @@
 #include "run/time_limit.h"
 #include "utils/timestamp.h"
 
+static bool is_completed(const RunContext *run);
 static void count_requests(RunContext *run);
 static void put_off(const JobRecord *job, bool tried_again);
 static void forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone);
@@ -55,6 +56,9 @@ run_end_failed(RunContext *run, void *arg)
 	/* The job before the run, as all do that lock both. */
 	if (run->mode != RUN_IN_FUNCTION)
 		job = job_catalog_get(run->record->id, true);
+	run->completed = error->sqlerrcode == ERRCODE_QUERY_CANCELED && is_completed(run);
+	if (run->completed)
+		return;
 	if (run->client)
 		count_requests(run);
 	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
@@ -68,6 +72,14 @@ run_end_failed(RunContext *run, void *arg)
 	forget_passes(run, error, tried_again, job == NULL);
 	if (job != NULL)
 		put_off(job, tried_again);
+}
+
+static bool
+is_completed(const RunContext *run)
+{
+	const RunRecord *record = run_catalog_get(run->run_id);
+
+	return record != NULL && (record->status == RUN_COMPLETED || record->status == RUN_PARTIAL);
 }
 
 static void

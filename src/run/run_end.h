@@ -16,7 +16,8 @@ extern void run_end_completed(RunContext *run, void *arg);
 
 /*
  * Work of run_in_transaction: records of what (ErrorData) it has failed, plans when it is tried again (run->retry_at) or reports
- * the failure, and forgets what no later run is to go on with.
+ * the failure, and forgets what no later run is to go on with.  A cancel that was heard after the transaction that has completed
+ * the run changes nothing: run->completed is set.
  */
 extern void run_end_failed(RunContext *run, void *error);
 

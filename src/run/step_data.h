@@ -273,8 +273,8 @@ extern void step_watch_wait(const StepRun *sr, const char *waiting_for, Timestam
 extern void step_log_begin(StepRun *sr);
 extern void step_log_end(StepRun *sr);
 
-/* Counters are about to be taken over: what has just been committed. */
-extern void step_log_batch(StepRun *sr);
+/* What has been committed since the counters were these. */
+extern void step_log_batch(StepRun *sr, const RunCounters *before);
 
 /* step_request.c */
 

@@ -9,9 +9,9 @@
 #include "run/step_data.h"
 
 static bool is_only(const StepRun *sr);
-static void add_batch(StepRun *sr);
-static void add_rejected(StepRun *sr);
-static RunCounters committed(const StepRun *sr);
+static void add_batch(StepRun *sr, const RunCounters *counters);
+static void add_rejected(StepRun *sr, int64 rejected);
+static RunCounters difference(const RunCounters *now, const RunCounters *before);
 static char *counters_json(const RunCounters *counters);
 
 void
@@ -30,10 +30,10 @@ step_log_end(StepRun *sr)
 }
 
 void
-step_log_batch(StepRun *sr)
+step_log_batch(StepRun *sr, const RunCounters *before)
 {
 	RunContext *run = sr->run;
-	RunCounters counters = committed(sr);
+	RunCounters counters = difference(&sr->counters, before);
 	ListCell   *lc;
 
 	sr->written.processed += counters.processed;
@@ -45,9 +45,9 @@ step_log_batch(StepRun *sr)
 	sr->written.skipped += counters.skipped;
 	sr->written.pages += counters.pages;
 	if (run_log_wants(run, LEVEL_DEBUG) && (counters.processed > 0 || counters.deleted > 0))
-		add_batch(sr);
+		add_batch(sr, &counters);
 	if (run_log_wants(run, LEVEL_WARNING) && counters.rejected > 0)
-		add_rejected(sr);
+		add_rejected(sr, counters.rejected);
 	foreach(lc, run->noted)
 		run_log_add(run, LEVEL_WARNING, sr->step->id, lfirst(lc), NULL);
 	run->noted = NIL;
@@ -60,32 +60,24 @@ is_only(const StepRun *sr)
 }
 
 static void
-add_batch(StepRun *sr)
+add_batch(StepRun *sr, const RunCounters *counters)
 {
-	RunCounters counters = committed(sr);
-
 	run_log_add(sr->run, LEVEL_DEBUG, sr->step->id,
-				psprintf("a batch of " INT64_FORMAT " items was written", counters.processed), counters_json(&counters));
+				psprintf("a batch of " INT64_FORMAT " items was written", counters->processed), counters_json(counters));
 }
 
 /* Which they were, and why, is in databite.rejected_items: reasons have values of items in them. */
 static void
-add_rejected(StepRun *sr)
+add_rejected(StepRun *sr, int64 rejected)
 {
-	int64		rejected = committed(sr).rejected;
-
 	run_log_add(sr->run, LEVEL_WARNING, sr->step->id,
 				psprintf(INT64_FORMAT " %s rejected", rejected, rejected == 1 ? "item was" : "items were"),
 				psprintf("{\"records_rejected\": " INT64_FORMAT "}", rejected));
 }
 
-/* What the run does not have in its counters yet. */
 static RunCounters
-committed(const StepRun *sr)
+difference(const RunCounters *now, const RunCounters *before)
 {
-	const RunCounters *now = &sr->counters;
-	const RunCounters *before = &sr->run->counters;
-
 	return (RunCounters){
 		.processed = now->processed - before->processed,
 		.inserted = now->inserted - before->inserted,

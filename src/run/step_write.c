@@ -86,9 +86,11 @@ step_write(StepRun *sr)
 void
 step_take_counters(StepRun *sr)
 {
-	step_log_batch(sr);
-	sr->items += sr->counters.processed - sr->run->counters.processed;
+	RunCounters before = sr->run->counters;
+
+	sr->items += sr->counters.processed - before.processed;
 	sr->run->counters = sr->counters;
+	step_log_batch(sr, &before);	/* a line in the log is where a cancel is heard */
 }
 
 void

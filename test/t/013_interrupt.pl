@@ -108,6 +108,33 @@ sql(q(SELECT databite.cancel_job('slow')));
 wait_for_sql($node, 'postgres', "SELECT finished_at IS NOT NULL FROM databite.runs WHERE run_id = $run");
 is(sql("SELECT status FROM databite.runs WHERE run_id = $run"), 'cancelled', 'a run that looks for bad items is cancelled, and not failed for one');
 
+# A cancel that comes while a batch is committed is heard in the next line of the log: the batch is in the table, and is counted.
+sql(q(
+	CREATE TABLE late (id bigint PRIMARY KEY, CHECK (id % 10 <> 3));
+	CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN RETURN (CASE WHEN pg_cancel_backend(pg_backend_pid()) THEN NULL END); END';
+	CREATE CONSTRAINT TRIGGER cancel AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 25) EXECUTE FUNCTION cancel();
+	SELECT databite.schedule_job(jsonb_build_object('id', 'late',
+		'source', jsonb_build_object('type', 'inline', 'items', (SELECT jsonb_agg(jsonb_build_object('id', i)) FROM generate_series(1, 100) AS i)),
+		'destination', '{"type": "database", "table": "late", "key": "id", "batchSize": 10, "onError": "log_and_continue"}'::jsonb))));
+my ($status, undef, $error) = $node->psql('postgres', q(CALL databite.run_job('late')));
+is($status, 3, 'a statement is cancelled as it commits a batch');
+like($error, qr/canceling statement due to user request/, 'and says so');
+is(sql('SELECT count(*), max(id) FROM late'), '27|30', 'the batch is in the table');
+is(sql(q(SELECT status, records_processed, records_inserted, records_rejected FROM databite.runs WHERE job_id = 'late')), 'cancelled|30|27|3', 'and counted');
+
+# In the commit that completes the run it comes too late.
+sql(q(SELECT databite.schedule_job(jsonb_set(definition, '{destination,batchSize}', '1000')) FROM databite.jobs WHERE job_id = 'late';
+	DROP TRIGGER cancel ON late; CREATE CONSTRAINT TRIGGER cancel AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+	WHEN (NEW.id = 95) EXECUTE FUNCTION cancel()));
+($status, undef, $error) = $node->psql('postgres', q(CALL databite.run_job('late')));
+is($status, 0, 'a statement that is cancelled as it completes a run has done so');
+$run = sql(q(SELECT status, records_processed, records_inserted, records_unchanged, records_rejected FROM databite.runs WHERE job_id = 'late' ORDER BY run_id DESC LIMIT 1));
+is($run, 'completed|100|63|27|10', 'and history says so');
+sql(q(TRUNCATE late));
+$run = enqueue_and_wait($node, 'postgres', 'late');
+is("$run->{status} $run->{records_inserted}", 'completed 90', 'so in the worker');
+
 $node->stop;
 $api->stop;
 done_testing();
