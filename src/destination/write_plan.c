@@ -117,6 +117,7 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jso
 	MemoryContext old;
 	MemoryContext work;
 	ProblemList *problems;
+	Sample	   *items;
 	Marks	   *marks;
 
 	if (plan->target != NULL)
@@ -129,18 +130,13 @@ write_plan_learn(WritePlan *plan, const ItemBatch *sample, int64 first_item, Jso
 	problems = problem_list_create(plan->context);
 	work = AllocSetContextCreate(plan->context, "databite sample", ALLOCSET_DEFAULT_SIZES);
 	plan->target = target_find(plan->schema, plan->name);	/* another run may have been first */
+	MemoryContextSwitchTo(work);
+	items = sample_read(sample, 0, marks, scopes);
 	if (plan->target == NULL)
-	{
-		MemoryContextSwitchTo(work);
-		plan_new_table(plan, sample_read(sample, 0, marks, scopes), problems);
-		MemoryContextSwitchTo(plan->context);
-	}
+		plan_new_table(plan, items, problems);
 	else
-	{
-		MemoryContextSwitchTo(work);
-		(void) schema_changes_plan(plan, sample_read(sample, 0, marks, scopes), problems);
-		MemoryContextSwitchTo(plan->context);
-	}
+		(void) schema_changes_plan(plan, items, problems);
+	MemoryContextSwitchTo(plan->context);
 	if (plan->target != NULL)
 		plan_columns(plan, problems);
 	MemoryContextSwitchTo(old);

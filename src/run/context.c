@@ -55,6 +55,19 @@ run_counters_append(StringInfo json, const RunCounters *counters)
 }
 
 void
+run_count_traffic(const RunContext *run, RunCounters *counters)
+{
+	const SourceCounters *source;
+
+	if (run->client == NULL)
+		return;
+	source = source_client_counters(run->client);
+	counters->requests = source->requests;
+	counters->retries = source->retries;
+	counters->bytes_received = source->bytes_received;
+}
+
+void
 run_traffic_append(StringInfo json, const RunCounters *counters)
 {
 	append_counter(json, "requests", counters->requests);

@@ -94,6 +94,9 @@ extern void run_note(RunContext *run, const char *notice);
 /* Writes those lines, in the current transaction. */
 extern void run_write_notices(RunContext *run);
 
+/* Sets the counters of requests to what the run has sent and received so far. */
+extern void run_count_traffic(const RunContext *run, RunCounters *counters);
+
 /* Appends counters as members of a JSON object, by the names of the columns of databite.runs: of items and pages; of requests. */
 extern void run_counters_append(StringInfo json, const RunCounters *counters);
 extern void run_traffic_append(StringInfo json, const RunCounters *counters);

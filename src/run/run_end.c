@@ -20,7 +20,6 @@
 #include "utils/timestamp.h"
 
 static bool is_completed(const RunContext *run);
-static void count_requests(RunContext *run);
 static void put_off(const JobRecord *job, bool tried_again);
 static void forget_passes(const RunContext *run, const ErrorData *error, bool tried_again, bool job_is_gone);
 static bool has_strange_checkpoint(const RunContext *run);
@@ -59,8 +58,7 @@ run_end_failed(RunContext *run, void *arg)
 	run->completed = error->sqlerrcode == ERRCODE_QUERY_CANCELED && is_completed(run);
 	if (run->completed)
 		return;
-	if (run->client)
-		count_requests(run);
+	run_count_traffic(run, &run->counters);
 	run_catalog_finish(run->run_id, failure_status(error), &run->counters,
 					   shortfall_failure_json(run, &run->counters, error, run->step ? run->step->id : NULL));
 	tried_again = run_retry_plan(run, error, job);
@@ -80,16 +78,6 @@ is_completed(const RunContext *run)
 	const RunRecord *record = run_catalog_get(run->run_id);
 
 	return record != NULL && (record->status == RUN_COMPLETED || record->status == RUN_PARTIAL);
-}
-
-static void
-count_requests(RunContext *run)
-{
-	const SourceCounters *source = source_client_counters(run->client);
-
-	run->counters.requests = source->requests;
-	run->counters.retries = source->retries;
-	run->counters.bytes_received = source->bytes_received;
 }
 
 /* The server may have said when it may be asked again, and that may be longer than a run waits. */

@@ -365,14 +365,7 @@ count(RunContext *run, const WriteCounts *counts, int64 pages, RunCounters *coun
 	*counters = run->counters;
 	step_add_counts(counters, counts);
 	counters->pages += pages;
-	if (run->client)
-	{
-		const SourceCounters *source = source_client_counters(run->client);
-
-		counters->requests = source->requests;
-		counters->retries = source->retries;
-		counters->bytes_received = source->bytes_received;
-	}
+	run_count_traffic(run, counters);
 }
 
 /*

@@ -90,11 +90,15 @@ wait_until("SELECT string_agg(job_id, ' ') = 'job_3' FROM databite.checkpoint", 
 is(value('SELECT count(*) FROM databite.parent_row'), '15000', 'that of other jobs does not');
 
 # Every look of the scheduler is by an index: 10,000 runs are left, and jobs that are due.
-sub sequential_scans
+sub statistic
 {
-	return value("SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE schemaname = 'databite' AND relname IN ('run', 'job', 'rejected_item')"
+	my ($what, @tables) = @_;
+	my $names = join(', ', map { "'$_'" } @tables);
+
+	return value("SELECT sum($what) FROM pg_stat_user_tables WHERE schemaname = 'databite' AND relname IN ($names)"
 		  . " AND pg_stat_get_snapshot_timestamp() IS NULL");
 }
+sub sequential_scans { return statistic('seq_scan', 'run', 'job', 'rejected_item') }
 my $last = value('SELECT max(run_id) FROM databite.run');
 my $scans = sequential_scans();
 value("UPDATE databite.job SET next_run_at = now() WHERE job_id IN ('job_5', 'job_6', 'job_7')");
@@ -104,11 +108,7 @@ $node->poll_query_until('postgres', "SELECT count(*) = 3 FROM databite.run AS r 
 is(sequential_scans(), $scans, 'the scheduler and its runs read no table of databite as a whole');
 
 # What waits is looked at by its job: of each run not all the others are read, whatever the planner thinks that there is.
-sub rows_read
-{
-	return value("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'databite.run'::regclass"
-		  . " AND pg_stat_get_snapshot_timestamp() IS NULL");
-}
+sub rows_read { return statistic('seq_tup_read + idx_tup_fetch', 'run') }
 value('ANALYZE databite.run');
 $last = value('SELECT max(run_id) FROM databite.run');
 my $read = rows_read();
